@@ -55,6 +55,9 @@ type Message struct {
 	// Others are the options that have no field above, as raw bytes in the order of the message.
 	Others []Option
 
+	// Truncated says that the last option claims more bytes than the datagram has. What came before
+	// it was read; CheckForServer refuses such a message, so that it changes no state.
+	Truncated bool
 	// Flaws says what Decode left out of the message and why (at most MaxFlaws).
 	Flaws []Flaw
 }
