@@ -22,8 +22,10 @@ func serveKea(ctx context.Context, m *lab.Machine, n Network) (*Server, error) {
 		}
 		s.processes = append(s.processes, radvd)
 	}
-	if err := os.MkdirAll(m.Path("/run/kea"), 0o755); err != nil {
-		return nil, fmt.Errorf("kea's run directory: %w", err)
+	for _, dir := range []string{"/run/kea", "/var/lib/kea"} { // made by its unit
+		if err := os.MkdirAll(m.Path(dir), 0o755); err != nil {
+			return nil, fmt.Errorf("kea: %w", err)
+		}
 	}
 	kea, err := start(ctx, m, "DHCP6_STARTED", "kea-dhcp6", "-c", "/etc/kea/kea-dhcp6.conf")
 	if err != nil {
