@@ -55,14 +55,12 @@ func Open(cfg Config) (*Kernel, error) {
 	k := &Kernel{cfg: cfg, ns: ns}
 	s, err := k.open()
 	if err != nil {
-		ns.Close()
-		return nil, err
+		return nil, errors.Join(err, ns.Close())
 	}
 	timeout := unix.Timeval{Sec: requestTimeout}
 	if err := errors.Join(s.SetSendTimeout(&timeout), s.SetReceiveTimeout(&timeout)); err != nil {
 		s.Close()
-		ns.Close()
-		return nil, fmt.Errorf("bound the netlink socket's waiting: %w", err)
+		return nil, errors.Join(fmt.Errorf("bound the netlink socket's waiting: %w", err), ns.Close())
 	}
 	// Extended errors are text only, of kernels from 4.12 on: their absence changes nothing.
 	_ = s.SetExtAck(true)
@@ -92,11 +90,15 @@ func (k *Kernel) open(groups ...uint) (*nl.NetlinkSocket, error) {
 		return nil, ErrClosed
 	}
 	target := k.ns
-	if here, err := netns.Get(); err == nil {
-		if here.Equal(k.ns) {
-			target = netns.None()
-		}
-		here.Close()
+	here, err := netns.Get()
+	if err != nil {
+		return nil, fmt.Errorf("look up the network namespace: %w", err)
+	}
+	if here.Equal(k.ns) {
+		target = netns.None()
+	}
+	if err := here.Close(); err != nil {
+		return nil, fmt.Errorf("look up the network namespace: %w", err)
 	}
 	s, err := nl.SubscribeAt(target, netns.None(), unix.NETLINK_ROUTE, groups...)
 	if err != nil {

@@ -154,7 +154,7 @@ func routeHeader(family uint8) *nl.RtMsg { return &nl.RtMsg{RtMsg: unix.RtMsg{Fa
 
 // nextHops lists the nexthop objects. Kernels before 5.3 have none.
 func (k *Kernel) nextHops(ctx context.Context) (map[uint32]nextHop, error) {
-	msgs, err := k.dump(ctx, unix.RTM_GETNEXTHOP, unix.RTM_NEWNEXTHOP, nhHeader{})
+	msgs, err := k.dump(ctx, unix.RTM_GETNEXTHOP, unix.RTM_NEWNEXTHOP, hopHeader())
 	if err != nil {
 		if noNextHops(err) {
 			return nil, nil
@@ -170,8 +170,6 @@ func (k *Kernel) nextHops(ctx context.Context) (map[uint32]nextHop, error) {
 	return hops, nil
 }
 
-// An nhHeader is an empty struct nhmsg: all nexthop objects, whatever their family.
-type nhHeader struct{}
-
-func (nhHeader) Len() int          { return unix.SizeofNhmsg }
-func (nhHeader) Serialize() []byte { return make([]byte, unix.SizeofNhmsg) }
+// hopHeader is an empty struct nhmsg, which is as long as a struct ifaddrmsg and in the same place has
+// the family: all nexthop objects, whatever their family.
+func hopHeader() *nl.IfAddrmsg { return nl.NewIfAddrmsg(unix.AF_UNSPEC) }

@@ -16,8 +16,10 @@ const (
 	listAddrs
 	listRoutes6
 	listRoutes4
-	listings
 )
+
+// listings is their number.
+const listings = int(listRoutes4) + 1
 
 type addrKey struct {
 	index int
@@ -78,10 +80,10 @@ func (s *state) expire() {
 
 // begin starts the next listing that is due, if any.
 func (s *state) begin() (l listing, ok bool) {
-	for l := range listings {
-		if s.stale[l] {
-			s.stale[l], s.listing, s.seen = false, l, map[any]bool{}
-			return l, true
+	for l, stale := range s.stale {
+		if stale {
+			s.stale[l], s.listing, s.seen = false, listing(l), map[any]bool{}
+			return s.listing, true
 		}
 	}
 	return 0, false

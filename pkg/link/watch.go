@@ -166,10 +166,13 @@ func (f *follower) list() error {
 }
 
 func (f *follower) ask(l listing) error {
-	get, header := unix.RTM_GETLINK, nl.NetlinkRequestData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	var get int
+	var header nl.NetlinkRequestData
 	switch l {
+	case listNICs:
+		get, header = unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC)
 	case listHops:
-		get, header = unix.RTM_GETNEXTHOP, nhHeader{}
+		get, header = unix.RTM_GETNEXTHOP, hopHeader()
 	case listAddrs:
 		get, header = unix.RTM_GETADDR, nl.NewIfAddrmsg(unix.AF_INET6)
 	case listRoutes6:
