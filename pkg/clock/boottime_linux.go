@@ -64,8 +64,11 @@ func (t *boottimeTimer) Set(at Instant) error {
 	err := t.conn.Control(func(fd uintptr) {
 		failed = unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME, &spec, nil)
 	})
-	if err := errors.Join(err, failed); err != nil {
-		return fmt.Errorf("set timerfd to %s: %w", at, err)
+	if err != nil {
+		failed = os.ErrClosed // Control has no other reason, but does not say it so
+	}
+	if failed != nil {
+		return fmt.Errorf("set timerfd to %s: %w", at, failed)
 	}
 	return nil
 }

@@ -47,6 +47,7 @@ func decode(b []byte) (*Message, error) {
 		m.Truncated = o.overrun
 		m.flaw(o.tailCode(), reason)
 	}
+	m.IANAs, m.IAPDs, m.Others = filled(m.IANAs), filled(m.IAPDs), filled(m.Others)
 	return m, nil
 }
 
@@ -80,6 +81,14 @@ func reserve[T any](n int) []T {
 		return nil
 	}
 	return make([]T, 0, n)
+}
+
+// filled returns s, or nil where nothing came into the room that was reserved.
+func filled[T any](s []T) []T {
+	if len(s) == 0 {
+		return nil
+	}
+	return s
 }
 
 // option takes in one option of the message.

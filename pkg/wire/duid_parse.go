@@ -93,11 +93,11 @@ func parseGroups(s string, separator byte) ([]byte, error) {
 }
 
 func parseHex(s string) ([]byte, error) {
-	if len(s)%2 != 0 {
-		return nil, fmt.Errorf("%d hex digits, an odd number", len(s))
-	}
 	b, err := hex.DecodeString(s)
-	if err != nil {
+	switch {
+	case errors.Is(err, hex.ErrLength):
+		return nil, fmt.Errorf("%d hex digits, an odd number", len(s))
+	case err != nil:
 		return nil, errors.New("neither hex digits nor bytes with colons")
 	}
 	return b, nil

@@ -29,6 +29,7 @@ func (d *decoder) iana(data []byte) {
 		default: // counts as absent (section 16)
 		}
 	}
+	ia.Addresses = filled(ia.Addresses)
 	if d.whole(dhcpv6.OptionIANA, &o) {
 		d.IANAs = append(d.IANAs, ia)
 	}
@@ -67,6 +68,7 @@ func (d *decoder) iapd(data []byte) {
 		default: // counts as absent (section 16)
 		}
 	}
+	ia.Prefixes = filled(ia.Prefixes)
 	if d.whole(dhcpv6.OptionIAPD, &o) {
 		d.IAPDs = append(d.IAPDs, ia)
 	}

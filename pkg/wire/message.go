@@ -42,7 +42,7 @@ type Message struct {
 
 	DNS    []netip.Addr // option 23
 	Search []string     // option 24: names without the final dot, each checked to be a host or domain name
-	NTP    []netip.Addr // option 56 (addresses only) and option 31
+	NTP    []netip.Addr // option 56 (addresses; names and multicast groups stay in Others) and option 31; Encode writes 56
 
 	// SOLMaxRT and INFMaxRT are options 82 and 83 as received: whoever uses them checks that they
 	// lie in 60 s to 86,400 s (section 21.24). Zero when absent.
@@ -99,6 +99,9 @@ type Status struct {
 	Text string
 }
 
+// Success reports whether s stands for success, as an absent Status Code does (section 7.5).
+func (s *Status) Success() bool { return s == nil || s.Code == iana.StatusSuccess }
+
 // An Auth is an Authentication option (11; RFC 9915, section 21.11).
 type Auth struct {
 	Protocol, Algorithm, RDM uint8
@@ -108,8 +111,8 @@ type Auth struct {
 
 // An FQDN is a Client FQDN option (39; RFC 4704).
 type FQDN struct {
-	Flags uint8
-	Name  string // without a final dot
+	Flags uint8  // FQDNServerUpdates, FQDNOverride, FQDNNoUpdate; other bits are neither read nor written
+	Name  string // without a final dot, checked as Search is; "" asks the server for a name
 	// Partial says that the name is not fully qualified: it is written without the root label.
 	Partial bool
 }

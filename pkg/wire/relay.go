@@ -62,6 +62,13 @@ func (m *Message) relay(b []byte) (r Relay, inner []byte, err error) {
 		HopCount: b[1],
 		LinkAddr: netip.AddrFrom16([16]byte(b[2:18])), PeerAddr: netip.AddrFrom16([16]byte(b[18:34])),
 	}
+	others := 0
+	for o := (options{rest: b[relayHeader:]}); o.next(); {
+		if !relayField(o.code) {
+			others++
+		}
+	}
+	r.Others = reserve[Option](others)
 	o := options{rest: b[relayHeader:]}
 	for o.next() {
 		if o.code != dhcpv6.OptionRelayMsg {
@@ -81,6 +88,12 @@ func (m *Message) relay(b []byte) (r Relay, inner []byte, err error) {
 		m.flaw(o.tailCode(), reason)
 	}
 	return r, inner, nil
+}
+
+// relayField reports whether options of that code have a place of their own in a relay message.
+func relayField(code dhcpv6.OptionCode) bool {
+	return code == dhcpv6.OptionRelayMsg || code == dhcpv6.OptionInterfaceID ||
+		code == dhcpv6.OptionRemoteID || code == dhcpv6.OptionClientLinkLayerAddr
 }
 
 // relayOption takes in one option that a relay agent added; of those that come again, the first counts.
