@@ -12,9 +12,10 @@ func StartDhclient(m *lab.Machine, nic string) (*lab.Process, error) {
 	return m.Start("dhclient", "-6", "-d", "-v", "-D", "LL", "-lf", "/var/lib/dhcp/dhclient6."+nic+".leases", "-pf", "/run/dhclient6."+nic+".pid", nic)
 }
 
-// StartDhcpcd starts dhcpcd on a NIC with a DUID-LL, for IPv6 only, in the foreground.
+// StartDhcpcd starts dhcpcd on a NIC with a DUID-LL, for IPv6 only, in the foreground. It runs no
+// hook scripts: a signal that comes during one is lost.
 func StartDhcpcd(ctx context.Context, m *lab.Machine, nic string) (*lab.Process, error) {
-	conf := "duid ll\nipv6only\nnoipv6rs\nia_na\noption rapid_commit\nnohook resolv.conf\n"
+	conf := "duid ll\nipv6only\nnoipv6rs\nia_na\noption rapid_commit\nscript /dev/null\n"
 	if err := m.WriteFile("/etc/dhcpcd.conf", conf); err != nil {
 		return nil, err
 	}
