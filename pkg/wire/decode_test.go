@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/insomniacslk/dhcp/dhcpv6"
+	"github.com/insomniacslk/dhcp/iana"
 )
 
 func TestDecodeRefuses(t *testing.T) {
@@ -196,6 +197,11 @@ func TestDecodeKeeps(t *testing.T) {
 			func(m *Message) any { return len(m.IANAs[0].Addresses) }, 1, 1,
 		},
 		{
+			"C-21.4-06 the first status of an IA counts, and a cut one is none",
+			"0003 001d 00000001 00000000 00000000 000d 0001 00 000d 0002 0003 000d 0002 0000",
+			func(m *Message) any { return m.IANAs[0].Status }, &Status{Code: iana.StatusNoBinding}, 2,
+		},
+		{
 			"C-21.6-05 S-21.6-05 an IA Address at top level is no lease", "0005 0018" + addrHex + "00000064 000000c8",
 			func(m *Message) any { return len(m.IANAs) }, 0, 0,
 		},
@@ -264,6 +270,25 @@ func TestDUIDsComeBackByteForByte(t *testing.T) {
 			got := mustDecode(t, mustEncode(t, &m))
 			if got.ClientID != m.ClientID || got.ServerID != m.ServerID {
 				t.Errorf("got %s and %s, want %s", got.ClientID, got.ServerID, m.ClientID)
+			}
+		})
+	}
+}
+
+func TestSuccess(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		s    *Status
+		want bool
+	}{
+		{"C-7.5-01 no status is success", nil, true},
+		{"C-7.5-01 code 0", &Status{Text: "fine"}, true},
+		{"a failure", &Status{Code: iana.StatusNoAddrsAvail}, false},
+		{"C-18.2.10-04 an unknown code is a failure", &Status{Code: 500}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.s.Success(); got != tt.want {
+				t.Errorf("got %v", got)
 			}
 		})
 	}

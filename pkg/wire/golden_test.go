@@ -260,6 +260,17 @@ func TestElapsedTimeIsInClientMessagesOnly(t *testing.T) {
 	}
 }
 
+func TestCheckName(t *testing.T) {
+	for name, want := range map[string]bool{
+		"vm1": true, "vm1.example.org": true, "vm1.example.org.": true, "_tcp.example": true, "1.2": true,
+		"": false, ".": false, "a..b": false, "-f": false, "a-": false, "a b": false, "ä": false,
+	} {
+		if err := CheckName(name); (err == nil) != want {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestEncodeRefuses(t *testing.T) {
 	long := make([]byte, 254)
 	for i := range long {

@@ -186,6 +186,11 @@ func TestEncodeRelayReply(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a message that cannot be written", func(t *testing.T) {
+		if _, err := EncodeRelayReply([]Relay{relayB}, &Message{ClientID: "a"}); err == nil {
+			t.Error("no error")
+		}
+	})
 	t.Run("too long with its relays", func(t *testing.T) {
 		m := *reply
 		m.Others = []Option{{Code: 17, Data: make([]byte, MaxMessage-50)}}
