@@ -1,0 +1,23 @@
+// Command v6guest gives a cloud guest its reserved IPv6 address on every NIC: `v6guest run` is the
+// agent that keeps it, `v6guest lease eth0` leases once, the others ask and report.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker (-X main.version=…).
+var version = "devel"
+
+func main() { os.Exit(mainExit()) }
+
+// mainExit runs the command line and returns the exit code (decision 15 of the design).
+func mainExit() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &env{stdout: os.Stdout, stderr: os.Stderr}
+	return e.exit(e.run(ctx, os.Args))
+}

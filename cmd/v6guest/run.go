@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/guest"
+	"github.com/v6guest/v6guest/pkg/link"
+)
+
+func (e *env) runCommand() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "the agent: keep the address of every NIC, until stopped",
+		Flags:        []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and why, and end"}},
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			if c.Bool("dry-run") {
+				return e.dryRun(c)
+			}
+			opts, err := e.options(c)
+			if err != nil {
+				return err
+			}
+			tune()
+			a, err := guest.NewAgent(opts)
+			if err != nil {
+				return err
+			}
+			return a.Run(c.Context)
+		},
+	}
+}
+
+// tune keeps a process small that lives for months and works for milliseconds: collect early, and
+// hard before the limit that the documentation states.
+func tune() {
+	debug.SetGCPercent(25)
+	debug.SetMemoryLimit(12 << 20)
+}
+
+func (e *env) dryRun(c *cli.Context) error {
+	cfg, err := config(c)
+	if err != nil {
+		return err
+	}
+	k, err := link.Open(link.Config{})
+	if err != nil {
+		return err
+	}
+	defer k.Close()
+	facts, err := guest.ReadFacts(c.Context, k, c.String("state-dir"))
+	if err != nil {
+		return err
+	}
+	plan := guest.NewPlan(cfg, facts)
+	_, err = fmt.Fprint(e.stdout, plan.String())
+	return err
+}
+
+// options are those of an agent on this machine.
+func (e *env) options(c *cli.Context) (guest.Options, error) {
+	cfg, err := config(c)
+	if err != nil {
+		return guest.Options{}, err
+	}
+	log, err := e.logger(c)
+	if err != nil {
+		return guest.Options{}, err
+	}
+	sys, err := guest.OpenSystem()
+	if err != nil {
+		return guest.Options{}, err
+	}
+	opts := guest.Options{
+		Config: cfg, System: sys, Clock: clock.Boottime{}, Log: log,
+		StateDir: c.String("state-dir"), RunDir: c.String("run-dir"), Version: version,
+	}
+	if c.Bool("verbose") {
+		opts.Trace = e.tracer()
+	}
+	return opts, nil
+}
+
+// tracer prints each packet as one line, whole lines even when several NICs speak at once.
+func (e *env) tracer() func(nic string, m client.TracedMessage) {
+	var mu sync.Mutex
+	return func(nic string, m client.TracedMessage) {
+		line := guest.PacketLine(nic, m)
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Fprintln(e.stderr, printable(line))
+	}
+}

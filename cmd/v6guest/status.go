@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/v6guest/v6guest/pkg/guest"
+)
+
+func (e *env) statusCommand() *cli.Command {
+	return &cli.Command{
+		Name: "status", Usage: "what is, what is missing, and why",
+		Flags:        []cli.Flag{jsonFlag()},
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			s, err := guest.NewControlClient(c.String("run-dir")).Status(c.Context)
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return printJSON(e.stdout, s)
+			}
+			printStatus(e.stdout, s)
+			return nil
+		},
+	}
+}
+
+// A page prints lines of printable text; what it is given may come from packets.
+type page struct{ w io.Writer }
+
+func (p page) line(format string, args ...any) {
+	fmt.Fprintln(p.w, printable(fmt.Sprintf(format, args...)))
+}
+
+// field prints a named value under a NIC, nothing for an empty one.
+func (p page) field(name, value string) {
+	if value != "" {
+		p.line("  %-9s %s", name, value)
+	}
+}
+
+func printStatus(w io.Writer, s guest.Status) {
+	p := page{w}
+	p.line("v6guest %s, process %d, up %s", s.Version, s.PID, guest.Lifetime(s.Uptime))
+	p.line("%s", s.Summary)
+	name := s.DefaultNIC
+	if name == "" {
+		name = "none"
+	}
+	p.line("default NIC %s: %s", name, s.DefaultReason)
+	for _, m := range s.Missing {
+		p.line("no NIC is %s yet", m)
+	}
+	for _, n := range s.Notes {
+		p.line("note: %s", n)
+	}
+	for _, n := range s.NICs {
+		if n.Managed {
+			p.line("")
+			printNIC(p, n)
+		}
+	}
+	first := true
+	for _, n := range s.NICs {
+		if n.Managed {
+			continue
+		}
+		if first {
+			p.line("")
+			first = false
+		}
+		p.line("%s: left alone: %s", n.Name, n.Reason)
+	}
+}
+
+func printNIC(p page, n guest.NICStatus) {
+	p.line("%s (%s): %s", n.Name, n.Role, n.State)
+	p.field("problem", n.Problem)
+	p.field("try", n.Cure)
+	for _, a := range n.Addresses {
+		by := ""
+		if a.Leased {
+			by = "leased, "
+		}
+		p.field("address", fmt.Sprintf("%s %s%s, valid %s", a.Prefix, by, a.State, a.Valid))
+	}
+	if b := n.Binding; b != nil {
+		from := ""
+		if b.From.IsValid() {
+			from = " at " + b.From.String()
+		}
+		p.field("server", fmt.Sprintf("%s%s; renew in %s, rebind in %s", b.Server, from, b.Renew, b.Rebind))
+	}
+	p.field("DUID", fmt.Sprintf("%s, IAID %08x", n.DUID, n.IAID))
+	for _, r := range n.Routers {
+		p.field("router", routerLine(r))
+	}
+	for _, prefix := range n.OnLink {
+		p.field("on-link", prefix.String())
+	}
+	for _, r := range n.DefaultRoutes {
+		p.field("default", "via "+r.String())
+	}
+	if n.Removed > 0 {
+		p.field("removed", fmt.Sprintf("%d default routes of others", n.Removed))
+	}
+	var switches []string
+	for _, name := range slices.Sorted(maps.Keys(n.Switches)) {
+		switches = append(switches, name+"="+n.Switches[name])
+	}
+	p.field("switches", strings.Join(switches, " "))
+	p.field("packets", fmt.Sprintf("%d sent, %d received", n.Sent, n.Received))
+	p.field("why", n.Reason)
+}
+
+func routerLine(r guest.RouterStatus) string {
+	var flags, prefixes string
+	if r.Managed {
+		flags += " M"
+	}
+	if r.Other {
+		flags += " O"
+	}
+	for _, x := range r.Prefixes {
+		prefixes += " " + x.String()
+	}
+	return fmt.Sprintf("%s lifetime %s%s%s", r.Addr, r.Lifetime, flags, prefixes)
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/v6guest/v6guest/pkg/guest"
+)
+
+func (e *env) waitOnlineCommand() *cli.Command {
+	return &cli.Command{
+		Name: "wait-online", Usage: "wait until the default NIC has a usable global address",
+		Description: "Ends at the first usable global address on the default NIC; at once where IPv6 is switched off;\n" +
+			"after 15 s (exit code 3) where neither a router nor a server was heard; else after wait of the configuration.",
+		Flags:        []cli.Flag{jsonFlag()},
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			o, err := guest.NewControlClient(c.String("run-dir")).WaitOnline(c.Context)
+			if err != nil {
+				return err
+			}
+			return e.printOnline(o, c.Bool("json"))
+		},
+	}
+}
+
+func (e *env) printOnline(o guest.Online, asJSON bool) error {
+	switch {
+	case asJSON:
+		if err := printJSON(e.stdout, o); err != nil {
+			return err
+		}
+	case o.Exit == guest.ExitDone:
+		fmt.Fprintln(e.stdout, printable(o.Reason))
+	}
+	if o.Exit == guest.ExitDone {
+		return nil
+	}
+	return &guest.Fault{Err: errors.New(o.Reason), Cure: "v6guest status tells what is missing", Exit: o.Exit}
+}

@@ -1,0 +1,353 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+)
+
+// Options are what an Agent is made of. All but Trace, Notify and the strings are required.
+type Options struct {
+	Config   *Config
+	System   System
+	Clock    clock.Clock
+	Log      *slog.Logger
+	StateDir string
+	RunDir   string
+	Version  string
+	// Trace is called with every DHCPv6 message that is sent or received, from several goroutines.
+	Trace func(nic string, m client.TracedMessage)
+}
+
+// A System is the machine that the agent works on.
+type System interface {
+	Kernel
+	Switches
+	Network
+}
+
+// An Agent keeps the plan in force. One goroutine, that of Run, owns everything in it; others reach it
+// through the mailbox only.
+type Agent struct {
+	cfg   *Config
+	sys   System
+	clock clock.Clock
+	log   *slog.Logger
+	opts  Options
+
+	mail    *mailbox
+	world   *world
+	plan    Plan
+	nics    map[int]*managedNIC
+	memory  choiceMemory
+	started clock.Instant
+	bootID  string
+	dirty   bool // something that the plan rests on has changed
+	waiters []*waiter
+	systemd systemd
+
+	// passive is the one-shot command without an agent: it leases on the NICs it was given and changes
+	// nothing else.
+	passive bool
+	life    context.Context // of the loop and all that it starts
+	ready   chan struct{} // closed when the first plan is in force
+}
+
+// choiceMemory is what becomes of the choice of the default NIC over time (decision 3).
+type choiceMemory struct {
+	mac   net.HardwareAddr
+	err   error
+	left  bool          // the NIC of mac was here and went away
+	until clock.Instant // the end of waiting: for an IPv4 default route, or for the NIC that went away
+	seen  bool          // the NIC of mac is here
+}
+
+// NewAgent makes an agent; Run starts it.
+func NewAgent(opts Options) (*Agent, error) {
+	if opts.Config == nil || opts.System == nil || opts.Clock == nil || opts.Log == nil {
+		return nil, errors.New("agent without configuration, system, clock or log")
+	}
+	return &Agent{
+		cfg: opts.Config, sys: opts.System, clock: opts.Clock, log: opts.Log, opts: opts,
+		mail: newMailbox(), world: newWorld(), nics: map[int]*managedNIC{}, ready: make(chan struct{}),
+	}, nil
+}
+
+// Run does the agent's work until ctx ends, which is no error. Addresses stay on the NICs, unless
+// release_on_stop says otherwise. A second agent with the same RunDir gets a Fault.
+func (a *Agent) Run(ctx context.Context) error {
+	lock, err := lockRunDir(a.opts.RunDir)
+	if err != nil {
+		return err
+	}
+	ctl, err := listenControl(lock, a.opts.RunDir, a, a.log)
+	if err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	served := make(chan error, 1)
+	go func() { served <- ctl.serve() }()
+	a.systemd.open(a.log)
+	err = a.loop(ctx)
+	return errors.Join(err, ctl.close(), <-served)
+}
+
+// loop is the goroutine that owns the agent.
+func (a *Agent) loop(ctx context.Context) error {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	watch, err := a.sys.Watch(inner)
+	if err != nil {
+		return fmt.Errorf("follow the kernel: %w", err)
+	}
+	timer, err := a.clock.NewTimer()
+	if err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	defer timer.Close()
+	a.life = inner
+	a.begin()
+	for {
+		if err := timer.Set(a.deadline()); err != nil {
+			return fmt.Errorf("agent: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			a.stop(inner)
+			return nil
+		case ev, ok := <-watch.C:
+			if !ok {
+				a.stop(inner)
+				return fmt.Errorf("follow the kernel: %w", watch.Err())
+			}
+			a.kernel(inner, ev)
+			a.drain(inner, watch)
+		case <-a.mail.ready:
+			for _, f := range a.mail.take() {
+				f()
+			}
+		case <-timer.C():
+		}
+		a.settle(inner)
+	}
+}
+
+// drain takes in the events that wait already, so that one plan answers a burst of them.
+func (a *Agent) drain(ctx context.Context, watch *link.Watch) {
+	for range 1024 { // bounded: a storm must not keep requests waiting
+		select {
+		case ev, ok := <-watch.C:
+			if !ok {
+				return // the loop meets it again
+			}
+			a.kernel(ctx, ev)
+		default:
+			return
+		}
+	}
+}
+
+// begin sets what is known before the first event.
+func (a *Agent) begin() {
+	a.started = a.clock.Now()
+	a.memory.until = a.started.Add(a.cfg.Wait)
+	a.dirty = true
+	var err error
+	if a.bootID, err = clock.BootID(clock.BootIDFile); err != nil {
+		a.log.Warn("the boot has no name; leases are taken for those of another boot", "error", err)
+	}
+	if a.memory.mac, a.memory.err = Remembered(a.opts.StateDir); a.memory.err != nil {
+		a.log.Warn("the default NIC is chosen anew", "error", a.memory.err)
+	}
+}
+
+// settle brings everything in line with what has changed.
+func (a *Agent) settle(ctx context.Context) {
+	if !a.world.listed {
+		return
+	}
+	now := a.clock.Now()
+	if over := !now.Before(a.memory.until); over && (a.memory.left || a.plan.Provisional) {
+		a.memory.left, a.dirty = false, true
+	}
+	if a.dirty {
+		a.dirty = false
+		a.replan(ctx, now)
+	}
+	for _, n := range a.nics {
+		n.tend(ctx, now)
+	}
+	a.answerWaiters(now)
+	a.systemd.tell(now, a.summary())
+	select {
+	case <-a.ready:
+	default:
+		close(a.ready)
+		a.systemd.ready()
+	}
+}
+
+// replan makes a plan of what is known now and puts it in force.
+func (a *Agent) replan(ctx context.Context, now clock.Instant) {
+	old := a.plan
+	a.plan = NewPlan(a.cfg, a.facts(now))
+	if m := a.plan.Remember; m != nil && m.String() != a.memory.mac.String() && !a.passive {
+		a.remember(m)
+	}
+	a.logPlan(old)
+	for index, n := range a.nics {
+		if p := a.plan.nic(index); p == nil || !p.Managed {
+			n.close(ctx)
+			delete(a.nics, index)
+		}
+	}
+	for i := range a.plan.NICs {
+		p := a.plan.NICs[i]
+		if !p.Managed {
+			continue
+		}
+		n := a.nics[p.NIC.Index]
+		if n == nil {
+			n = newManagedNIC(a, p)
+			a.nics[p.NIC.Index] = n
+		}
+		n.apply(ctx, p)
+	}
+}
+
+func (a *Agent) facts(now clock.Instant) Facts {
+	return Facts{
+		NICs: a.world.list(), IPv4Defaults: a.world.ipv4Defaults(), OldNames: a.world.names,
+		Remembered: a.memory.mac, MemoryError: a.memory.err, RememberedLeft: a.memory.left,
+		WaitOver: !now.Before(a.memory.until),
+	}
+}
+
+// remember keeps the choice of the default NIC. That it cannot be written costs only the memory.
+func (a *Agent) remember(mac net.HardwareAddr) {
+	a.memory.mac, a.memory.err, a.memory.left = mac, nil, false
+	if err := Remember(a.opts.StateDir, mac); err != nil {
+		a.log.Warn("the choice of the default NIC holds for this run only", "error", err)
+	}
+}
+
+// logPlan writes what is new in the plan, each choice with its reasons in one line.
+func (a *Agent) logPlan(old Plan) {
+	if a.plan.Reason != old.Reason || a.plan.defaultName() != old.defaultName() {
+		a.log.Info("default NIC", "nic", a.plan.defaultName(), "provisional", a.plan.Provisional, "why", a.plan.Reason)
+	}
+	for _, n := range a.plan.NICs {
+		before := old.nic(n.NIC.Index)
+		if before != nil && before.Reason == n.Reason && before.NIC.Name == n.NIC.Name {
+			continue
+		}
+		level := slog.LevelInfo
+		if !n.Managed {
+			level = slog.LevelDebug
+		}
+		a.log.Log(context.Background(), level, "plan", "nic", n.NIC.Name, "managed", n.Managed, "role", n.Role, "why", n.Reason)
+	}
+	for _, note := range a.plan.Notes {
+		if !slices.Contains(old.Notes, note) {
+			a.log.Warn("note", "text", note)
+		}
+	}
+}
+
+// kernel takes in one event.
+func (a *Agent) kernel(ctx context.Context, ev link.Event) {
+	var before link.NIC
+	if ev, ok := ev.(link.NICChanged); ok {
+		before = a.world.nics[ev.NIC.Index]
+	}
+	a.world.see(ev)
+	switch ev := ev.(type) {
+	case link.NICChanged:
+		a.dirty = true
+		a.rememberedHere(before, ev.NIC)
+		if n := a.nics[ev.NIC.Index]; n != nil {
+			n.changed(ctx, before, ev)
+		}
+	case link.NICGone:
+		a.dirty = true
+		a.rememberedGone(ev.NIC)
+		if n := a.nics[ev.NIC.Index]; n != nil {
+			n.gone()
+			delete(a.nics, ev.NIC.Index)
+		}
+	case link.AddrChanged:
+		if n := a.nics[ev.Addr.Index]; n != nil {
+			n.addrChanged(ev.Addr)
+		}
+	case link.AddrGone:
+		if n := a.nics[ev.Addr.Index]; n != nil {
+			n.addrGone(ev.Addr)
+		}
+	case link.RouteChanged:
+		a.dirty = a.dirty || ev.Route.Dst.Addr().Is4()
+		if n := a.nics[ev.Route.Index]; n != nil {
+			n.routeChanged(ev.Route)
+		}
+	case link.RouteGone:
+		a.dirty = a.dirty || ev.Route.Dst.Addr().Is4()
+		if n := a.nics[ev.Route.Index]; n != nil {
+			n.routeGone(ev.Route)
+		}
+	case link.Listed:
+		a.dirty = true
+	}
+}
+
+// rememberedHere follows the remembered NIC: it is here, or its MAC was changed and the memory goes
+// with the NIC.
+func (a *Agent) rememberedHere(before, now link.NIC) {
+	switch a.memory.mac.String() {
+	case "":
+	case now.MAC.String():
+		a.memory.seen, a.memory.left = true, false
+	case before.MAC.String():
+		if !a.passive && hasMAC(now) {
+			a.remember(now.MAC)
+		}
+	}
+}
+
+// rememberedGone begins the wait for the remembered NIC, so that a driver that is loaded anew does not
+// flip the roles.
+func (a *Agent) rememberedGone(n link.NIC) {
+	if a.memory.mac == nil || n.MAC.String() != a.memory.mac.String() {
+		return
+	}
+	a.memory.seen, a.memory.left = false, true
+	a.memory.until = a.clock.Now().Add(a.cfg.Wait)
+}
+
+// deadline is when settle is needed if nothing happens.
+func (a *Agent) deadline() clock.Instant {
+	at := a.systemd.deadline()
+	if a.plan.Provisional || a.memory.left {
+		at = min(at, a.memory.until)
+	}
+	for _, n := range a.nics {
+		at = min(at, n.deadline())
+	}
+	for _, w := range a.waiters {
+		at = min(at, w.again)
+	}
+	return at
+}
+
+// stop ends everything; addresses stay unless the configuration says otherwise.
+func (a *Agent) stop(ctx context.Context) {
+	a.systemd.stopping()
+	a.releaseOnStop(ctx)
+	for _, n := range a.nics {
+		n.close(ctx)
+	}
+}

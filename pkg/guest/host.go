@@ -1,0 +1,257 @@
+package guest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// A host does for the client of one NIC what is beyond the network. Its methods come from the client's
+// goroutine; what the agent looks at too is behind mu.
+type host struct {
+	ctx   context.Context // of the client's life
+	a     *Agent
+	n     *managedNIC // the agent's: only to be named in work for the mailbox
+	l     *leaser
+	index int
+	opts  link.AddressOptions
+	mac   []byte
+	name  atomic.Pointer[string]
+
+	sent, received atomic.Uint64
+
+	mu       sync.Mutex
+	held     map[netip.Addr]client.Address
+	servers  map[wire.DUID]netip.Addr // where each was heard, bounded by maxServers
+	packets  []string                 // while somebody traces
+	tracers  int
+	last     *client.Report // the latest warning since the address became usable
+	reported limiter
+}
+
+const (
+	maxServers = 16  // of which the address is remembered
+	maxPackets = 256 // lines kept for one who asked for them
+)
+
+var _ client.Host = (*host)(nil)
+
+func newHost(ctx context.Context, n *managedNIC, l *leaser) *host {
+	h := &host{
+		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, mac: n.nic.MAC,
+		opts: link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD},
+		held: map[netip.Addr]client.Address{}, servers: map[wire.DUID]netip.Addr{},
+	}
+	h.rename(n.nic.Name)
+	return h
+}
+
+func (h *host) rename(name string) { h.name.Store(&name) }
+
+// Install puts a leased address on the NIC.
+func (h *host) Install(a client.Address) error {
+	h.mu.Lock()
+	old, had := h.held[a.Addr]
+	h.held[a.Addr] = a
+	h.mu.Unlock()
+	err := h.put(h.ctx, a)
+	if err != nil && !had {
+		h.forget(a.Addr)
+	} else if err != nil {
+		h.mu.Lock()
+		h.held[a.Addr] = old
+		h.mu.Unlock()
+	}
+	h.touch()
+	return err
+}
+
+// put installs the address and tells the client at once if it can be used already: of an address that
+// was there before, no event comes.
+func (h *host) put(ctx context.Context, a client.Address) error {
+	preferred, valid := a.Lifetimes(h.a.clock.Now())
+	if err := h.a.sys.InstallAddress(ctx, h.index, a.Addr, preferred, valid, h.opts); err != nil {
+		return err
+	}
+	there, err := h.a.sys.Addrs(ctx, h.index)
+	if err != nil {
+		return err
+	}
+	for _, x := range there {
+		if x.Addr == a.Addr {
+			h.l.tellDAD(x)
+		}
+	}
+	return nil
+}
+
+// Remove takes an address off the NIC.
+func (h *host) Remove(addr netip.Addr, why string) error {
+	h.forget(addr) // before it goes, so that nobody puts it back
+	err := h.a.sys.RemoveAddress(h.ctx, h.index, addr)
+	h.log().Info("address removed", "address", addr, "why", why)
+	h.touch()
+	return err
+}
+
+// Save keeps the lease. The one-shot command does so where it can: it needs no file.
+func (h *host) Save(l *client.Lease) error {
+	err := client.SaveLease(h.a.opts.StateDir, h.mac, l, h.a.boot(h.a.clock.Now()))
+	if err != nil && h.a.passive {
+		h.log().Debug("the lease is not kept for the next start", "error", err)
+		return nil
+	}
+	return err
+}
+
+// Forget throws the kept lease away.
+func (h *host) Forget() error { return client.ForgetLease(h.a.opts.StateDir, h.mac) }
+
+// Configure notes that the server said something beside addresses. DNS is not handed to the system:
+// the status shows what the server says, and the lease file keeps it.
+func (h *host) Configure(client.Settings) error {
+	h.touch()
+	return nil
+}
+
+// Report logs, packets' reports bounded.
+func (h *host) Report(r client.Report) {
+	attrs := r.Attrs
+	if r.Packet {
+		h.mu.Lock()
+		ok, silent := h.reported.allow(h.a.clock.Now(), r.Message+" "+reason(r))
+		h.mu.Unlock()
+		if !ok {
+			return
+		}
+		if silent > 0 {
+			attrs = append(slices.Clone(attrs), slog.Int("more", silent))
+		}
+	}
+	h.log().LogAttrs(h.ctx, r.Level, r.Message, attrs...)
+	if r.Level >= slog.LevelWarn && !r.Packet {
+		h.mu.Lock()
+		h.last = &r
+		h.mu.Unlock()
+	}
+	h.touch()
+}
+
+func reason(r client.Report) string {
+	for _, a := range r.Attrs {
+		if a.Key == "reason" {
+			return a.Value.String()
+		}
+	}
+	return ""
+}
+
+// trace counts a packet, shows it to whoever wants to see it, and notes where servers are.
+func (h *host) trace(m client.TracedMessage) {
+	if m.Sent {
+		h.sent.Add(1)
+	} else {
+		h.received.Add(1)
+		h.server(m)
+	}
+	name := *h.name.Load()
+	if h.a.opts.Trace != nil {
+		h.a.opts.Trace(name, m)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.tracers > 0 && len(h.packets) < maxPackets {
+		h.packets = append(h.packets, PacketLine(name, m))
+	}
+}
+
+// server notes that a server was heard, and from where.
+func (h *host) server(m client.TracedMessage) {
+	if m.Msg.ServerID == "" || m.Msg.Type != dhcpv6.MessageTypeAdvertise && m.Msg.Type != dhcpv6.MessageTypeReply {
+		return
+	}
+	h.mu.Lock()
+	if _, known := h.servers[m.Msg.ServerID]; known || len(h.servers) < maxServers {
+		h.servers[m.Msg.ServerID] = m.Peer.WithZone("")
+	}
+	h.mu.Unlock()
+	if !h.l.heard.Swap(true) {
+		h.touch()
+	}
+}
+
+// from is where the server was heard last; the zero Addr when it was not.
+func (h *host) from(server wire.DUID) netip.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.servers[server]
+}
+
+// leased are the addresses that the client has put on the NIC.
+func (h *host) leased() map[netip.Addr]client.Address {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.held)
+}
+
+// takeAll are the same, which the host then forgets.
+func (h *host) takeAll() map[netip.Addr]client.Address {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	held := h.held
+	h.held = map[netip.Addr]client.Address{}
+	return held
+}
+
+func (h *host) forget(addr netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.held, addr)
+}
+
+// record begins or ends the keeping of packet lines, and returns what was kept until now.
+func (h *host) record(begin bool) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if begin {
+		h.tracers++
+		return nil
+	}
+	lines := slices.Clone(h.packets)
+	if h.tracers--; h.tracers == 0 {
+		h.packets = nil
+	}
+	return lines
+}
+
+// touch makes the agent look at the NIC again.
+func (h *host) touch() { h.a.mail.post(func() {}) }
+
+func (h *host) log() *slog.Logger { return h.a.log.With("nic", *h.name.Load()) }
+
+// refuse names the reason for which an address must not be taken on a NIC: it is another NIC's, or a
+// router's (decision 5). It may be called from any goroutine.
+func (w *world) refuse(addr netip.Addr, index int) string {
+	if nic := w.elsewhere(addr, index); nic != "" {
+		return fmt.Sprintf("it is on %s", nic)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, routers := range w.routers {
+		if slices.Contains(routers, addr) {
+			return "it is a router's"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,228 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// A leaser is the DHCPv6 client that runs on a NIC, as the agent's goroutine sees it.
+type leaser struct {
+	runner *client.Runner
+	host   *host
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	duid wire.DUID
+	mac  net.HardwareAddr
+
+	carrier   bool // as the client was told last
+	linkLocal netip.Addr
+	heard     *atomic.Bool // any server
+}
+
+// wantsClient says whether v6guest is to be the client on the NIC now.
+func (n *managedNIC) wantsClient() bool {
+	if n.plan.Settings.Lease != LeaseAgent || !n.nic.Up {
+		return false
+	}
+	return n.plan.Settings.Start == StartNow || n.forced || n.a.passive || n.heardManaged()
+}
+
+// startClient starts the client, if there is to be one and none runs. One that cannot start (its port
+// is taken) is tried again with growing pauses, and as soon as the NIC changes.
+func (n *managedNIC) startClient(ctx context.Context, now clock.Instant) {
+	if n.leaser != nil || !n.wantsClient() || now.Before(n.startAt) {
+		return
+	}
+	l, err := n.newLeaser(ctx, now)
+	n.problem(startingClient, err)
+	if err != nil {
+		n.again.done(now)
+		n.startAt = max(n.again.at(now), now.Add(shortestPause))
+		return
+	}
+	n.leaser = l
+}
+
+const startingClient = "start the DHCPv6 client"
+
+// newLeaser makes the client and starts it.
+func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser, error) {
+	a, index := n.a, n.nic.Index
+	engine, err := client.NewEngine(client.Config{
+		DUID: n.plan.DUID, IAID: n.plan.IAID, Rand: client.NewRand(),
+		NoStartDelay: n.plan.Settings.NoStartDelay || a.passive,
+		Refuse:       func(addr netip.Addr) string { return a.world.refuse(addr, index) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	conn, err := a.sys.DHCP(ctx, n.nic)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	l := &leaser{stop: stop, done: make(chan struct{}), duid: n.plan.DUID, mac: n.nic.MAC, heard: new(atomic.Bool)}
+	l.host = newHost(ctx, n, l)
+	l.runner, err = client.NewRunner(client.RunnerConfig{Engine: engine, Conn: conn, Clock: a.clock, Host: l.host, Trace: l.host.trace})
+	if err != nil {
+		stop()
+		return nil, errors.Join(err, conn.Close())
+	}
+	saved := n.savedLease(now)
+	go func() {
+		err := l.runner.Run(ctx, saved)
+		close(l.done)
+		a.mail.post(func() { n.clientEnded(l, err) })
+	}()
+	return l, nil
+}
+
+// savedLease is the lease of an earlier life, nil when there is none that can be read.
+func (n *managedNIC) savedLease(now clock.Instant) *client.Lease {
+	l, err := client.LoadLease(n.a.opts.StateDir, n.nic.MAC, n.a.boot(now))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		n.log.Warn("saved lease not used", "error", err)
+	}
+	return l
+}
+
+// boot is the present moment on the clocks that lease files know.
+func (a *Agent) boot(now clock.Instant) client.Boot {
+	return client.Boot{ID: a.bootID, Now: now, Wall: time.Now()}
+}
+
+// clientEnded takes in that the client has ended by itself: its socket failed.
+func (n *managedNIC) clientEnded(l *leaser, err error) {
+	if n.leaser != l || err == nil {
+		return
+	}
+	n.leaser = nil
+	now := n.a.clock.Now()
+	n.problem(startingClient, err)
+	n.again.done(now)
+	n.startAt = max(n.again.at(now), now.Add(shortestPause))
+}
+
+// stopClient ends the client and waits for it; its address stays on the NIC and its lease in the file.
+func (n *managedNIC) stopClient() {
+	if n.leaser == nil {
+		return
+	}
+	n.leaser.stop()
+	<-n.leaser.done // the client waits for nobody: what it tells the agent lies in the mailbox
+	n.leaser = nil
+}
+
+// dropLease ends the client and forgets what it leased: the identity that leased it is no more.
+func (n *managedNIC) dropLease(ctx context.Context) {
+	l := n.leaser
+	n.stopClient()
+	for addr := range l.host.takeAll() {
+		n.problem("remove the address of the old lease", n.a.sys.RemoveAddress(ctx, n.nic.Index, addr))
+	}
+	n.problem("forget the old lease", client.ForgetLease(n.a.opts.StateDir, l.mac))
+}
+
+// tellClient tells the client what the link is like, where that has changed.
+func (n *managedNIC) tellClient() {
+	l := n.leaser
+	if l == nil {
+		return
+	}
+	if ll := n.a.world.linkLocal(n.nic.Index, l.linkLocal); ll != l.linkLocal {
+		l.linkLocal = ll
+		l.runner.SetLinkLocal(ll)
+	}
+	if c := n.nic.Up && n.nic.Carrier; c != l.carrier {
+		l.carrier = c
+		l.runner.SetCarrier(c)
+	}
+}
+
+// flap tells the client of a carrier that went and came back so fast that only the count shows it.
+func (l *leaser) flap(carrier bool) {
+	if carrier && l.carrier {
+		l.runner.Notify(client.LinkChanged{Why: "the carrier flapped"})
+	}
+}
+
+// addrChanged takes in an address: the outcome of duplicate address detection goes to the client.
+func (n *managedNIC) addrChanged(addr link.Addr) {
+	if addr.Addr.IsLinkLocalUnicast() {
+		n.check = n.check || n.off != ""
+		return
+	}
+	if n.leaser == nil {
+		return
+	}
+	if _, ours := n.leaser.host.leased()[addr.Addr]; ours {
+		n.leaser.tellDAD(addr)
+	}
+}
+
+// tellDAD tells the client how duplicate address detection ended, if it has ended.
+func (l *leaser) tellDAD(a link.Addr) {
+	switch {
+	case a.DADFailed:
+		l.runner.Notify(client.AddressDuplicate{Addr: a.Addr})
+	case a.Usable():
+		l.runner.Notify(client.AddressUsable{Addr: a.Addr})
+	}
+}
+
+// addrGone takes in that an address is gone: a leased one that nobody took off here is a duplicate, or
+// is put back.
+func (n *managedNIC) addrGone(addr link.Addr) {
+	n.check = true // that is how IPv6 being switched off shows
+	if n.leaser == nil {
+		return
+	}
+	if _, ours := n.leaser.host.leased()[addr.Addr]; !ours {
+		return
+	}
+	if addr.DADFailed {
+		n.leaser.tellDAD(addr)
+		return
+	}
+	n.repairAt = min(n.repairAt, n.repairs.at(n.a.clock.Now()))
+}
+
+// repair puts back leased addresses that somebody took off.
+func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
+	if now.Before(n.repairAt) {
+		return
+	}
+	n.repairAt = clock.Never
+	if n.leaser == nil || !n.nic.Up {
+		return
+	}
+	for addr, lease := range n.leaser.host.leased() {
+		if _, there := n.a.world.addrs[n.nic.Index][addr]; there {
+			continue
+		}
+		if _, valid := lease.Lifetimes(now); valid < time.Second {
+			continue
+		}
+		err := n.leaser.host.put(ctx, lease)
+		n.problem("put a leased address back", err)
+		n.repairs.done(now)
+		if err == nil {
+			n.log.Warn("a leased address was taken off by somebody and is put back", "address", addr)
+		}
+	}
+}
+
+// String names the client in messages.
+func (l *leaser) String() string { return fmt.Sprintf("client %s", l.duid) }

@@ -1,0 +1,45 @@
+package guest
+
+import (
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+)
+
+const (
+	reportEvery = time.Hour // a line that packets cause, at the most, for each NIC and reason
+	maxReasons  = 64        // of a NIC that are told apart; the rest counts as one
+)
+
+// A limiter bounds the log lines that packets cause on one NIC (decision 11): one an hour for each
+// reason, and a bounded number of reasons. The zero value is ready.
+type limiter struct {
+	reasons map[string]*reasonCount
+}
+
+type reasonCount struct {
+	last   clock.Instant
+	silent int
+}
+
+// allow says whether a line for that reason may be written now, and how many were not since the last.
+func (l *limiter) allow(now clock.Instant, reason string) (ok bool, silent int) {
+	if l.reasons == nil {
+		l.reasons = map[string]*reasonCount{}
+	}
+	c, known := l.reasons[reason]
+	if !known && len(l.reasons) >= maxReasons {
+		reason = "other reasons"
+		c, known = l.reasons[reason]
+	}
+	if !known {
+		l.reasons[reason] = &reasonCount{last: now}
+		return true, 0
+	}
+	if now.Sub(c.last) < reportEvery {
+		c.silent++
+		return false, 0
+	}
+	silent, c.silent, c.last = c.silent, 0, now
+	return true, silent
+}

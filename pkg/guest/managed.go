@@ -1,0 +1,241 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
+)
+
+// A managedNIC is what the agent does on one NIC. Its trouble stays its own: an error is kept for the
+// status and never ends the agent. Only the agent's goroutine touches it.
+type managedNIC struct {
+	a    *Agent
+	plan NICPlan
+	nic  link.NIC
+	log  *slog.Logger
+
+	broughtUp bool     // it was brought up, once, or was up when it appeared
+	check     bool     // whether IPv6 is on has to be looked up anew
+	off       string   // why IPv6 is off; "" when it is on
+	unset     bool     // switches have to be set
+	problems  problems // what stands in the way
+
+	leaser  *leaser // nil when no client runs
+	again   backoff // of a client that cannot be started
+	startAt clock.Instant
+	forced  bool // a command asks for the client although start = on-managed-ra waits
+
+	guard     backoff // of default routes that come back
+	guardAt   clock.Instant
+	removed   int // default routes taken off
+	repairs   backoff
+	repairAt  clock.Instant
+	listening *listener // nil when Router Advertisements are not listened to
+	onLink    onLink
+}
+
+func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
+	return &managedNIC{
+		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up,
+		guardAt: clock.Never, repairAt: clock.Never, problems: problems{},
+	}
+}
+
+// apply takes a new plan over.
+func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
+	old := n.plan
+	n.plan, n.nic = p, p.NIC
+	if !slices.Equal(old.Switches, p.Switches) || old.NIC.Name != p.NIC.Name {
+		n.unset = true
+	}
+	if old.NIC.Name != p.NIC.Name {
+		n.log = n.a.log.With("nic", p.NIC.Name)
+	}
+	if n.leaser != nil && (n.leaser.duid != p.DUID || n.leaser.mac.String() != p.NIC.MAC.String()) {
+		n.log.Info("the NIC speaks with another DUID now; the old lease is dropped", "old", n.leaser.duid, "duid", p.DUID)
+		n.dropLease(ctx)
+	}
+	if n.leaser != nil && p.Settings.Lease != LeaseAgent {
+		n.stopClient()
+	}
+	if p.Role == RoleSecondary && old.Role != RoleSecondary {
+		n.guardAt = n.a.clock.Now() // what was accepted before stays until somebody removes it
+	}
+	n.check = true
+}
+
+// changed takes in that the NIC itself has changed.
+func (n *managedNIC) changed(ctx context.Context, before link.NIC, ev link.NICChanged) {
+	n.nic = ev.NIC
+	n.check = true
+	if before.Up != ev.NIC.Up {
+		n.unset = true // the kernel keeps switches, but who set the NIC up may have set them too
+		n.startAt = 0
+		if ev.NIC.Up {
+			n.repairAt = n.a.clock.Now()
+		}
+	}
+	if n.leaser != nil && before.Carrier == ev.NIC.Carrier && before.CarrierChanges != ev.NIC.CarrierChanges {
+		n.leaser.flap(ev.NIC.Up && ev.NIC.Carrier)
+	}
+}
+
+// gone takes in that the NIC is away: its lease is kept for when it comes back.
+func (n *managedNIC) gone() {
+	n.stopClient()
+	n.stopListening()
+}
+
+// close ends what runs on the NIC and leaves its addresses.
+func (n *managedNIC) close(context.Context) {
+	n.stopClient()
+	n.stopListening()
+}
+
+// tend does what is due on the NIC. It is called after each event and looks at what there is, so that
+// it does not matter in which order things happened.
+func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
+	n.checkIPv6()
+	n.bringUp(ctx)
+	if n.off != "" {
+		n.stopClient()
+		n.stopListening()
+		return
+	}
+	if !n.a.passive {
+		n.setSwitches()
+		n.guardRoutes(ctx, now)
+		n.listen(ctx)
+		n.tendOnLink(ctx, now)
+	} else {
+		n.setOptimistic()
+	}
+	n.startClient(ctx, now)
+	n.tellClient()
+	n.repair(ctx, now)
+	n.dropAutoconf(ctx)
+}
+
+// deadline is when tend is needed if nothing happens on the NIC.
+func (n *managedNIC) deadline() clock.Instant {
+	at := clock.Never
+	if n.off == "" {
+		at = min(n.guardAt, n.repairAt, n.onLink.deadline())
+		if n.wantsClient() && n.leaser == nil && n.startAt > 0 {
+			at = min(at, n.startAt)
+		}
+	}
+	return at
+}
+
+// checkIPv6 finds out whether IPv6 is on, when something happened that may have to do with it.
+func (n *managedNIC) checkIPv6() {
+	if !n.check {
+		return
+	}
+	n.check = false
+	was := n.off
+	v, err := n.a.sys.Get(n.nic.Name, sysctl.DisableIPv6)
+	switch {
+	case errors.Is(err, sysctl.ErrNoIPv6):
+		n.off = "IPv6 is off in this kernel"
+	case errors.Is(err, sysctl.ErrNoNIC):
+		n.off = fmt.Sprintf("the kernel has no IPv6 on %s (MTU %d; it needs 1280)", n.nic.Name, n.nic.MTU)
+	case err == nil && v != "0":
+		n.off = fmt.Sprintf("IPv6 is disabled on %s (net.ipv6.conf.%s.disable_ipv6 = %s)", n.nic.Name, n.nic.Name, v)
+	default: // what cannot be read does not stand in the way
+		n.off = ""
+	}
+	if n.off != was {
+		n.unset = true
+		if n.off != "" {
+			n.log.Warn("nothing can be done on this NIC", "why", n.off)
+		} else {
+			n.log.Info("IPv6 is on again")
+		}
+	}
+}
+
+// offCure is what a person can do when IPv6 is off.
+func (n *managedNIC) offCure() string {
+	_, err := n.a.sys.Get(n.nic.Name, sysctl.DisableIPv6)
+	if err == nil {
+		return fmt.Sprintf("sysctl -w net.ipv6.conf.%s.disable_ipv6=0", n.nic.Name)
+	}
+	return Report(err).Cure
+}
+
+// bringUp brings the NIC up once, when it appears: one that somebody sets down stays down.
+func (n *managedNIC) bringUp(ctx context.Context) {
+	if n.nic.Up {
+		n.broughtUp = true
+	}
+	if n.broughtUp || n.a.passive {
+		return
+	}
+	n.broughtUp = true
+	err := n.a.sys.SetUp(ctx, n.nic.Index)
+	n.problem("bring the NIC up", err)
+	if err == nil {
+		n.log.Info("brought up")
+	}
+}
+
+// setSwitches sets the kernel's switches and lets the kernel confirm each.
+func (n *managedNIC) setSwitches() {
+	if !n.unset {
+		return
+	}
+	n.unset = false
+	var errs []error
+	for _, s := range n.plan.Switches {
+		// A kernel that lacks the switch (optimistic_dad can be left out of one) does without.
+		errs = append(errs, n.a.sys.Set(n.nic.Name, s))
+	}
+	n.problem("set the kernel's switches", errors.Join(errs...))
+}
+
+// setOptimistic is what the one-shot command sets: the switch without which an optimistic address is
+// an ordinary one.
+func (n *managedNIC) setOptimistic() {
+	if !n.unset || !n.plan.Settings.OptimisticDAD {
+		return
+	}
+	n.unset = false
+	n.problem("set the kernel's switches", errors.Join(
+		n.a.sys.Set(n.nic.Name, sysctl.Setting{Switch: sysctl.OptimisticDAD, Value: "1"}),
+		n.a.sys.Set(n.nic.Name, sysctl.Setting{Switch: sysctl.UseOptimistic, Value: "1"})))
+}
+
+// problems are what stands in the way on a NIC, by what was tried.
+type problems map[string]error
+
+// problem notes how an attempt ended, and logs what is new.
+func (n *managedNIC) problem(what string, err error) {
+	old := n.problems[what]
+	switch {
+	case err == nil:
+		delete(n.problems, what)
+		return
+	case old == nil || old.Error() != err.Error():
+		n.log.Warn("cannot "+what, "error", err)
+	}
+	n.problems[what] = err
+}
+
+// worst is the first problem by name, nil when there is none.
+func (p problems) worst() (string, error) {
+	what := ""
+	for k := range p {
+		if what == "" || k < what {
+			what = k
+		}
+	}
+	return what, p[what]
+}

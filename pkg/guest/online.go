@@ -1,0 +1,59 @@
+package guest
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+)
+
+// silence is after how long wait-online ends where neither a router nor a server was heard.
+const silence = 15 * time.Second
+
+// onlineFacts is what wait-online's end rests on (decision 6).
+type onlineFacts struct {
+	now     clock.Instant
+	started clock.Instant // of the agent: since then it listens
+	asked   clock.Instant // of this wait
+	wait    time.Duration
+
+	off     string // why IPv6 is off on the default NIC; "" when it is on
+	nic     string // the default NIC; "" when there is none
+	address netip.Addr
+	heard   bool // a router or a server
+	lacks   string
+}
+
+// judgeOnline says how wait-online ends, or until when there is nothing to decide.
+func judgeOnline(f onlineFacts) (o Online, again clock.Instant, done bool) {
+	silent, late := max(f.started, 0).Add(silence), f.asked.Add(f.wait)
+	o = Online{NIC: f.nic}
+	switch {
+	case f.off != "":
+		o.Off, o.Reason = true, f.off+": nothing to wait for"
+	case f.address.IsValid():
+		o.Online, o.Address = true, f.address
+		o.Reason = fmt.Sprintf("%s has %s", f.nic, f.address)
+	case !f.heard && !f.now.Before(silent):
+		o.Exit = ExitNoServer
+		o.Reason = fmt.Sprintf("%s: neither a router nor a DHCPv6 server was heard for %s", orNone(f.nic), silence)
+	case !f.now.Before(late):
+		o.Exit = ExitNoServer
+		o.Reason = fmt.Sprintf("%s: no usable global address after %s (%s)", orNone(f.nic), f.wait, f.lacks)
+	default:
+		again = late
+		if !f.heard {
+			again = min(silent, late)
+		}
+		return o, again, false
+	}
+	return o, clock.Never, true
+}
+
+func orNone(nic string) string {
+	if nic == "" {
+		return "no default NIC"
+	}
+	return nic
+}

@@ -1,0 +1,187 @@
+package guest
+
+import (
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// Facts are what the plan rests on beside the configuration: all of it is read before, so that the
+// plan itself asks nobody.
+type Facts struct {
+	NICs []link.NIC // as the kernel lists them
+	// IPv4Defaults are the IPv4 default routes, in any order.
+	IPv4Defaults []IPv4Default
+	// Remembered is the MAC of the NIC that an earlier choice made the default one; nil when there is none.
+	Remembered net.HardwareAddr
+	// MemoryError says why nothing could be remembered although something was; nil in the usual case.
+	MemoryError error
+	// RememberedLeft says that the remembered NIC was here since the agent started and went away.
+	RememberedLeft bool
+	// WaitOver says that the time in which an IPv4 default route may still settle the choice, or a
+	// NIC that went away may come back to its role, has passed.
+	WaitOver bool
+	// OldNames are the names that a NIC bore since the agent knows it, by index, latest first.
+	OldNames map[int][]string
+}
+
+// An IPv4Default is an IPv4 default route.
+type IPv4Default struct {
+	Index  int    // of the NIC that it leaves by
+	Metric uint32 // the lowest wins
+}
+
+// A Role says what a NIC is among the managed ones (decision 3).
+type Role string
+
+// The roles of a NIC.
+const (
+	RoleDefault   Role = "default"   // it keeps the IPv6 default route
+	RoleSecondary Role = "secondary" // it must never have one
+	RoleNone      Role = ""          // v6guest leaves the NIC alone
+)
+
+// A Plan says what is to become of each NIC, and why. Planning twice from the same facts gives the same plan.
+type Plan struct {
+	NICs    []NICPlan // every NIC of the facts, by index
+	Default int       // index of the default NIC; 0 when none could be chosen
+	Reason  string    // the whole chain of reasons of the choice of the default NIC, in one line
+	// Provisional says that an IPv4 default route may still change the choice (decision 3).
+	Provisional bool
+	// Remember is the MAC to remember as the default NIC's; nil when nothing new is to be remembered.
+	Remember net.HardwareAddr
+	Missing  []Pattern // of `nics`, those that no NIC matches
+	Notes    []string  // what a person should know, a line each
+}
+
+// A NICPlan is what is to become of one NIC.
+type NICPlan struct {
+	NIC      link.NIC
+	Managed  bool
+	Role     Role
+	Reason   string // the whole chain of reasons, in one line
+	Settings Settings
+	DUID     wire.DUID
+	IAID     wire.IAID
+	Switches []sysctl.Setting // in the order in which they are set
+}
+
+// NewPlan decides. It is pure: no kernel, no file, no clock.
+func NewPlan(cfg *Config, f Facts) Plan {
+	var p Plan
+	p.NICs = chooseNICs(cfg, f)
+	p.Missing = missing(cfg, f)
+	choice := chooseDefault(cfg, f, managed(p.NICs))
+	p.Default, p.Provisional = choice.index, choice.provisional
+	p.Reason = strings.Join(choice.reasons, "; ")
+	p.Remember = choice.remember
+	p.Notes = notes(f, p)
+	for i := range p.NICs {
+		if p.NICs[i].Managed {
+			p.plan(&p.NICs[i], cfg, f)
+		}
+	}
+	return p
+}
+
+// plan fills in what follows for a managed NIC from its role and its settings.
+func (p *Plan) plan(n *NICPlan, cfg *Config, f Facts) {
+	n.Settings = cfg.For(n.NIC.MAC, append([]string{n.NIC.Name}, f.OldNames[n.NIC.Index]...)...)
+	n.Role = RoleSecondary
+	if n.NIC.Index == p.Default {
+		n.Role = RoleDefault
+	}
+	n.IAID = wire.IAIDFromMAC(n.NIC.MAC)
+	n.DUID = p.duid(n.NIC, n.Settings)
+	n.Switches = switches(n.Role, n.Settings)
+	n.Reason += "; " + string(n.Role)
+	if n.Role == RoleSecondary {
+		n.Reason += ": " + p.defaultName() + " is the default NIC"
+	}
+	if n.Settings.Lease == LeaseDistro {
+		n.Reason += "; lease = distro: the distribution's client leases"
+	} else {
+		n.Reason += "; v6guest leases"
+	}
+}
+
+// switches are the kernel switches of a NIC in that role, in the order in which they are set
+// (decisions 4, 5 and 13).
+func switches(role Role, s Settings) []sysctl.Setting {
+	var out []sysctl.Setting
+	set := func(name sysctl.Switch, value string) { out = append(out, sysctl.Setting{Switch: name, Value: value}) }
+	if s.Lease == LeaseAgent {
+		set(sysctl.Autoconf, "0")
+	}
+	switch {
+	case role == RoleDefault:
+		set(sysctl.AcceptRADefrtr, "1")
+		// 2, not 1: with 1 the route is lost as soon as Docker or Kubernetes switches forwarding on.
+		set(sysctl.AcceptRA, "2")
+	case s.SecondaryRA == SecondaryNoDefaultRoute:
+		set(sysctl.AcceptRADefrtr, "0")
+		set(sysctl.AcceptRA, "2")
+	default:
+		set(sysctl.AcceptRA, "0")
+	}
+	if s.OptimisticDAD {
+		set(sysctl.OptimisticDAD, "1")
+		set(sysctl.UseOptimistic, "1")
+	}
+	return out
+}
+
+// nic is the plan of the NIC with that index, nil when there is none.
+func (p *Plan) nic(index int) *NICPlan {
+	for i := range p.NICs {
+		if p.NICs[i].NIC.Index == index {
+			return &p.NICs[i]
+		}
+	}
+	return nil
+}
+
+func (p *Plan) defaultName() string {
+	if d := p.nic(p.Default); d != nil {
+		return d.NIC.Name
+	}
+	return "none"
+}
+
+func managed(nics []NICPlan) []link.NIC {
+	var out []link.NIC
+	for _, n := range nics {
+		if n.Managed {
+			out = append(out, n.NIC)
+		}
+	}
+	return out
+}
+
+// String prints the plan for a person, a line for each choice.
+func (p *Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "default NIC %s: %s\n", p.defaultName(), p.Reason)
+	for _, n := range p.NICs {
+		if !n.Managed {
+			fmt.Fprintf(&b, "%s: left alone: %s\n", n.NIC.Name, n.Reason)
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s\n", n.NIC.Name, n.Reason)
+		fmt.Fprintf(&b, "  DUID %s, IAID %d\n", n.DUID, n.IAID)
+		for _, s := range n.Switches {
+			fmt.Fprintf(&b, "  net.ipv6.conf.%s.%s = %s\n", n.NIC.Name, s.Switch, s.Value)
+		}
+	}
+	for _, m := range p.Missing {
+		fmt.Fprintf(&b, "no NIC is %s yet\n", m)
+	}
+	for _, n := range p.Notes {
+		fmt.Fprintf(&b, "note: %s\n", n)
+	}
+	return b.String()
+}

@@ -1,0 +1,90 @@
+package guest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultStateDir is where leases and what is remembered between boots lie.
+const DefaultStateDir = "/var/lib/v6guest"
+
+// memoryFormat is the number of the format of the memory file.
+const memoryFormat = 1
+
+// A memory is what the agent remembers between boots beside leases.
+type memory struct {
+	Format     int    `json:"format"`
+	DefaultNIC string `json:"default_nic"` // MAC
+}
+
+func memoryFile(stateDir string) string { return filepath.Join(stateDir, "default-nic.json") }
+
+// Remembered reads the MAC of the NIC that was chosen as the default one. No file is no error; a file
+// that cannot be used is one, and costs nothing but the memory.
+func Remembered(stateDir string) (net.HardwareAddr, error) {
+	b, err := os.ReadFile(memoryFile(stateDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("remembered default NIC: %w", err)
+	}
+	var m memory
+	if err := json.Unmarshal(b, &m); err != nil {
+		return nil, fmt.Errorf("remembered default NIC: %s: %w", memoryFile(stateDir), err)
+	}
+	if m.Format != memoryFormat {
+		return nil, fmt.Errorf("remembered default NIC: %s has format %d, this program knows %d", memoryFile(stateDir), m.Format, memoryFormat)
+	}
+	mac, err := net.ParseMAC(m.DefaultNIC)
+	if err != nil || len(mac) != 6 {
+		return nil, fmt.Errorf("remembered default NIC: %s: %q is no MAC", memoryFile(stateDir), m.DefaultNIC)
+	}
+	return mac, nil
+}
+
+// Remember keeps the MAC of the default NIC for the next boot: whole or not at all, and on the disk
+// when it returns.
+func Remember(stateDir string, mac net.HardwareAddr) error {
+	b, err := json.Marshal(memory{Format: memoryFormat, DefaultNIC: mac.String()})
+	if err != nil {
+		return fmt.Errorf("remember the default NIC: %w", err)
+	}
+	if err := os.MkdirAll(stateDir, 0o700); err != nil {
+		return fmt.Errorf("remember the default NIC: %w", err)
+	}
+	if err := replaceFile(memoryFile(stateDir), append(b, '\n')); err != nil {
+		return fmt.Errorf("remember the default NIC: %w", err)
+	}
+	return nil
+}
+
+// replaceFile puts b in the place of the file name: readers see the old content or the new one, also
+// after a power cut.
+func replaceFile(name string, b []byte) (err error) {
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}

@@ -1,0 +1,325 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+)
+
+// Agent is what the control socket asks.
+var _ Controller = (*Agent)(nil)
+
+// do runs f in the agent's goroutine and waits for it.
+func (a *Agent) do(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	a.mail.post(func() { f(); close(done) })
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// settled waits for the first plan.
+func (a *Agent) settled(ctx context.Context) error {
+	select {
+	case <-a.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A target is a NIC that a command is for.
+type target struct {
+	name  string
+	l     *leaser
+	fault error // why the command cannot be done there
+}
+
+// targets finds the NICs that were named, or every managed one on which v6guest leases, and starts
+// clients that wait for a router's word: a command does not wait for it.
+func (a *Agent) targets(ctx context.Context, names []string) ([]target, error) {
+	if err := a.settled(ctx); err != nil {
+		return nil, err
+	}
+	var out []target
+	var err error
+	posted := a.do(ctx, func() {
+		if len(names) > 0 {
+			out, err = a.named(names)
+			return
+		}
+		for _, p := range a.plan.NICs {
+			if p.Managed && p.Settings.Lease == LeaseAgent {
+				out = append(out, a.nics[p.NIC.Index].target())
+			}
+		}
+		if out == nil {
+			err = faultf(ExitFailure, "name a NIC, or set nics in the configuration", "there is no NIC to lease on")
+		}
+	})
+	return out, errors.Join(posted, err)
+}
+
+func (a *Agent) named(names []string) ([]target, error) {
+	var out []target
+	for _, name := range names {
+		nic, err := FindNIC(a.world.list(), name)
+		if err != nil {
+			return nil, err
+		}
+		n := a.nics[nic.Index]
+		if n == nil {
+			out = append(out, target{name: nic.Name, fault: faultf(ExitUsage, "add it to nics in the configuration, and restart the agent",
+				"the agent does not manage %s: %s", nic.Name, a.plan.nic(nic.Index).Reason)})
+			continue
+		}
+		out = append(out, n.target())
+	}
+	return out, nil
+}
+
+// target is the NIC as a command meets it.
+func (n *managedNIC) target() target {
+	t := target{name: n.nic.Name}
+	switch {
+	case n.plan.Settings.Lease != LeaseAgent:
+		t.fault = faultf(ExitUsage, "ask the distribution's client, or set lease = agent", "lease = distro: v6guest does not lease on %s", n.nic.Name)
+	case n.off != "":
+		t.fault = faultf(ExitFailure, n.offCure(), "%s", n.off)
+	case !n.nic.Up:
+		t.fault = faultf(ExitFailure, "ip link set "+n.nic.Name+" up", "%s is down", n.nic.Name)
+	default:
+		now := n.a.clock.Now()
+		n.forced, n.startAt = true, 0
+		n.startClient(n.a.life, now)
+		n.tellClient()
+		t.l = n.leaser
+		if t.l == nil {
+			t.fault = asFaultOf(n.nic.Name, n.problems[startingClient])
+		}
+	}
+	return t
+}
+
+// Lease leases on the NICs of the request, all at once, and says how it ended on each.
+func (a *Agent) Lease(ctx context.Context, req LeaseRequest) ([]LeaseResult, error) {
+	return a.each(ctx, req, func(ctx context.Context, t target) LeaseResult {
+		before := usable(t.l.host)
+		began := a.clock.Now()
+		s, err := t.l.runner.Lease(ctx)
+		now := a.clock.Now()
+		r := LeaseResult{NIC: t.name, Took: Seconds(now.Sub(began)), Fault: Report(asFaultOf(t.name, err))}
+		r.take(s, t.l.host, now)
+		if before != r.Address {
+			r.Was = before
+		}
+		return r
+	})
+}
+
+// Release gives the leases of the NICs back.
+func (a *Agent) Release(ctx context.Context, req LeaseRequest) ([]LeaseResult, error) {
+	return a.each(ctx, req, func(ctx context.Context, t target) LeaseResult {
+		before := usable(t.l.host)
+		began := a.clock.Now()
+		s, err := t.l.runner.Release(ctx)
+		return LeaseResult{
+			NIC: t.name, Was: before, Server: s.Server.String(), Took: Seconds(a.clock.Now().Sub(began)),
+			Fault: Report(asFaultOf(t.name, err)),
+		}
+	})
+}
+
+// each does a command on every target at once; a target that failed does not hold the others up.
+func (a *Agent) each(ctx context.Context, req LeaseRequest, do func(context.Context, target) LeaseResult) ([]LeaseResult, error) {
+	targets, err := a.targets(ctx, req.NICs)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel, err := a.bounded(ctx, time.Duration(req.Timeout))
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	out := make([]LeaseResult, len(targets))
+	var wait sync.WaitGroup
+	for i, t := range targets {
+		if t.fault != nil {
+			out[i] = LeaseResult{NIC: t.name, Fault: Report(t.fault)}
+			continue
+		}
+		wait.Go(func() {
+			if req.Trace {
+				t.l.host.record(true)
+			}
+			out[i] = do(ctx, t)
+			if req.Trace {
+				out[i].Packets = t.l.host.record(false)
+			}
+		})
+	}
+	wait.Wait()
+	return out, nil
+}
+
+// bounded is ctx with an end on the agent's clock, which counts while the machine is suspended.
+func (a *Agent) bounded(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc, error) {
+	timer, err := a.clock.NewTimer()
+	if err != nil {
+		return nil, nil, fmt.Errorf("timeout: %w", err)
+	}
+	at := clock.Never
+	if d > 0 {
+		at = a.clock.Now().Add(d)
+	}
+	if err := timer.Set(at); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("timeout: %w", err), timer.Close())
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-timer.C():
+			cancel(context.DeadlineExceeded)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(context.Canceled)
+		<-ended
+		_ = timer.Close()
+	}, nil
+}
+
+// take copies what the snapshot says of the address into the result.
+func (r *LeaseResult) take(s client.Snapshot, h *host, now clock.Instant) {
+	r.Server, r.From = s.Server.String(), h.from(s.Server)
+	for _, x := range s.Addresses {
+		if !x.Usable && r.Address.IsValid() {
+			continue
+		}
+		r.Address = x.Addr
+		p, v := x.Lifetimes(now)
+		r.Preferred, r.Valid = Lifetime(p), Lifetime(v)
+		if x.Usable {
+			return
+		}
+	}
+}
+
+// usable is an address that the client has put on the NIC; the zero Addr when there is none.
+func usable(h *host) netip.Addr {
+	var first netip.Addr
+	for addr := range h.leased() {
+		if !first.IsValid() || addr.Less(first) {
+			first = addr
+		}
+	}
+	return first
+}
+
+// asFaultOf gives the error of a command on a NIC its exit code and its cure (decision 15).
+func asFaultOf(nic string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if f, ok := asFault(err); ok {
+		return f
+	}
+	f := &Fault{Err: fmt.Errorf("%s: %w", nic, err), Exit: ExitFailure, Cure: Report(err).Cure}
+	declined, refused := (*client.DeclinedError)(nil), (*client.RefusedError)(nil)
+	switch {
+	case errors.As(err, &declined):
+		f.Exit, f.Cure = ExitInUse, "find the node that uses the address (ping it, look at `ip -6 neigh`), or change the reservation"
+	case errors.As(err, &refused):
+		f.Exit, f.Cure = ExitRefused, fmt.Sprintf("look at the server's reservation for the DUID that `v6guest duid %s` prints", nic)
+	case errors.Is(err, client.ErrNoLink):
+		f.Cure = "look at the cable or virtual switch behind it (ip link), and that it has a link-local address (ip -6 addr)"
+	case errors.Is(err, client.ErrNoServer):
+		f.Exit, f.Cure = ExitNoServer, "look whether a DHCPv6 server serves this network, and whether a firewall drops UDP port 546"
+	case errors.Is(err, link.ErrNoNIC):
+		f.Cure = "it went away; look at `ip link`"
+	case errors.Is(err, fs.ErrPermission):
+		f.Exit, f.Cure = ExitNotPermitted, "run as root"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		f.Err = fmt.Errorf("%s: nothing was heard in time", nic)
+		f.Exit = ExitNoServer
+	}
+	return f
+}
+
+// A waiter is a wait-online that has not ended.
+type waiter struct {
+	asked  clock.Instant
+	again  clock.Instant
+	ctx    context.Context
+	answer chan<- Online
+}
+
+// WaitOnline ends when decision 6 says so.
+func (a *Agent) WaitOnline(ctx context.Context) (Online, error) {
+	if err := a.settled(ctx); err != nil {
+		return Online{}, err
+	}
+	answer := make(chan Online, 1)
+	a.mail.post(func() {
+		a.waiters = append(a.waiters, &waiter{asked: a.clock.Now(), ctx: ctx, answer: answer})
+	})
+	select {
+	case o := <-answer:
+		return o, nil
+	case <-ctx.Done():
+		return Online{}, ctx.Err()
+	}
+}
+
+// answerWaiters ends every wait whose end has come, and forgets those whose asker is gone.
+func (a *Agent) answerWaiters(now clock.Instant) {
+	kept := a.waiters[:0]
+	for _, w := range a.waiters {
+		o, again, done := judgeOnline(a.onlineFacts(now, w.asked))
+		switch {
+		case w.ctx.Err() != nil:
+		case done:
+			w.answer <- o
+		default:
+			w.again = again
+			kept = append(kept, w)
+		}
+	}
+	clear(a.waiters[len(kept):])
+	a.waiters = kept
+}
+
+// releaseOnStop releases where the configuration asks for it, on all NICs at once, each bounded by the
+// client's own limit.
+func (a *Agent) releaseOnStop(ctx context.Context) {
+	if a.passive {
+		return
+	}
+	var wait sync.WaitGroup
+	for _, n := range a.nics {
+		if n.leaser == nil || !n.plan.Settings.ReleaseOnStop {
+			continue
+		}
+		l, log := n.leaser, n.log
+		wait.Go(func() {
+			if _, err := l.runner.Release(ctx); err != nil && !errors.Is(err, client.ErrNoBinding) {
+				log.Warn("released without an answer", "error", err)
+			}
+		})
+	}
+	wait.Wait()
+}

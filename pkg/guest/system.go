@@ -1,0 +1,38 @@
+package guest
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
+)
+
+// A Kernel is what the agent needs of package link; *link.Kernel is one.
+type Kernel interface {
+	Watch(ctx context.Context) (*link.Watch, error)
+	Addrs(ctx context.Context, index int) ([]link.Addr, error)
+	InstallAddress(ctx context.Context, index int, addr netip.Addr, preferred, valid time.Duration, opts link.AddressOptions) error
+	RemoveAddress(ctx context.Context, index int, addr netip.Addr) error
+	InstallRoute(ctx context.Context, r link.Route) error
+	RemoveRoute(ctx context.Context, r link.Route) error
+	RemoveRADefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
+	SetUp(ctx context.Context, index int) error
+}
+
+// Switches are the kernel's switches of a NIC below net.ipv6.conf; sysctl.Tree is one.
+type Switches interface {
+	Get(nic string, s sysctl.Switch) (string, error)
+	Set(nic string, s sysctl.Setting) error
+}
+
+// A Network opens the sockets of a NIC.
+type Network interface {
+	// DHCP opens the client's port on the NIC.
+	DHCP(ctx context.Context, nic link.NIC) (client.Conn, error)
+	// Routers solicits and listens to Router Advertisements on the NIC until ctx ends, and tells what
+	// is heard each time that it changes.
+	Routers(ctx context.Context, nic link.NIC, tell func(routers)) error
+}
