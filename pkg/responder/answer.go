@@ -1,0 +1,272 @@
+package responder
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+	"github.com/insomniacslk/dhcp/iana"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// Status texts. A person may read them on the guest, so they say what to look for on the router.
+const (
+	textNoAddress = "no address is reserved for this client"
+	textNoPrefix  = "no prefixes are delegated here"
+	textNoBinding = "not bound to this client"
+	textNotOnLink = "not this client's address on this link"
+	textConfirmed = "all addresses belong to this link"
+	textReleased  = "released"
+	textDeclined  = "declined"
+)
+
+// answer makes the answer to a message that passed all checks; without one it says why.
+func (x *exchange) answer() (*wire.Message, string) {
+	switch x.in.Msg.Type {
+	case dhcpv6.MessageTypeSolicit:
+		return x.solicit(), ""
+	case dhcpv6.MessageTypeRequest:
+		return x.request(), ""
+	case dhcpv6.MessageTypeRenew, dhcpv6.MessageTypeRebind:
+		return x.extend(), ""
+	case dhcpv6.MessageTypeConfirm:
+		return x.confirm()
+	case dhcpv6.MessageTypeRelease, dhcpv6.MessageTypeDecline:
+		return x.giveBack(), ""
+	case dhcpv6.MessageTypeInformationRequest:
+		m := x.message(dhcpv6.MessageTypeReply)
+		x.configure(m)
+		return m, ""
+	default:
+		return nil, string(wire.ErrNotForServer)
+	}
+}
+
+// message begins an answer: both identifiers and the transaction id (RFC 9915, section 18.3).
+func (x *exchange) message(t dhcpv6.MessageType) *wire.Message {
+	return &wire.Message{
+		Type: t, TransactionID: x.in.Msg.TransactionID,
+		ClientID: x.in.Msg.ClientID, ServerID: x.cfg.ServerID,
+	}
+}
+
+// solicit answers by an Advertise (section 18.3.9), or at once by a Reply where the client offers
+// Rapid Commit and has a reservation (18.3.1). Where there is nothing to commit an Advertise says so,
+// and the client can go on to listen for other servers.
+func (x *exchange) solicit() *wire.Message {
+	m := x.message(dhcpv6.MessageTypeAdvertise)
+	given := x.give(m, false)
+	if given && x.in.Msg.RapidCommit && !x.cfg.NoRapidCommit {
+		m.Type, m.RapidCommit = dhcpv6.MessageTypeReply, true
+	} else {
+		m.Preference = x.cfg.Preference
+	}
+	x.configure(m)
+	return m
+}
+
+// request answers a Request (section 18.3.2).
+func (x *exchange) request() *wire.Message {
+	m := x.message(dhcpv6.MessageTypeReply)
+	x.give(m, true)
+	x.configure(m)
+	return m
+}
+
+// give puts an outcome for every IA into the answer and reports whether the client's address is in it.
+// An address off the link is judged in a Request and only a hint in a Solicit.
+func (x *exchange) give(m *wire.Message, judge bool) bool {
+	ias := distinct(x.in.Msg.IANAs)
+	off := func(ia wire.IANA) bool { return judge && slices.ContainsFunc(ia.Addresses, x.offLink) }
+	chosen := x.choose(ias, off)
+	given := false
+	for i, ia := range ias {
+		out := wire.IANA{ID: ia.ID}
+		switch {
+		case off(ia):
+			out.Status = status(iana.StatusNotOnLink, textNotOnLink)
+		case i == chosen && x.lease != nil:
+			out.Addresses = []wire.Address{x.lease.address()}
+			given = true
+		default:
+			out.Status = status(iana.StatusNoAddrsAvail, textNoAddress)
+		}
+		m.IANAs = append(m.IANAs, out)
+	}
+	x.refusePrefixes(m, iana.StatusNoPrefixAvail, textNoPrefix)
+	x.setTimes(m)
+	if len(ias) > 0 && x.lease == nil {
+		x.reportUnmatched()
+	}
+	return given
+}
+
+// choose returns the index of the IA that is the client's reservation: that which names a reserved
+// address, else the first, whatever its IAID (decision 9 of the design); -1 for none.
+func (x *exchange) choose(ias []wire.IANA, skip func(wire.IANA) bool) int {
+	first := -1
+	for i, ia := range ias {
+		switch {
+		case skip(ia):
+		case slices.ContainsFunc(ia.Addresses, func(a wire.Address) bool { return x.own(a.Addr) }):
+			return i
+		case first < 0:
+			first = i
+		}
+	}
+	return first
+}
+
+// offLink reports whether a client's address is of another link; the unspecified one is no wish at all.
+func (x *exchange) offLink(a wire.Address) bool {
+	return !a.Addr.IsUnspecified() && !x.onLink(a.Addr)
+}
+
+// extend answers a Renew or a Rebind (sections 18.3.4 and 18.3.5). The reservation is the binding:
+// its address is extended, or added where the client has another by now; addresses that are not of the
+// link, or surely another client's, come back with lifetimes of 0. An IA for which nothing is reserved
+// gets NoBinding.
+func (x *exchange) extend() *wire.Message {
+	m := x.message(dhcpv6.MessageTypeReply)
+	ias := distinct(x.in.Msg.IANAs)
+	chosen := x.choose(ias, func(wire.IANA) bool { return false })
+	for i, ia := range ias {
+		out := wire.IANA{ID: ia.ID}
+		bound := i == chosen && x.lease != nil
+		if bound {
+			out.Addresses = append(out.Addresses, x.lease.address())
+		}
+		for _, a := range ia.Addresses {
+			if x.gone(a.Addr, bound) && !contains(out.Addresses, a.Addr) {
+				out.Addresses = append(out.Addresses, wire.Address{Addr: a.Addr})
+			}
+		}
+		if len(out.Addresses) == 0 {
+			out.Status = status(iana.StatusNoBinding, textNoBinding)
+		}
+		m.IANAs = append(m.IANAs, out)
+	}
+	x.refusePrefixes(m, iana.StatusNoBinding, textNoBinding)
+	x.setTimes(m)
+	x.configure(m)
+	if len(ias) > 0 && x.lease == nil {
+		x.reportUnmatched()
+	}
+	return m
+}
+
+// gone reports whether the client must give the address up now. One that gets its reserved address in
+// this IA keeps no other beside it.
+func (x *exchange) gone(a netip.Addr, bound bool) bool {
+	switch {
+	case a.IsUnspecified() || x.lease != nil && a == x.lease.addr:
+		return false
+	case !x.onLink(a):
+		return true
+	}
+	return bound || x.foreign(a)
+}
+
+// confirm answers a Confirm (section 18.3.3): whether all addresses are right for the link. What is right
+// includes the reservations, so that an address which went to another client is not used twice.
+func (x *exchange) confirm() (*wire.Message, string) {
+	m := x.message(dhcpv6.MessageTypeReply)
+	m.Status = status(iana.StatusSuccess, textConfirmed)
+	any := false
+	for _, ia := range x.in.Msg.IANAs {
+		for _, a := range ia.Addresses {
+			any = true
+			if !x.onLink(a.Addr) || x.foreign(a.Addr) || len(x.addrs) > 0 && !x.own(a.Addr) {
+				m.Status = status(iana.StatusNotOnLink, textNotOnLink)
+			}
+		}
+	}
+	if !any {
+		return nil, dropNoAddress
+	}
+	return m, ""
+}
+
+// giveBack answers a Release or a Decline (sections 18.3.7 and 18.3.8): Success for the message, NoBinding
+// for each IA that is not the client's. A reservation stays what it is; a declined address is held back.
+func (x *exchange) giveBack() *wire.Message {
+	m := x.message(dhcpv6.MessageTypeReply)
+	declined := x.in.Msg.Type == dhcpv6.MessageTypeDecline
+	m.Status = status(iana.StatusSuccess, textReleased)
+	if declined {
+		m.Status = status(iana.StatusSuccess, textDeclined)
+	}
+	ias := distinct(x.in.Msg.IANAs)
+	chosen := x.choose(ias, func(wire.IANA) bool { return false })
+	for i, ia := range ias {
+		if i != chosen || len(x.addrs) == 0 {
+			m.IANAs = append(m.IANAs, wire.IANA{ID: ia.ID, Status: status(iana.StatusNoBinding, textNoBinding)})
+			continue
+		}
+		for _, a := range ia.Addresses {
+			if declined && x.own(a.Addr) {
+				x.hold(a.Addr)
+			}
+		}
+	}
+	x.refusePrefixes(m, iana.StatusNoBinding, textNoBinding)
+	return m
+}
+
+// refusePrefixes gives every IA_PD the status: no prefixes are delegated.
+func (x *exchange) refusePrefixes(m *wire.Message, code iana.StatusCode, text string) {
+	seen := map[wire.IAID]bool{}
+	for _, ia := range x.in.Msg.IAPDs {
+		if !seen[ia.ID] {
+			seen[ia.ID] = true
+			m.IAPDs = append(m.IAPDs, wire.IAPD{ID: ia.ID, Status: status(code, text)})
+		}
+	}
+}
+
+// setTimes sets T1 and T2 of every IA that holds addresses: 0.5 and 0.8 of the shortest preferred
+// lifetime that is extended, the same everywhere, or never where that is infinite (sections 18.1, 21.4).
+func (x *exchange) setTimes(m *wire.Message) {
+	var t1, t2 time.Duration
+	if x.lease != nil {
+		t1, t2 = x.lease.preferred/2, x.lease.preferred/5*4
+		if x.lease.preferred == wire.Infinite {
+			t1, t2 = wire.Infinite, wire.Infinite
+		}
+	}
+	for i := range m.IANAs {
+		if len(m.IANAs[i].Addresses) > 0 {
+			m.IANAs[i].T1, m.IANAs[i].T2 = t1, t2
+		}
+	}
+}
+
+func (l *lease) address() wire.Address {
+	return wire.Address{Addr: l.addr, Preferred: l.preferred, Valid: l.valid}
+}
+
+func status(code iana.StatusCode, text string) *wire.Status {
+	return &wire.Status{Code: code, Text: text}
+}
+
+func contains(list []wire.Address, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(b wire.Address) bool { return b.Addr == a })
+}
+
+// distinct leaves out IAs whose IAID stood before (section 21.4).
+func distinct(ias []wire.IANA) []wire.IANA {
+	if len(ias) < 2 {
+		return ias
+	}
+	seen := map[wire.IAID]bool{}
+	out := make([]wire.IANA, 0, len(ias))
+	for _, ia := range ias {
+		if !seen[ia.ID] {
+			seen[ia.ID] = true
+			out = append(out, ia)
+		}
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+package responder
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+)
+
+// A lease is an address that a client gets.
+type lease struct {
+	addr             netip.Addr
+	preferred, valid time.Duration
+}
+
+// An exchange is one message that is being answered.
+type exchange struct {
+	*Engine
+	in      *Received
+	network *Network
+	client  client
+
+	host    *hosts.Host  // the line that is the client's on this link; nil for none
+	addrs   []netip.Addr // its reserved addresses here, those that are held back too
+	lease   *lease       // the one that it can have now; nil for none
+	why     string       // why there is none
+	ignored bool         // the line says that nothing is answered
+}
+
+// Reasons for which a known client gets no address.
+const (
+	whyNoHost    = "no reservation for it"
+	whyNotLL     = "its DUID is no DUID-LL, and no hosts line names it"
+	whyElsewhere = "its reserved address is not in this network's prefix"
+	whyTaken     = "another line reserves its address for another client"
+	whyReserved  = "the address that its MAC makes is reserved by RFC 5453"
+	whyDeclined  = "it declined its address, which is held back for a while"
+)
+
+// lookUp finds what is reserved for the client on the link. Everything that the answers need to know
+// of leases is decided here.
+func (x *exchange) lookUp() {
+	if !x.client.known() {
+		x.why = x.client.why
+		return
+	}
+	x.findHost()
+	switch {
+	case x.ignored, x.why != "":
+		return
+	case len(x.addrs) == 0 && x.network.Assign == AssignEUI64 && x.client.duid == "":
+		x.compute()
+	case len(x.addrs) == 0:
+		x.why = whyNoHost
+		if x.client.duid != "" {
+			x.why = whyNotLL
+		}
+	}
+	for _, a := range x.addrs {
+		if !x.holds.held(a, x.now) {
+			x.lease = x.terms(a)
+			return
+		}
+		x.why = whyDeclined
+	}
+}
+
+// findHost looks for the client's line: the strongest that has an address on this link. One without
+// any address gives only its tags.
+func (x *exchange) findHost() {
+	list := x.hosts.ByMAC(x.client.mac)
+	if x.client.duid != "" {
+		list = x.hosts.ByDUID(x.client.duid)
+	}
+	var tags *hosts.Host
+	elsewhere := false
+	for h := range list {
+		if h.Ignore {
+			x.ignored = true
+			return
+		}
+		if len(h.Addrs) == 0 {
+			if tags == nil {
+				tags = h
+			}
+			continue
+		}
+		if addrs := h.Within(x.network.Prefix); len(addrs) > 0 {
+			x.host = h
+			x.addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return x.hosts.Owner(a) != h })
+			if len(x.addrs) == 0 {
+				x.why = whyTaken
+			}
+			return
+		}
+		elsewhere = true
+	}
+	x.host = tags
+	if elsewhere && x.network.Assign != AssignEUI64 {
+		x.why = whyElsewhere
+	}
+}
+
+// compute makes the address of prefix and MAC.
+func (x *exchange) compute() {
+	a := eui64(x.network.Prefix, x.client.mac)
+	switch {
+	case x.hosts.Owner(a) != nil:
+		x.why = whyTaken
+	case reservedID(a):
+		x.why = whyReserved
+	default:
+		x.addrs = []netip.Addr{a}
+	}
+}
+
+// terms adds the lifetimes: the line's, else the network's.
+func (x *exchange) terms(a netip.Addr) *lease {
+	if x.host != nil && x.host.Lifetime != 0 {
+		return &lease{a, x.host.Lifetime, x.host.Lifetime}
+	}
+	return &lease{a, x.network.Preferred, x.network.Valid}
+}
+
+// onLink reports whether the address belongs to the client's link.
+func (x *exchange) onLink(a netip.Addr) bool { return x.network.Prefix.Contains(a) }
+
+// own reports whether the address is reserved for the client here.
+func (x *exchange) own(a netip.Addr) bool { return slices.Contains(x.addrs, a) }
+
+// foreign reports whether an address on the link is surely another client's. Of one whose sender is
+// not proven nothing is sure: he may be its owner.
+func (x *exchange) foreign(a netip.Addr) bool {
+	if !x.client.known() || x.own(a) {
+		return false
+	}
+	if h := x.hosts.Owner(a); h != nil {
+		return !slices.Contains(h.MACs, x.client.mac) && !slices.Contains(h.DUIDs, x.client.duid)
+	}
+	if x.network.Assign != AssignEUI64 {
+		return false
+	}
+	mac, ok := eui64MAC(a)
+	return ok && mac != x.client.mac
+}
+
+// reservedIDs are the interface identifiers that no address may be given with, first and last
+// (RFC 5453 and its IANA registry): the subnet router's anycast address, those of IANA's Ethernet
+// block, and the anycast addresses of RFC 2526.
+var reservedIDs = [...][2]uint64{
+	{0, 0},
+	{0x02005efffe000000, 0x02005efffeffffff},
+	{0xfdffffffffffff80, 0xfdffffffffffffff},
+}
+
+// reservedID reports whether the interface identifier of the address is one of these.
+func reservedID(a netip.Addr) bool {
+	b := a.As16()
+	var id uint64
+	for _, c := range b[8:] {
+		id = id<<8 | uint64(c)
+	}
+	for _, r := range reservedIDs {
+		if id >= r[0] && id <= r[1] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,223 @@
+package responder
+
+import (
+	"errors"
+	"log/slog"
+	"maps"
+	"net/netip"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// Ports of DHCPv6 (RFC 9915, section 7.2).
+const (
+	clientPort = 546
+	serverPort = 547
+)
+
+// An EngineConfig is what an Engine needs to know; it does not change during the engine's life.
+type EngineConfig struct {
+	// ServerID is the server's DUID, the same on all networks (RFC 9915, section 4.2).
+	ServerID wire.DUID
+	Networks []Network
+
+	Identity Identity // "" stands for IdentityDUID
+	// AnyFrame takes a DUID-LL for true whatever MAC the frame came from: for links on which a bridge
+	// rewrites MACs. A guest can then take the address of any other.
+	AnyFrame bool
+	// TrustedRelays are the addresses of relay agents whose word about a client's MAC (RFC 6939) counts.
+	TrustedRelays []netip.Addr
+
+	// NoRapidCommit answers every Solicit by an Advertise.
+	NoRapidCommit bool
+	// Preference is sent in every Advertise (RFC 9915, section 21.8): clients take the highest, and
+	// 255 at once.
+	Preference uint8
+}
+
+// An Engine is the DHCPv6 server. It is pure: no goroutine, no socket, no clock. It is not for use by
+// several goroutines at once.
+type Engine struct {
+	cfg   EngineConfig
+	hosts *hosts.Index
+
+	byInterface map[string]*Network
+	holds       holds
+	limits      map[limitedLink]*limiter
+	count       map[string]uint64
+
+	now clock.Instant
+	out []Action
+}
+
+// NewEngine returns an engine that serves the given networks, without any hosts yet. The configuration
+// must be a valid one: a DUID, and at most one network an interface.
+func NewEngine(cfg EngineConfig) *Engine {
+	e := &Engine{
+		cfg: cfg, byInterface: map[string]*Network{}, count: map[string]uint64{},
+		holds: holds{}, limits: map[limitedLink]*limiter{},
+	}
+	for i := range e.cfg.Networks {
+		if n := &e.cfg.Networks[i]; n.Interface != "" {
+			e.byInterface[n.Interface] = n
+		}
+	}
+	return e
+}
+
+// Step takes what happened and when, and returns what must now be done, in order. The slice is the
+// engine's until the next Step; the messages in it are the caller's.
+func (e *Engine) Step(now clock.Instant, ev Event) []Action {
+	e.now, e.out = now, e.out[:0]
+	switch ev := ev.(type) {
+	case Received:
+		e.received(&ev)
+	case Malformed:
+		e.malformed(&ev)
+	case HostsChanged:
+		e.hosts = ev.Hosts
+	}
+	return e.out
+}
+
+// Deadline is clock.Never: the server does nothing of its own accord.
+func (e *Engine) Deadline() clock.Instant { return clock.Never }
+
+// Counts tells how many messages were received by type, answered, and dropped by reason.
+func (e *Engine) Counts() map[string]uint64 { return maps.Clone(e.count) }
+
+// received takes one message through the checks that hold for all types.
+func (e *Engine) received(r *Received) {
+	e.count["received "+wire.TypeName(r.Msg.Type)]++
+	if err := r.Msg.CheckForServer(); err != nil {
+		e.drop(r, reasonOf(err))
+		return
+	}
+	if r.Msg.ServerID != "" && r.Msg.ServerID != e.cfg.ServerID {
+		e.drop(r, dropOtherServer)
+		return
+	}
+	if reason := checkSource(r); reason != "" {
+		e.drop(r, reason)
+		return
+	}
+	if len(r.Msg.IANAs)+len(r.Msg.IAPDs) > maxIAs {
+		e.drop(r, dropTooMany)
+		return
+	}
+	n, reason := e.network(r)
+	if n == nil {
+		e.drop(r, reason)
+		return
+	}
+	x := &exchange{Engine: e, in: r, network: n, client: e.identify(r)}
+	x.lookUp()
+	if x.ignored {
+		e.drop(r, dropIgnored)
+		return
+	}
+	answer, reason := x.answer()
+	if answer == nil {
+		e.drop(r, reason)
+		return
+	}
+	e.count["sent "+wire.TypeName(answer.Type)]++
+	e.out = append(e.out, destination(r, answer))
+}
+
+// maxIAs is how many identity associations one message may have. Each gets an answer of its own; more
+// than that do not fit into a datagram, and no client has them.
+const maxIAs = 128
+
+// Reasons for which a message is dropped, beside those of package wire.
+const (
+	dropOtherServer  = "for another server"
+	dropUnicast      = "a client's message to a unicast address"
+	dropSource       = "source address is not link-local"
+	dropRelaySource  = "relay's source address is no unicast address"
+	dropNoNetwork    = "no network is configured on this interface"
+	dropLinkAddress  = "the relay's link-address belongs to no network"
+	dropIgnored      = "the hosts file says ignore"
+	dropNoAddress    = "Confirm without an address"
+	dropTooMany      = "too many identity associations"
+	dropUndecodeable = "cannot be decoded"
+)
+
+// reasonOf returns the constant reason in an error of package wire.
+func reasonOf(err error) string {
+	var reason wire.DiscardError
+	if errors.As(err, &reason) {
+		return string(reason)
+	}
+	return dropUndecodeable
+}
+
+// checkSource says why nothing from that source is answered, "" if it is. Clients speak from a
+// link-local address to the group (RFC 9915, sections 16 and 18.2); relays from any unicast address.
+func checkSource(r *Received) string {
+	from := r.From.Addr()
+	switch {
+	case len(r.Relays) > 0:
+		if !from.Is6() || from.IsMulticast() || from.IsUnspecified() {
+			return dropRelaySource
+		}
+	case r.Unicast:
+		return dropUnicast
+	case !from.IsLinkLocalUnicast():
+		return dropSource
+	}
+	return ""
+}
+
+// network finds the client's link (RFC 9915, section 13.1): that of the interface, or the one whose
+// prefix holds the link-address of the relay nearest to the client that gives one.
+func (e *Engine) network(r *Received) (*Network, string) {
+	for i := len(r.Relays) - 1; i >= 0; i-- {
+		link := r.Relays[i].LinkAddr
+		if link.IsUnspecified() {
+			continue
+		}
+		for j := range e.cfg.Networks {
+			if n := &e.cfg.Networks[j]; n.Prefix.Contains(link) {
+				return n, ""
+			}
+		}
+		return nil, dropLinkAddress
+	}
+	if n := e.byInterface[r.Interface]; n != nil {
+		return n, ""
+	}
+	return nil, dropNoNetwork
+}
+
+// destination addresses the answer (sections 7.2, 18.3.10 and 19.3): a client hears on port 546, a relay
+// on 547 unless it names its own port (RFC 8357).
+func destination(r *Received, answer *wire.Message) Send {
+	s := Send{Msg: answer, Relays: r.Relays, Interface: r.Interface, MAC: r.FrameMAC}
+	s.To = netip.AddrPortFrom(r.From.Addr(), clientPort)
+	if len(r.Relays) == 0 {
+		return s
+	}
+	s.To = netip.AddrPortFrom(r.From.Addr(), serverPort)
+	for _, o := range r.Relays[0].Others {
+		if o.Code == dhcpv6.OptionRelayPort {
+			s.To = r.From
+		}
+	}
+	return s
+}
+
+// malformed counts a datagram that is no message.
+func (e *Engine) malformed(m *Malformed) {
+	e.drop(&Received{Msg: &wire.Message{}, Interface: m.Interface, FrameMAC: m.FrameMAC, From: m.From}, reasonOf(m.Err))
+}
+
+// drop counts a message that gets no answer.
+func (e *Engine) drop(r *Received, reason string) {
+	e.count["dropped: "+reason]++
+	e.report(r, slog.LevelDebug, "message dropped", reason)
+}

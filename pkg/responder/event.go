@@ -1,0 +1,73 @@
+package responder
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// An Event is what happened; Engine.Step takes it.
+type Event interface{ event() }
+
+type (
+	// Received is a message that came in, directly or through relay agents.
+	Received struct {
+		Msg    *wire.Message
+		Relays []wire.Relay // around it, outermost first; none for a direct message
+		// Interface is the name of the NIC that it came in by.
+		Interface string
+		// FrameMAC is the link-layer source address of the frame; nil where it is not known, as of
+		// what came by the UDP socket.
+		FrameMAC net.HardwareAddr
+		// From is the source address and port of the datagram; the address has no zone.
+		From netip.AddrPort
+		// Unicast says that it was sent to an address of the server instead of a group.
+		Unicast bool
+	}
+
+	// Malformed is a datagram that wire.DecodeRelayed refused.
+	Malformed struct {
+		Interface string
+		FrameMAC  net.HardwareAddr // nil where it is not known
+		From      netip.AddrPort
+		Err       error
+	}
+
+	// HostsChanged says which reservations are in force from now on.
+	HostsChanged struct{ Hosts *hosts.Index }
+)
+
+func (Received) event()     {}
+func (Malformed) event()    {}
+func (HostsChanged) event() {}
+
+// An Action is something that must now be done.
+type Action interface{ action() }
+
+type (
+	// Send sends an answer.
+	Send struct {
+		Msg    *wire.Message
+		Relays []wire.Relay // to put around it as Relay-replies, outermost first
+		// Interface is the name of the NIC that it leaves by (RFC 9915, section 18.3.10).
+		Interface string
+		// To is the client's address and port 546, or the nearest relay's and port 547.
+		To netip.AddrPort
+		// MAC is where the frame goes; nil leaves that to the kernel and the UDP socket.
+		MAC net.HardwareAddr
+	}
+
+	// Report is something that a person may want to know. Message is constant, Attrs tell the rest.
+	// Those that packets cause are bounded already (decision 11 of the design).
+	Report struct {
+		Level   slog.Level
+		Message string
+		Attrs   []slog.Attr
+	}
+)
+
+func (Send) action()   {}
+func (Report) action() {}

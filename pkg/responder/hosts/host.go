@@ -1,0 +1,111 @@
+package hosts
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// A MAC is an Ethernet address, as a value that can be a map's key.
+type MAC [6]byte
+
+// MACOf returns mac as a MAC; ok is false unless it is the address of one Ethernet station: six
+// bytes, no group address, not all zero.
+func MACOf(mac net.HardwareAddr) (m MAC, ok bool) {
+	if len(mac) != len(m) {
+		return m, false
+	}
+	m = MAC(mac)
+	return m, m.valid()
+}
+
+func (m MAC) valid() bool { return m[0]&1 == 0 && m != MAC{} }
+
+// String writes the MAC in lower-case hex with colons.
+func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
+
+// A Host is one line: who it is for and what he gets. Hosts are read-only once they are parsed; they
+// share memory.
+type Host struct {
+	// MACs are the NICs that the line names, be it by MAC or by a DUID-LL of hardware type Ethernet.
+	MACs []MAC
+	// DUIDs are the other DUIDs that the line names.
+	DUIDs []wire.DUID
+	// Addrs are the reserved addresses in the order of the line; there may be none (a line that only
+	// sets tags). One whose first 64 bits are zero, as [::38], stands for that interface identifier in
+	// the prefix of whichever network the client is in.
+	Addrs []netip.Addr
+	// Name is the machine's name, "" for none.
+	Name string
+	// Lifetime is the preferred and valid lifetime that the line gives, wire.Infinite for `infinite`;
+	// 0 means that the line gives none and the network's lifetimes hold.
+	Lifetime time.Duration
+	// Tags are those that the line sets (set:nondefault6).
+	Tags []string
+	// Ignore says that the client must get no answer at all.
+	Ignore bool
+
+	// File and Line say where the reservation stands; lines count from 1.
+	File string
+	Line int
+}
+
+// Tagged reports whether the line sets the tag.
+func (h *Host) Tagged(tag string) bool { return slices.Contains(h.Tags, tag) }
+
+// Where is "file:line".
+func (h *Host) Where() string { return fmt.Sprintf("%s:%d", h.File, h.Line) }
+
+// Within returns the host's addresses in the prefix, [::38] completed by it. The prefix must be /64 for
+// such an incomplete address to count.
+func (h *Host) Within(prefix netip.Prefix) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range h.Addrs {
+		if partial(a) && prefix.Bits() == 64 {
+			a = complete(a, prefix)
+		}
+		if prefix.Contains(a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// partial reports whether the address is an interface identifier only.
+func partial(a netip.Addr) bool {
+	b := a.As16()
+	return [8]byte(b[:8]) == [8]byte{}
+}
+
+// complete puts the prefix's first 64 bits in front of the address's last.
+func complete(a netip.Addr, prefix netip.Prefix) netip.Addr {
+	b, p := a.As16(), prefix.Addr().As16()
+	copy(b[:8], p[:8])
+	return netip.AddrFrom16(b)
+}
+
+// A Problem is a line that does not hold, or holds otherwise than its writer may think; the other
+// lines stay in force.
+type Problem struct {
+	File string
+	Line int   // from 1; 0 when the file as a whole is meant
+	Err  error // what is wrong, and what to write instead
+	// Warning says that the line is in force nevertheless.
+	Warning bool
+}
+
+// String is "file:line: what is wrong".
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %v", p.File, p.Err)
+	}
+	return fmt.Sprintf("%s:%d: %v", p.File, p.Line, p.Err)
+}
+
+// MaxProblems is how many problems of one file are described; further ones are only counted, in a
+// last Problem.
+const MaxProblems = 100

@@ -1,0 +1,235 @@
+package hosts
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// maxLine bounds one line in bytes: dnsmasq's own buffer is shorter.
+const maxLine = 4096
+
+// Parse reads the text of a hosts file:
+//
+//	id:00:03:00:01:06:a0:f0:00:00:38,[2001:db8::38],vm-38,infinite
+//	06:a0:f0:00:00:39,set:nondefault6,[2001:db8::39],vm-39,1h
+//	fa:16:3e:00:00:01,tag:dhcpv6,host-1.example.,[2001:db8::1:1],set:port-1
+//
+// The fields stand in any order, as dnsmasq takes them: MACs and DUIDs (id:, in any spelling that
+// wire.ParseDUID knows), IPv6 addresses in brackets, a name, a lifetime (seconds, or a number with s, m, h,
+// d or w, or `infinite`), set:TAG, `ignore`. Lines that have an IPv4 address and no IPv6 one are passed
+// over in silence, as are empty ones and what follows a #. A line that cannot be understood is a
+// Problem; the others count.
+func Parse(file, text string) ([]Host, []Problem) {
+	p := parser{file: file, tags: map[string][]string{}}
+	p.hosts = make([]Host, 0, strings.Count(text, "\n")+1)
+	for n := 1; text != ""; n++ {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		p.line(n, line)
+	}
+	if p.more > 0 {
+		p.problems = append(p.problems, Problem{File: file, Err: fmt.Errorf("%d more bad lines", p.more)})
+	}
+	return p.hosts, p.problems
+}
+
+// A parser reads one file. Its slabs hold the small slices of many hosts, so that a million lines do
+// not make millions of heap objects.
+type parser struct {
+	file     string
+	hosts    []Host
+	problems []Problem
+	more     int // problems beyond MaxProblems
+
+	macs  slab[MAC]
+	addrs slab[netip.Addr]
+	duids slab[wire.DUID]
+	tags  map[string][]string // lists of tags by their text: there are few
+	f     fields              // of the current line; its slices are used again
+}
+
+func (p *parser) line(n int, text string) {
+	text = uncomment(text)
+	if text == "" {
+		return
+	}
+	f := &p.f
+	f.reset(p)
+	err := f.read(text)
+	if err == nil && f.use() {
+		err = f.finish(n)
+	}
+	switch {
+	case err == nil:
+	case len(p.problems) < MaxProblems:
+		p.problems = append(p.problems, Problem{File: p.file, Line: n, Err: err})
+	default:
+		p.more++
+	}
+}
+
+// uncomment cuts what follows a # at the beginning or after a blank, and blanks at both ends.
+func uncomment(text string) string {
+	for i := strings.IndexByte(text, '#'); i >= 0; {
+		if i == 0 || text[i-1] == ' ' || text[i-1] == '\t' {
+			text = text[:i]
+			break
+		}
+		next := strings.IndexByte(text[i+1:], '#')
+		if next < 0 {
+			break
+		}
+		i += 1 + next
+	}
+	return strings.Trim(text, " \t\r")
+}
+
+// fields are those of one line while it is read.
+type fields struct {
+	*parser
+	host  Host
+	ipv4  bool
+	never bool // a tag: condition that no DHCPv6 client fulfils
+	id    error
+	tags  []string
+	named int // fields that say who
+}
+
+func (f *fields) reset(p *parser) {
+	h := Host{MACs: f.host.MACs[:0], DUIDs: f.host.DUIDs[:0], Addrs: f.host.Addrs[:0]}
+	*f = fields{parser: p, host: h, tags: f.tags[:0]}
+}
+
+func (f *fields) read(text string) error {
+	if len(text) > maxLine {
+		return fmt.Errorf("longer than %d bytes", maxLine)
+	}
+	for more := true; more; {
+		var field string
+		field, text, more = strings.Cut(text, ",")
+		if err := f.field(strings.Trim(field, " \t")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *fields) field(s string) error {
+	switch {
+	case s == "":
+		return nil // dnsmasq writes and takes empty fields
+	case s[0] == '[':
+		return f.address(s)
+	case strings.HasPrefix(s, "id:"):
+		f.clientID(s)
+		return nil
+	case strings.HasPrefix(s, "set:"), strings.HasPrefix(s, "net:"):
+		f.tags = append(f.tags, s[len("set:"):])
+		return nil
+	case strings.HasPrefix(s, "tag:"):
+		return f.condition(s[len("tag:"):])
+	case s == "ignore":
+		f.host.Ignore = true
+		return nil
+	case strings.IndexByte(s, ':') >= 0:
+		f.mac(s)
+		return nil
+	}
+	if d, ok := lifetime(s); ok {
+		f.host.Lifetime = d
+		return nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil && a.Is4() {
+		f.ipv4 = true
+		return nil
+	}
+	return f.name(s)
+}
+
+// use reports whether the line says anything about DHCPv6.
+func (f *fields) use() bool {
+	if f.ipv4 && len(f.host.Addrs) == 0 && !f.host.Ignore {
+		return false
+	}
+	return !f.never
+}
+
+// finish checks the line as a whole and keeps it.
+func (f *fields) finish(n int) error {
+	switch {
+	case f.id != nil:
+		return f.id
+	case f.named == 0:
+		return errors.New("says not for whom it is: write id:DUID or a MAC")
+	}
+	if len(f.tags) > 0 {
+		key := strings.Join(f.tags, ",")
+		if _, ok := f.parser.tags[key]; !ok {
+			f.parser.tags[strings.Clone(key)] = cloneAll(f.tags)
+		}
+		f.host.Tags = f.parser.tags[key]
+	}
+	h := f.host
+	h.Name = strings.Clone(h.Name)
+	h.MACs, h.DUIDs, h.Addrs = f.macs.keep(h.MACs), f.duids.keep(h.DUIDs), f.addrs.keep(h.Addrs)
+	h.File, h.Line = f.file, n
+	f.hosts = append(f.hosts, h)
+	return nil
+}
+
+func cloneAll(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.Clone(s)
+	}
+	return out
+}
+
+// lifetime reads seconds, a number with a unit, or infinite. As in dnsmasq the shortest lifetime is
+// two minutes.
+func lifetime(s string) (time.Duration, bool) {
+	if s == "infinite" {
+		return wire.Infinite, true
+	}
+	unit := time.Second
+	if i := strings.IndexByte("smhdw", s[len(s)-1]); i >= 0 {
+		unit = [...]time.Duration{time.Second, time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}[i]
+		s = s[:len(s)-1]
+	}
+	if s == "" || len(s) > 10 {
+		return 0, false
+	}
+	var n int64
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(s[i]-'0')
+	}
+	if n >= int64(wire.Infinite/unit) {
+		return wire.Infinite, true
+	}
+	return max(time.Duration(n)*unit, 2*time.Minute), true
+}
+
+// A slab hands out small slices of shared arrays.
+type slab[T any] struct{ free []T }
+
+// keep copies list into the slab.
+func (s *slab[T]) keep(list []T) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	if len(s.free) < len(list) {
+		s.free = make([]T, max(1024, len(list)))
+	}
+	n := copy(s.free, list)
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
+}
