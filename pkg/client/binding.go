@@ -127,7 +127,7 @@ func (b *binding) update(r reply, at clock.Instant) {
 // deprecated from the start count with their valid lifetime.
 func (b *binding) renewTimes(ia wire.IANA, at clock.Instant) (t1, t2 time.Duration) {
 	t1, t2 = ia.T1, ia.T2
-	shortest := time.Duration(wire.Infinite)
+	shortest := wire.Infinite
 	for _, l := range b.addrs {
 		preferred, valid := l.Lifetimes(at)
 		if preferred == 0 {
@@ -135,11 +135,11 @@ func (b *binding) renewTimes(ia wire.IANA, at clock.Instant) (t1, t2 time.Durati
 		}
 		shortest = min(shortest, preferred)
 	}
-	share := func(tenths time.Duration) time.Duration {
+	share := func(tenths int64) time.Duration {
 		if shortest >= wire.Infinite {
 			return wire.Infinite
 		}
-		return shortest / 10 * tenths
+		return time.Duration(int64(shortest) / 10 * tenths)
 	}
 	switch {
 	case t1 == 0 && t2 == 0:
@@ -215,6 +215,7 @@ func (e *Engine) bind(r reply) {
 	e.main, e.check = nil, false
 	e.info, e.informed, e.refreshAt = nil, false, clock.Never // what the lease brings takes its place
 	e.bound(r, b.addresses())
+	e.report(slog.LevelInfo, "bound", e.bindingAttrs()...)
 }
 
 // superseded is the binding that a new one replaces. Addresses of an earlier replacement that never
@@ -255,6 +256,7 @@ func (e *Engine) refresh(r reply) {
 		named[i] = a.Addr
 	}
 	e.bound(r, named)
+	e.report(slog.LevelDebug, "renewed", e.bindingAttrs()...)
 }
 
 // bound does what a good Reply asks for: the lease is saved, the addresses it named are installed.
@@ -273,8 +275,14 @@ func (e *Engine) bound(r reply, named []netip.Addr) {
 	for _, addr := range named {
 		e.install(b.find(addr))
 	}
-	e.report(slog.LevelInfo, "bound", serverAttr(b.server), slog.Any("addresses", b.addresses()),
-		slog.String("t1", b.t1.String()), slog.String("t2", b.t2.String()))
+}
+
+// bindingAttrs describe the binding.
+func (e *Engine) bindingAttrs() []slog.Attr {
+	b := e.binding
+	left := Address{PreferredUntil: b.t1, ValidUntil: b.t2}
+	t1, t2 := left.Lifetimes(e.now)
+	return []slog.Attr{serverAttr(b.server), slog.Any("addresses", b.addresses()), slog.Duration("t1", t1), slog.Duration("t2", t2)}
 }
 
 // install puts an address on the NIC or refreshes it there.

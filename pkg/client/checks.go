@@ -228,7 +228,7 @@ func (e *Engine) replied(x *exchange, ev Received) {
 		e.declineEnded()
 	case dhcpv6.MessageTypeRelease:
 		e.releaseEnded()
-	case dhcpv6.MessageTypeInformationRequest:
+	default:
 		e.informAnswered(ev)
 	}
 }
@@ -239,7 +239,7 @@ func (e *Engine) drop(ev Received, why string) {
 	e.do(Report{
 		Level: slog.LevelDebug, Message: "message not used", Packet: true,
 		Attrs: []slog.Attr{
-			slog.String("reason", why), slog.String("type", ev.Msg.Type.String()),
+			slog.String("reason", why), slog.String("type", wire.TypeName(ev.Msg.Type)),
 			slog.String("from", ev.From.String()), serverAttr(ev.Msg.ServerID),
 		},
 	})
@@ -256,7 +256,7 @@ func (e *Engine) unused(x *exchange, r *reply) {
 	e.fail(r.err())
 	e.do(Report{
 		Level: slog.LevelWarn, Message: "server gave no address", Packet: true,
-		Attrs: append(attrs, slog.String("reason", why), slog.String("to", x.typ.String()), serverAttr(r.msg.ServerID)),
+		Attrs: append(attrs, slog.String("reason", why), slog.String("to", wire.TypeName(x.typ)), serverAttr(r.msg.ServerID)),
 	})
 }
 

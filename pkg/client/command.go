@@ -47,6 +47,8 @@ func (e *Engine) leaseNow() {
 	switch {
 	case e.main != nil && (e.main.typ == dhcpv6.MessageTypeRelease || e.main.typ == dhcpv6.MessageTypeDecline):
 		e.check = !e.binding.empty() // once that is done
+	case e.binding == nil && e.main != nil && e.main.typ == dhcpv6.MessageTypeSolicit && e.main.sent == 1:
+		// it has just begun
 	case e.binding == nil && (e.main == nil || e.main.typ == dhcpv6.MessageTypeSolicit):
 		e.solicit(0)
 	case e.binding == nil || e.main != nil && e.main.typ == dhcpv6.MessageTypeConfirm:

@@ -31,7 +31,7 @@ func (e *Engine) build(x *exchange) *wire.Message {
 		m.IANAs = e.ia(e.binding.addresses())
 	case dhcpv6.MessageTypeRelease, dhcpv6.MessageTypeDecline:
 		m.IANAs = e.ia(x.addrs)
-	case dhcpv6.MessageTypeInformationRequest:
+	default: // Information-request
 		m.Requested = append(slices.Clone(e.cfg.Options), dhcpv6.OptionInformationRefreshTime, dhcpv6.OptionInfMaxRT)
 		m.ReconfigureAccept = !e.cfg.NoReconfigure
 	}

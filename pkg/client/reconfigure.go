@@ -68,7 +68,7 @@ func (e *Engine) reconfigure(ev Received) {
 		return
 	}
 	e.acceptReplay(ev.Msg.Auth.Replay)
-	e.report(slog.LevelInfo, "reconfigure", slog.String("type", ev.Msg.ReconfigureMessage.String()), serverAttr(ev.Msg.ServerID))
+	e.report(slog.LevelInfo, "reconfigure", slog.String("type", wire.TypeName(ev.Msg.ReconfigureMessage)), serverAttr(ev.Msg.ServerID))
 	switch ev.Msg.ReconfigureMessage {
 	case dhcpv6.MessageTypeRenew, dhcpv6.MessageTypeRebind:
 		if e.binding == nil || e.main != nil {
@@ -79,7 +79,7 @@ func (e *Engine) reconfigure(ev Received) {
 		} else {
 			e.rebind(true)
 		}
-	case dhcpv6.MessageTypeInformationRequest:
+	default: // Information-request: section 16.11 leaves no other
 		e.inform(ev.Msg.ServerID, 0)
 	}
 }

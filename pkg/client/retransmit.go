@@ -217,7 +217,7 @@ func (e *Engine) exhausted(x *exchange) {
 		e.main = nil // asked for by a Reconfigure: as if that had not come (section 18.2.5)
 	case dhcpv6.MessageTypeDecline:
 		e.declineEnded()
-	case dhcpv6.MessageTypeRelease:
+	default: // Release: an Information-request never ends by itself
 		e.releaseEnded()
 	}
 }

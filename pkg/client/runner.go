@@ -156,12 +156,12 @@ func (r *Runner) late(ctx context.Context) (Snapshot, error) {
 // no error. It returns an error when the timer or the socket fails for good. Addresses stay on the NIC.
 func (r *Runner) Run(ctx context.Context, saved *Lease) error {
 	defer close(r.done)
-	defer r.cfg.Conn.Close()
+	defer func() { _ = r.cfg.Conn.Close() }() // nothing is lost with it
 	timer, err := r.cfg.Clock.NewTimer()
 	if err != nil {
 		return fmt.Errorf("DHCPv6 client: %w", err)
 	}
-	defer timer.Close()
+	defer func() { _ = timer.Close() }()
 	packets, failed := make(chan packet), make(chan error, 1)
 	go func() { failed <- r.read(packets) }()
 
@@ -273,12 +273,14 @@ func (r *Runner) do(now clock.Instant, a Action) error {
 // failed reports an action that could not be done. None of them ends the client: what is sent is sent
 // again, what is saved is saved again with the next Reply.
 func (r *Runner) failed(a Action, err error) {
-	what := map[bool]string{true: "send", false: "host"}
-	_, sending := a.(Send)
-	r.cfg.Host.Report(Report{
-		Level: slog.LevelWarn, Message: "cannot do what the client asks for",
-		Attrs: []slog.Attr{slog.String("reason", fmt.Sprintf("%T", a)), slog.String("by", what[sending]), slog.Any("error", err)},
-	})
+	message := "cannot do what the lease asks for"
+	switch a.(type) {
+	case Send:
+		message = "cannot send"
+	case Save, Forget:
+		message = "cannot keep the lease for the next start"
+	}
+	r.cfg.Host.Report(Report{Level: slog.LevelWarn, Message: message, Attrs: []slog.Attr{slog.Any("error", err)}})
 }
 
 // finished answers all who wait for the command.
