@@ -161,6 +161,21 @@ func (p *Process) Signal(s syscall.Signal) error { return p.cmd.Process.Signal(s
 // Ended is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
+// Guard returns a context that ends with ctx, and when the process ends: then its cause is ErrEnded
+// with what the process printed. It keeps a wait for what the process does from lasting longer than
+// the process. Its cancel function must be called.
+func (p *Process) Guard(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-p.ended:
+			cancel(fmt.Errorf("%s: %w\n%s", p.Name, ErrEnded, p.Output()))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(context.Canceled) }
+}
+
 // Wait waits for the process's end and returns its exit code (-1 when a signal ended it). The error
 // is ctx's.
 func (p *Process) Wait(ctx context.Context) (code int, err error) {

@@ -1,0 +1,71 @@
+# Everything that is done with this repository has a name here; `make` alone lists them.
+
+GO      ?= $(or $(shell command -v go 2>/dev/null),/usr/local/go/bin/go)
+VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
+PEER    ?= v6responder
+COUNT   ?= 20
+
+# Tools and what tests leave; the Debian roots of the lab are in $V6GUEST_CACHE or /var/cache/v6guest-lab.
+CACHE     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/v6guest
+ARTIFACTS := .cache/artifacts
+
+GOLANGCI_VERSION    := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+GOLANGCI    := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+
+# One static binary each; neither the folder nor the moment of the build is in it.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
+
+.PHONY: help build demo test lint bench cover clean need-root lab-tools roots
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## both programs into bin/, static and reproducible
+	@mkdir -p bin
+	$(BUILD) -o bin/ ./cmd/v6guest ./cmd/v6responder
+
+demo: need-root build roots ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
+	@$(GO) run ./test/demo -bin bin -peer $(PEER)
+
+test: need-root roots ## every test with the race detector, the end-to-end ones in namespaces too (root)
+	@mkdir -p $(ARTIFACTS)
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /test/e2e)
+	$(GO) test -race -count=1 -parallel 8 -timeout 30m -artifacts -outputdir $(CURDIR)/$(ARTIFACTS) ./test/e2e
+
+lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulnerabilities
+	$(GOLANGCI) run ./...
+	@.ci/vulncheck $(GOVULNCHECK)
+
+bench: need-root build roots ## the figures of docs/performance.md; COUNT=5 for a quick look (root)
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	$(GO) run ./test/figures -bin bin -count $(COUNT)
+
+cover: need-root roots ## how much of the code the tests run; cover.out for `go tool cover` (root)
+	$(GO) test -coverpkg=./pkg/...,./cmd/... -coverprofile=cover.out $$($(GO) list ./... | grep -v /test/e2e)
+	@$(GO) tool cover -func=cover.out | tail -1
+
+clean: ## remove what was built; the cached Debian roots stay
+	rm -rf bin dist .cache cover.out
+
+# What stands behind the targets above.
+
+need-root:
+	$(if $(filter 0,$(shell id -u)),,$(error this makes network namespaces and needs root: run it as root))@:
+
+# debootstrap starts no daemon; everything else that the lab needs is in the roots that it makes.
+lab-tools: need-root
+	@command -v debootstrap >/dev/null && command -v gpgv >/dev/null || { \
+		echo "installing debootstrap, which makes the roots of the lab"; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap gpgv debian-archive-keyring; }
+
+roots: lab-tools
+	@$(GO) run ./test/roots/make >/dev/null
+
+$(GOLANGCI):
+	GOBIN=$(@D) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(GOVULNCHECK):
+	GOBIN=$(@D) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
