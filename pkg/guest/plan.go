@@ -99,7 +99,11 @@ func (p *Plan) plan(n *NICPlan, cfg *Config, f Facts) {
 	n.DUID = p.duid(n.NIC, n.Settings)
 	n.Switches = switches(n.Role, n.Settings)
 	n.Reason += "; " + string(n.Role)
-	if n.Role == RoleSecondary {
+	switch {
+	case n.Role == RoleDefault:
+	case p.Default == 0:
+		n.Reason += ": no NIC is the default one now"
+	default:
 		n.Reason += ": " + p.defaultName() + " is the default NIC"
 	}
 	if n.Settings.Lease == LeaseDistro {
