@@ -183,7 +183,9 @@ func (f *follower) ask(l listing) error {
 	req := nl.NewNetlinkRequest(get, unix.NLM_F_DUMP)
 	req.AddData(header)
 	f.seq, f.torn = req.Seq, false
-	return f.sock.Send(req)
+	// The socket's own Send would address its groups too: every listener of the namespace would get our
+	// request, which ends some of them, and without CAP_NET_ADMIN the kernel refuses it.
+	return unix.Sendto(f.sock.GetFd(), req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }
 
 func (f *follower) message(m syscall.NetlinkMessage) error {
