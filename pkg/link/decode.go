@@ -92,6 +92,7 @@ func decodeNIC(b []byte) (n NIC, parent device, notifyPeers, ok bool) {
 		PtP:      flags&unix.IFF_POINTOPOINT != 0,
 		Ethernet: hardwareType == unix.ARPHRD_ETHER,
 	}
+	elsewhere := false
 	for t, v := range attributes(b[unix.SizeofIfInfomsg:]) {
 		switch t {
 		case unix.IFLA_IFNAME:
@@ -104,6 +105,8 @@ func decodeNIC(b []byte) (n NIC, parent device, notifyPeers, ok bool) {
 			n.MTU = int(u32(v))
 		case unix.IFLA_LINK:
 			n.Parent = int(int32(u32(v)))
+		case unix.IFLA_LINK_NETNSID:
+			elsewhere = true
 		case unix.IFLA_MASTER:
 			n.Master = int(int32(u32(v)))
 		case unix.IFLA_CARRIER_CHANGES:
@@ -117,6 +120,9 @@ func decodeNIC(b []byte) (n NIC, parent device, notifyPeers, ok bool) {
 		case unix.IFLA_EVENT:
 			notifyPeers = u32(v) == unix.IFLA_EVENT_NOTIFY_PEERS
 		}
+	}
+	if elsewhere {
+		n.Parent = 0 // an index of another namespace
 	}
 	return n, parent, notifyPeers, n.Index > 0
 }

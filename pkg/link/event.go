@@ -20,7 +20,8 @@ type NICChanged struct {
 type NICGone struct{ NIC NIC }
 
 // AddrChanged says that an IPv6 address is new, or differs in flags, prefix length or lifetimes from
-// what was told before. Link-local addresses are told too.
+// what was told before. Link-local addresses are told too. Of an address that it makes itself the
+// kernel says nothing until duplicate address detection has ended; Kernel.Addrs lists it earlier.
 type AddrChanged struct{ Addr Addr }
 
 // AddrGone says that an IPv6 address was removed. Addr is as the kernel described it last: with

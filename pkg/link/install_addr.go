@@ -15,7 +15,8 @@ import (
 // AddressOptions says how InstallAddress installs. The zero value is the usual way.
 type AddressOptions struct {
 	// Optimistic asks for an address that is used while duplicate address detection runs (RFC 4429).
-	// The kernel obeys only where the NIC's switch optimistic_dad (or use_optimistic) is on.
+	// The kernel obeys only where the NIC's switch optimistic_dad is on, and tells of the address
+	// before the end of that only where use_optimistic is on too.
 	Optimistic bool
 	// NoDAD installs without duplicate address detection: for addresses that nobody else can have.
 	NoDAD bool

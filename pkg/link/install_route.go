@@ -11,10 +11,11 @@ import (
 )
 
 // InstallRoute installs an IPv6 route through one next hop, with r's Index, Dst, Gateway, Metric,
-// Protocol (0 is ProtoDHCP), Table, Preference, Source and Expires. One that is there already through
-// the same NIC and gateway, with the same metric, is kept and only its expiry renewed; routes of
-// others to the same destination are never replaced. Two of ours through routers with the same metric
-// become a multipath route, as the kernel does it.
+// Protocol (0 is ProtoDHCP), Table, Preference, Source and Expires. Routes of others to the same
+// destination are never replaced. Where the kernel has a route through the same NIC and gateway with
+// the same metric, whoever made it, that one is kept, and its expiry becomes r's; only one that never
+// expires goes on without expiry. Two of ours through routers with the same metric become a multipath
+// route, as the kernel does it.
 //
 // Errors: ErrNoNIC, ErrIPv6Off, os.ErrPermission; a NIC that is down gives unix.ENETDOWN.
 func (k *Kernel) InstallRoute(ctx context.Context, r Route) error {

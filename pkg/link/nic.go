@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ type NIC struct {
 	DevicePath string
 
 	Master int    // index of the bridge, bond or team that the NIC belongs to; 0 for none
-	Parent int    // index of the NIC below a VLAN or macvlan, or of a veth's peer; 0 for none
+	Parent int    // index of the NIC below a VLAN or macvlan, or of a veth's peer; 0 for none in this namespace
 	VLAN   uint16 // VLAN id of a NIC of kind vlan; 0 for others
 
 	MTU      int  // bytes
@@ -70,7 +71,17 @@ func ComparePlace(a, b NIC) int {
 	if (a.DevicePath == "") != (b.DevicePath == "") {
 		return cmp.Compare(b.DevicePath, a.DevicePath)
 	}
-	return cmp.Or(compareNatural(a.DevicePath, b.DevicePath), cmp.Compare(a.Index, b.Index))
+	return cmp.Or(slices.CompareFunc(strings.Split(a.DevicePath, "/"), strings.Split(b.DevicePath, "/"), compareFolder),
+		cmp.Compare(a.Index, b.Index))
+}
+
+// compareFolder compares names of devices. Of one length they are hexadecimal and of fixed width, as
+// PCI's are, or do not differ in the number of digits; else numbers count by value (vif-2, vif-10).
+func compareFolder(a, b string) int {
+	if len(a) == len(b) {
+		return cmp.Compare(a, b)
+	}
+	return compareNatural(a, b)
 }
 
 // compareNatural compares strings so that a run of decimal digits counts by its value.
