@@ -81,9 +81,9 @@ func (k *Kernel) Close() error {
 	return k.ns.Close()
 }
 
-// open makes a netlink socket in the Kernel's namespace, subscribed to groups. Only where the thread
+// open makes a netlink socket in the Kernel's namespace. Only where the thread
 // is in another namespace is it moved there and back, which needs CAP_SYS_ADMIN.
-func (k *Kernel) open(groups ...uint) (*nl.NetlinkSocket, error) {
+func (k *Kernel) open() (*nl.NetlinkSocket, error) {
 	k.nsLock.RLock()
 	defer k.nsLock.RUnlock()
 	if k.closed.Load() {
@@ -100,7 +100,7 @@ func (k *Kernel) open(groups ...uint) (*nl.NetlinkSocket, error) {
 	if err := here.Close(); err != nil {
 		return nil, fmt.Errorf("look up the network namespace: %w", err)
 	}
-	s, err := nl.SubscribeAt(target, netns.None(), unix.NETLINK_ROUTE, groups...)
+	s, err := nl.GetNetlinkSocketAt(target, netns.None(), unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}

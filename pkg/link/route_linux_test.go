@@ -157,12 +157,12 @@ func TestDefaultRoutesAreSeenInEveryShape(t *testing.T) {
 	}
 }
 
-func objects(t *testing.T, p *pair, eth1 int) {
+func objects(_ *testing.T, p *pair, eth1 int) {
 	p.guest.nextHop(7, eth1, router1)
 	p.guest.routeByObject(7, 1024)
 }
 
-func group(t *testing.T, p *pair, eth1 int) {
+func group(_ *testing.T, p *pair, eth1 int) {
 	p.guest.nextHop(7, p.eth0, router1)
 	p.guest.nextHop(8, eth1, router2)
 	p.guest.nextHopGroup(9, 7, 8)

@@ -54,12 +54,26 @@ func (k *Kernel) Watch(ctx context.Context) (*Watch, error) {
 	return w, nil
 }
 
-// subscribe opens a socket that gets all messages a Watch looks at.
+// groups are those whose messages a Watch looks at.
+var groups = [...]int{
+	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE,
+	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_NEXTHOP,
+}
+
+// subscribe opens a socket that gets the messages of groups. It joins them one by one: a library's
+// socket that is bound to groups also sends to them, so that every listener of the namespace would get
+// our requests, which ends some of them, and without CAP_NET_ADMIN the kernel refuses it.
 func (k *Kernel) subscribe() (*nl.NetlinkSocket, error) {
-	s, err := k.open(unix.RTNLGRP_LINK, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE,
-		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_NEXTHOP)
+	s, err := k.open()
 	if err != nil {
 		return nil, err
+	}
+	for _, g := range groups {
+		err := unix.SetsockoptInt(s.GetFd(), unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, g)
+		if err != nil && g != unix.RTNLGRP_NEXTHOP { // kernels before 5.3 have no such group
+			s.Close()
+			return nil, fmt.Errorf("join netlink group %d: %w", g, err)
+		}
 	}
 	// Above net.core.rmem_max the size needs CAP_NET_ADMIN; what the kernel then gives is enough to
 	// begin with, since lost messages do no harm.
@@ -183,9 +197,7 @@ func (f *follower) ask(l listing) error {
 	req := nl.NewNetlinkRequest(get, unix.NLM_F_DUMP)
 	req.AddData(header)
 	f.seq, f.torn = req.Seq, false
-	// The socket's own Send would address its groups too: every listener of the namespace would get our
-	// request, which ends some of them, and without CAP_NET_ADMIN the kernel refuses it.
-	return unix.Sendto(f.sock.GetFd(), req.Serialize(), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	return f.sock.Send(req)
 }
 
 func (f *follower) message(m syscall.NetlinkMessage) error {

@@ -8,6 +8,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // address n of a run of many.
@@ -132,6 +136,30 @@ func TestCancelledWatchesLeaveNothing(t *testing.T) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		default:
 			runtime.Gosched()
+		}
+	}
+}
+
+// Our requests reach the kernel alone, not whoever else listens.
+func TestOtherListenersHearNothingOfUs(t *testing.T) {
+	p := newPair(t, Config{})
+	other, err := nl.SubscribeAt(p.guest.ns, netns.None(), unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV6_IFADDR)
+	check(t, err)
+	defer other.Close()
+	r := listed(t, p.k)
+	check(t, p.guest.h.LinkSetMTU(p.guest.link("eth0"), 1400))
+	r.awaitNIC("the MTU", func(c NICChanged) bool { return c.NIC.MTU == 1400 })
+	for told := false; !told; {
+		msgs, from, err := other.Receive()
+		check(t, err)
+		for _, m := range msgs {
+			if from.Pid != nl.PidKernel {
+				t.Fatalf("message of type %d from port %d", m.Header.Type, from.Pid)
+			}
+			if m.Header.Type == unix.RTM_NEWLINK {
+				n, _, _, ok := decodeNIC(m.Data)
+				told = ok && n.MTU == 1400
+			}
 		}
 	}
 }
