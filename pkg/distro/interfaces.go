@@ -1,0 +1,308 @@
+package distro
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// Bounds of what is read of /etc/network/interfaces and the files that it includes.
+const (
+	interfacesFile = "/etc/network/interfaces"
+	maxInclude     = 10   // files deep
+	maxIncluded    = 1000 // files in all
+)
+
+// A dialect is one of the programs that read interfaces(5): they differ in small things.
+type dialect struct {
+	stack        Stack
+	tailComments bool // "#" begins a comment anywhere in a line (ifupdown-ng)
+	continued    bool // a trailing backslash joins lines (ifupdown, ifupdown2)
+}
+
+// dialects are the readers' differences.
+var dialects = map[Stack]dialect{
+	Ifupdown:   {stack: Ifupdown, continued: true},
+	Ifupdown2:  {stack: Ifupdown2, continued: true},
+	IfupdownNG: {stack: IfupdownNG, tailComments: true},
+}
+
+// A stanza is one of interfaces(5): a keyword line and the options under it.
+type stanza struct {
+	file    string
+	start   int      // index of its first line
+	head    int      // index behind the keyword's line or lines
+	end     int      // index behind the last option, or head
+	words   []string // of the keyword line
+	options []option
+}
+
+// An option is one line of a stanza.
+type option struct {
+	key, value string
+	line, end  int
+}
+
+// keyword is what kind of stanza it is.
+func (s *stanza) keyword() string { return s.words[0] }
+
+// word is the i-th word of the keyword line; empty if there is none.
+func (s *stanza) word(i int) string {
+	if i < len(s.words) {
+		return s.words[i]
+	}
+	return ""
+}
+
+// option is the value of the first option with one of these names ("-" and "_" are alike).
+func (s *stanza) option(keys ...string) (option, bool) {
+	for _, o := range s.options {
+		if slices.Contains(keys, strings.ReplaceAll(o.key, "_", "-")) {
+			return o, true
+		}
+	}
+	return option{}, false
+}
+
+// interfaces is /etc/network/interfaces with everything that it includes, in reading order.
+type interfaces struct {
+	dialect dialect
+	stanzas []*stanza
+	files   []string // that exist, in reading order
+	sources []string // patterns of source lines, absolute
+	// problem is what makes ifup refuse the whole configuration, or us to edit it.
+	problem *RefusalError
+}
+
+// parseInterfaces reads the tree's interfaces files as one of its readers does.
+func parseInterfaces(t *Tree, d dialect) *interfaces {
+	n := &interfaces{dialect: d}
+	n.read(t, interfacesFile, 0)
+	return n
+}
+
+// fail notes the first problem.
+func (n *interfaces) fail(r *RefusalError) {
+	if n.problem == nil {
+		n.problem = r
+	}
+}
+
+// read adds a file's stanzas. A file that is missing adds nothing, as in ifup.
+func (n *interfaces) read(t *Tree, file string, depth int) {
+	if depth > maxInclude || len(n.files) >= maxIncluded {
+		n.fail(refuse(ErrUnreadable, "", file, 0, "", "too many included files"))
+		return
+	}
+	b, err := t.Read(file)
+	if err != nil {
+		return
+	}
+	n.files = append(n.files, file)
+	p := interfacesParser{n: n, file: file, lines: splitLines(b), main: depth == 0}
+	for _, s := range p.parse() {
+		n.stanzas = append(n.stanzas, s)
+		n.include(t, s, depth)
+	}
+}
+
+// include reads what a source or source-directory line names.
+func (n *interfaces) include(t *Tree, s *stanza, depth int) {
+	directory := s.keyword() == "source-directory"
+	if !directory && s.keyword() != "source" {
+		return
+	}
+	for _, pattern := range s.words[1:] {
+		if strings.ContainsAny(pattern, "$`\"'\\(){}") {
+			n.fail(refuse(ErrUnreadable, "", s.file, s.start+1, "", "%q is more than a pattern", pattern))
+			continue
+		}
+		if strings.HasPrefix(pattern, "~/") {
+			pattern = "/root" + pattern[1:]
+		}
+		if !path.IsAbs(pattern) {
+			pattern = path.Join(path.Dir(s.file), pattern)
+		}
+		if !directory {
+			n.sources = append(n.sources, pattern)
+		}
+		for _, file := range t.Glob(pattern) {
+			if !directory {
+				n.read(t, file, depth+1)
+				continue
+			}
+			for _, name := range t.List(file) {
+				if !strings.ContainsFunc(name, notRunParts) {
+					n.read(t, path.Join(file, name), depth+1)
+				}
+			}
+		}
+	}
+}
+
+// notRunParts reports whether a name with this letter is left out by source-directory.
+func notRunParts(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+}
+
+// interfacesParser reads one file.
+type interfacesParser struct {
+	n     *interfaces
+	file  string
+	lines []string
+	main  bool
+	out   []*stanza
+}
+
+// parse cuts the file into stanzas. A stanza ends at the next keyword only.
+func (p *interfacesParser) parse() []*stanza {
+	for i := 0; i < len(p.lines); {
+		text, next := p.logical(i)
+		if p.n.dialect.stack == Ifupdown2 && isTemplate(text) {
+			p.n.fail(refuse(ErrUnreadable, "", p.file, i+1, "write the file without template lines", "template line"))
+		}
+		if text != "" && !strings.HasPrefix(text, "#") {
+			p.line(text, i, next)
+		}
+		i = next
+	}
+	return p.out
+}
+
+// isTemplate reports whether ifupdown2 gives a line to mako first.
+func isTemplate(text string) bool {
+	return strings.HasPrefix(text, "%") || strings.Contains(text, "<%") || strings.Contains(text, "${")
+}
+
+// logical is the text of the line at i, joined with those that continue it, and the index of the next.
+func (p *interfacesParser) logical(i int) (text string, next int) {
+	text = strings.TrimLeft(body(p.lines[i]), " \t")
+	next = i + 1
+	if strings.HasPrefix(text, "#") {
+		return text, next
+	}
+	for p.n.dialect.continued && strings.HasSuffix(text, "\\") && next < len(p.lines) {
+		text = strings.TrimSuffix(text, "\\") + body(p.lines[next])
+		next++
+	}
+	if p.n.dialect.tailComments {
+		text, _, _ = strings.Cut(text, "#")
+	}
+	return strings.TrimSpace(text), next
+}
+
+// line takes a keyword or an option.
+func (p *interfacesParser) line(text string, start, next int) {
+	words := strings.Fields(text)
+	if p.n.dialect.keyword(words[0]) {
+		s := &stanza{file: p.file, start: start, head: next, end: next, words: words}
+		p.out = append(p.out, s)
+		p.check(s)
+		return
+	}
+	if len(p.out) == 0 || !hasOptions(p.out[len(p.out)-1].keyword()) {
+		if p.main || p.n.dialect.stack != Ifupdown {
+			p.n.fail(refuse(ErrUnreadable, "", p.file, start+1, "repair the file, or remove the line", "misplaced option %q", words[0]))
+		}
+		return
+	}
+	s := p.out[len(p.out)-1]
+	key, value, _ := strings.Cut(strings.ReplaceAll(text, "\t", " "), " ")
+	s.options = append(s.options, option{key: key, value: strings.TrimSpace(value), line: start, end: next})
+	s.end = next
+}
+
+// check notes what makes ifup refuse the file.
+func (p *interfacesParser) check(s *stanza) {
+	if s.keyword() != "iface" {
+		return
+	}
+	if s.word(1) == "" {
+		p.n.fail(refuse(ErrUnreadable, "", s.file, s.start+1, "repair the file", "iface without a name"))
+	}
+	if p.n.dialect.stack == Ifupdown && s.word(3) == "" {
+		p.n.fail(refuse(ErrUnreadable, "", s.file, s.start+1, "repair the file", "iface without family or method"))
+	}
+}
+
+// keyword reports whether a word begins a stanza.
+func (d dialect) keyword(word string) bool {
+	switch word {
+	case "iface", "mapping", "auto", "source", "source-directory", "no-auto-down", "no-scripts", "rename":
+		return true
+	case "template":
+		return d.stack == IfupdownNG
+	}
+	return strings.HasPrefix(word, "allow-")
+}
+
+// hasOptions reports whether lines may stand under a keyword.
+func hasOptions(keyword string) bool {
+	return keyword == "iface" || keyword == "mapping" || keyword == "template"
+}
+
+// of is the iface stanzas of a NIC, of one family ("inet", "inet6") or of all ("").
+func (n *interfaces) of(nic, family string) (out []*stanza) {
+	for _, s := range n.stanzas {
+		if s.keyword() == "iface" && s.word(1) == nic && (family == "" || s.word(2) == family) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// started is the line that brings a NIC up at boot or when it appears; nil if there is none.
+func (n *interfaces) started(nic string) *stanza {
+	for _, s := range n.stanzas {
+		if s.keyword() != "auto" && !strings.HasPrefix(s.keyword(), "allow-") {
+			continue
+		}
+		for _, pattern := range s.words[1:] {
+			if pattern == nic || fnmatch(strings.TrimPrefix(pattern, "/"), nic) && strings.HasPrefix(pattern, "/") {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
+// named is the first stanza that is about a NIC: an iface or a line that brings it up.
+func (n *interfaces) named(nic string) *stanza {
+	if own := n.of(nic, ""); len(own) > 0 {
+		return own[0]
+	}
+	return n.started(nic)
+}
+
+// mapping is the mapping stanza that stands for a NIC; nil if there is none.
+func (n *interfaces) mapping(nic string) *stanza {
+	for _, s := range n.stanzas {
+		if s.keyword() == "mapping" && slices.ContainsFunc(s.words[1:], func(p string) bool { return fnmatch(p, nic) }) {
+			return s
+		}
+	}
+	return nil
+}
+
+// master is the stanza of a bond or bridge that the NIC is a port of; nil if there is none.
+func (n *interfaces) master(nic string) (*stanza, option) {
+	for _, s := range n.stanzas {
+		if s.keyword() != "iface" || s.word(1) == nic {
+			continue
+		}
+		for _, o := range s.options {
+			switch strings.ReplaceAll(o.key, "_", "-") {
+			case "bridge-ports", "bond-slaves", "slaves", "bond-ports", "ovs-ports", "ovs-bonds":
+				if slices.ContainsFunc(strings.Fields(o.value), func(p string) bool { return p == nic || fnmatch(p, nic) }) {
+					return s, o
+				}
+			}
+		}
+	}
+	for _, s := range n.of(nic, "") {
+		if o, ok := s.option("bond-master"); ok && o.value != "none" {
+			return s, o
+		}
+	}
+	return nil, option{}
+}

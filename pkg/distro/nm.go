@@ -1,0 +1,222 @@
+package distro
+
+import (
+	"fmt"
+	"net"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// nmConfFolders hold NetworkManager's snippets, the winner of one name first.
+var nmConfFolders = []string{"/etc/NetworkManager/conf.d", "/run/NetworkManager/conf.d", "/usr/lib/NetworkManager/conf.d"}
+
+// nmConf is NetworkManager's configuration: its files in reading order, later ones win.
+type nmConf struct {
+	names []string
+	files []*iniFile
+}
+
+// readNMConf reads it.
+func readNMConf(t *Tree) *nmConf {
+	c := &nmConf{names: []string{"/etc/NetworkManager/NetworkManager.conf"}}
+	c.names = append(c.names, shadowed(t, ".conf", nmConfFolders...)...)
+	for _, name := range c.names {
+		c.files = append(c.files, parseINI([]byte(t.text(name)), false))
+	}
+	return c
+}
+
+// get is the value of a key that holds, and where it stands; "key+" adds to a list, "key-" takes from it.
+func (c *nmConf) get(section, key string) (value, where string) {
+	for i, f := range c.files {
+		if v, ok := f.get(section, key); ok {
+			value, where = v, fmt.Sprintf("%s:%d", c.names[i], f.line(section, key))
+		}
+		if v, ok := f.get(section, key+"+"); ok {
+			value, where = value+","+v, fmt.Sprintf("%s:%d", c.names[i], f.line(section, key+"+"))
+		}
+	}
+	return value, where
+}
+
+// unmanaged says where the configuration takes a NIC away from NetworkManager; empty if it does not.
+func (c *nmConf) unmanaged(nic NIC, interfaces *interfaces) string {
+	if v, where := c.get("keyfile", "unmanaged-devices"); v != "" && nmDevices(v, nic) {
+		return "unmanaged-devices in " + where
+	}
+	for i, f := range c.files {
+		for _, s := range f.sections {
+			managed, ok := f.get(s.name, "managed")
+			match, matched := f.get(s.name, "match-device")
+			if strings.HasPrefix(s.name, "device") && ok && !isTrue(managed) && (!matched || nmDevices(match, nic)) {
+				return fmt.Sprintf("managed=%s in %s:%d", managed, c.names[i], f.line(s.name, "managed"))
+			}
+		}
+	}
+	plugins, _ := c.get("main", "plugins")
+	managed, where := c.get("ifupdown", "managed")
+	if slices.Contains(nmList(plugins), "ifupdown") && !isTrue(managed) && interfaces != nil {
+		if s := interfaces.named(nic.Name); s != nil {
+			if where == "" {
+				where = "its default"
+			}
+			return fmt.Sprintf("ifupdown plug-in, managed=false in %s, and the NIC is in %s:%d", where, s.file, s.start+1)
+		}
+	}
+	return ""
+}
+
+// nmList cuts one of NetworkManager's lists.
+func nmList(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\t' })
+}
+
+// nmDevices evaluates a device list (NetworkManager.conf(5), "Device List Format"): "except:" wins.
+func nmDevices(list string, nic NIC) bool {
+	matched := false
+	for _, spec := range nmList(list) {
+		spec, except := strings.CutPrefix(spec, "except:")
+		if nmDevice(spec, nic) {
+			if except {
+				return false
+			}
+			matched = true
+		}
+	}
+	return matched
+}
+
+// nmDevice evaluates one element of a device list.
+func nmDevice(spec string, nic NIC) bool {
+	if spec == "*" {
+		return true
+	}
+	if mac, err := net.ParseMAC(spec); err == nil {
+		return slices.Equal(mac, nic.permanent()) || slices.Equal(mac, nic.MAC)
+	}
+	key, value, ok := strings.Cut(spec, ":")
+	if !ok {
+		return spec == nic.Name
+	}
+	switch key {
+	case "interface-name":
+		if exact, ok := strings.CutPrefix(value, "="); ok {
+			return exact == nic.Name
+		}
+		return fnmatch(strings.TrimPrefix(value, "~"), nic.Name)
+	case "mac":
+		mac, err := net.ParseMAC(value)
+		return err == nil && (slices.Equal(mac, nic.permanent()) || slices.Equal(mac, nic.MAC))
+	case "type":
+		return value == "ethernet" && nic.kindOfDevice() == "ether"
+	case "driver":
+		return fnmatch(value, nic.Driver)
+	}
+	return false
+}
+
+// nmProfileFolders hold profiles; /run shadows /etc shadows /usr/lib where the uuid is the same.
+var nmProfileFolders = []string{
+	"/run/NetworkManager/system-connections", "/etc/NetworkManager/system-connections", "/usr/lib/NetworkManager/system-connections",
+}
+
+// An nmProfile is one connection profile in a keyfile.
+type nmProfile struct {
+	path string
+	ini  *iniFile
+}
+
+// value is a key's value; empty if it has none.
+func (p *nmProfile) value(section, key string) string {
+	v, _ := p.ini.get(section, key)
+	return v
+}
+
+// uuid is the profile's identity.
+func (p *nmProfile) uuid() string { return p.value("connection", "uuid") }
+
+// number is the value of one of [connection]'s keys as a number; 0 if it is none.
+func (p *nmProfile) number(key string) int {
+	n, _ := strconv.Atoi(p.value("connection", key)) // NetworkManager as well takes what is no number for the default
+	return n
+}
+
+// ethernet is the section of the Ethernet settings' key, whose name has two forms.
+func (p *nmProfile) ethernet(key string) string {
+	if v := p.value("ethernet", key); v != "" {
+		return v
+	}
+	return p.value("802-3-ethernet", key)
+}
+
+// readProfiles reads the profiles, the winner of each uuid only.
+func readProfiles(t *Tree) (out []*nmProfile) {
+	seen := map[string]bool{}
+	for _, dir := range nmProfileFolders {
+		for _, name := range t.List(dir) {
+			if strings.HasPrefix(name, ".") || strings.HasSuffix(name, "~") || strings.HasSuffix(name, ".rpmnew") {
+				continue
+			}
+			b, err := t.Read(path.Join(dir, name))
+			if err != nil {
+				continue
+			}
+			p := &nmProfile{path: path.Join(dir, name), ini: parseINI(b, false)}
+			if !p.ini.has("connection") || seen[p.uuid()] && p.uuid() != "" {
+				continue
+			}
+			seen[p.uuid()] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// fits reports whether NetworkManager may activate the profile on a NIC.
+func (p *nmProfile) fits(nic NIC) bool {
+	switch p.value("connection", "type") {
+	case "ethernet", "802-3-ethernet":
+	default:
+		return false
+	}
+	if name := p.value("connection", "interface-name"); name != "" && name != nic.Name {
+		return false
+	}
+	if mac, err := net.ParseMAC(p.ethernet("mac-address")); err == nil && !slices.Equal(mac, nic.permanent()) {
+		return false
+	}
+	if names := nmList(p.value("match", "interface-name")); len(names) > 0 {
+		return slices.ContainsFunc(names, func(n string) bool { return fnmatch(strings.TrimLeft(n, "|&"), nic.Name) })
+	}
+	return true
+}
+
+// onlyOne reports whether the profile can be used for no other NIC.
+func (p *nmProfile) onlyOne() bool {
+	return p.value("connection", "interface-name") != "" || p.ethernet("mac-address") != ""
+}
+
+// auto reports whether NetworkManager activates the profile by itself.
+func (p *nmProfile) auto() bool {
+	v, ok := p.ini.get("connection", "autoconnect")
+	return !ok || isTrue(v)
+}
+
+// profilesOf is the profiles that NetworkManager would take for a NIC, the best first: by priority,
+// then by when they were last in use.
+func profilesOf(profiles []*nmProfile, nic NIC) (out []*nmProfile) {
+	for _, p := range profiles {
+		if p.fits(nic) && p.auto() {
+			out = append(out, p)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *nmProfile) int {
+		if d := b.number("autoconnect-priority") - a.number("autoconnect-priority"); d != 0 {
+			return d
+		}
+		return b.number("timestamp") - a.number("timestamp")
+	})
+	return out
+}

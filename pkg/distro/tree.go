@@ -1,0 +1,240 @@
+package distro
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Bounds of what is read from a root folder: a configuration file that is larger is none.
+const (
+	maxFile  = 1 << 20
+	maxLinks = 40 // as the kernel follows
+)
+
+// ErrTooLarge means that a file is larger than any configuration file.
+var ErrTooLarge = errors.New("larger than 1 MiB")
+
+// ErrLinkLoop means that symbolic links lead in a circle.
+var ErrLinkLoop = errors.New("too many symbolic links")
+
+// A Tree is a root folder to read from. Names are absolute paths below it ("/etc/network/interfaces").
+// Symbolic links are followed as they would be from inside: an absolute target starts at the root
+// folder, and ".." at the top stays there; so no link leads out.
+//
+// A Tree may carry files that differ from what the folder holds (With): what a plan has edited so far.
+type Tree struct {
+	fsys fs.FS
+	over map[string][]byte // by real name; a nil slice is a file that is not there
+}
+
+// NewTree reads from fsys. Links are seen where fsys is an fs.ReadLinkFS, as those of os.Root and os.DirFS are.
+func NewTree(fsys fs.FS) *Tree { return &Tree{fsys: fsys} }
+
+// With is the same tree with some files' bytes replaced; a nil slice takes the file away.
+func (t *Tree) With(files map[string][]byte) *Tree {
+	over := make(map[string][]byte, len(t.over)+len(files))
+	for name, b := range t.over {
+		over[name] = b
+	}
+	for name, b := range files {
+		real, err := t.Resolve(name)
+		if err != nil {
+			real = path.Clean(name)
+		}
+		over[real] = b
+	}
+	return &Tree{fsys: t.fsys, over: over}
+}
+
+// Resolve follows every symbolic link of name and gives the name of the file itself, which need not exist.
+func (t *Tree) Resolve(name string) (string, error) {
+	done, rest, links := "/", split(name), 0
+	for len(rest) > 0 {
+		part := rest[0]
+		rest = rest[1:]
+		if part == ".." {
+			done = path.Dir(done)
+			continue
+		}
+		next := path.Join(done, part)
+		target, ok := t.readLink(next)
+		if !ok {
+			done = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", fmt.Errorf("%s: %w", name, ErrLinkLoop)
+		}
+		if path.IsAbs(target) {
+			done = "/"
+		}
+		rest = append(split(target), rest...)
+	}
+	return done, nil
+}
+
+// split is a path's parts, without "." and empty ones; ".." stays, since it counts after links.
+func split(name string) []string {
+	return slices.DeleteFunc(strings.Split(name, "/"), func(s string) bool { return s == "" || s == "." })
+}
+
+// inFS is a name as package fs wants it.
+func inFS(name string) string {
+	if name = strings.TrimPrefix(path.Clean(name), "/"); name == "" {
+		return "."
+	}
+	return name
+}
+
+// readLink is the target of a link whose folder part has no links.
+func (t *Tree) readLink(name string) (string, bool) {
+	if _, ok := t.over[name]; ok {
+		return "", false
+	}
+	target, err := fs.ReadLink(t.fsys, inFS(name))
+	return target, err == nil
+}
+
+// Link is the target of the symbolic link name, as written; ok is false if name is no link.
+func (t *Tree) Link(name string) (target string, ok bool) {
+	dir, err := t.Resolve(path.Dir(name))
+	if err != nil {
+		return "", false
+	}
+	return t.readLink(path.Join(dir, path.Base(name)))
+}
+
+// Read is a file's bytes. Errors: those of the file system (fs.ErrNotExist …), ErrTooLarge, ErrLinkLoop.
+func (t *Tree) Read(name string) ([]byte, error) {
+	real, err := t.Resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	if b, ok := t.over[real]; ok {
+		if b == nil {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		}
+		return slices.Clone(b), nil
+	}
+	f, err := t.fsys.Open(inFS(real))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("%s: %w", name, ErrTooLarge)
+	}
+	return b, nil
+}
+
+// text is a file's bytes, or none if it cannot be read: for files that only give hints.
+func (t *Tree) text(name string) string {
+	b, err := t.Read(name)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// Exists reports whether name is there, whatever it is; a link that leads nowhere is not.
+func (t *Tree) Exists(name string) bool {
+	real, err := t.Resolve(name)
+	if err != nil {
+		return false
+	}
+	if b, ok := t.over[real]; ok {
+		return b != nil
+	}
+	_, err = fs.Stat(t.fsys, inFS(real))
+	return err == nil
+}
+
+// Present reports whether name is there, be it a link that leads nowhere.
+func (t *Tree) Present(name string) bool {
+	if _, ok := t.Link(name); ok {
+		return true
+	}
+	return t.Exists(name)
+}
+
+// Mode is the permission bits of a file; 0 if it is not there.
+func (t *Tree) Mode(name string) fs.FileMode {
+	real, err := t.Resolve(name)
+	if err != nil {
+		return 0
+	}
+	info, err := fs.Stat(t.fsys, inFS(real))
+	if err != nil {
+		return 0
+	}
+	return info.Mode().Perm()
+}
+
+// List is the names in a folder, sorted; none if it cannot be read.
+func (t *Tree) List(dir string) []string {
+	real, err := t.Resolve(dir)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	entries, _ := fs.ReadDir(t.fsys, inFS(real)) // a folder that cannot be read holds nothing for us
+	for _, e := range entries {
+		if b, ok := t.over[path.Join(real, e.Name())]; !ok || b != nil {
+			names = append(names, e.Name())
+		}
+	}
+	for name, b := range t.over {
+		if path.Dir(name) == real && b != nil {
+			names = append(names, path.Base(name))
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Glob is the paths that match a shell pattern, part by part, sorted. Hidden names match only a part
+// that begins with a dot.
+func (t *Tree) Glob(pattern string) []string {
+	found := []string{"/"}
+	for _, part := range split(pattern) {
+		var next []string
+		for _, dir := range found {
+			next = append(next, t.globPart(dir, part)...)
+		}
+		found = next
+	}
+	return found
+}
+
+// globPart is the names in dir that match one part of a pattern.
+func (t *Tree) globPart(dir, part string) (out []string) {
+	if !strings.ContainsAny(part, `*?[`) {
+		if name := path.Join(dir, part); t.Exists(name) {
+			out = append(out, name)
+		}
+		return out
+	}
+	for _, name := range t.List(dir) {
+		hidden := strings.HasPrefix(name, ".") && !strings.HasPrefix(part, ".")
+		if !hidden && fnmatch(part, name) {
+			out = append(out, path.Join(dir, name))
+		}
+	}
+	return out
+}
