@@ -16,6 +16,7 @@ import (
 var leased = netip.MustParseAddr("2001:db8::38")
 
 func TestAddressIsInstalledAndPassesDAD(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := listed(t, p.k)
 	check(t, p.k.InstallAddress(t.Context(), p.eth0, leased, time.Hour, 2*time.Hour, AddressOptions{}))
@@ -57,6 +58,7 @@ func TestDADFailureIsTold(t *testing.T) {
 		{"infinite lifetime: changed to failed", wire.Infinite, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPair(t, Config{})
 			theirs := &netlink.Addr{IPNet: &net.IPNet{IP: leased.AsSlice(), Mask: net.CIDRMask(64, 128)}}
 			check(t, p.router.h.AddrAdd(p.router.link("r0"), theirs))
@@ -83,6 +85,7 @@ func TestDADFailureIsTold(t *testing.T) {
 }
 
 func TestRefreshDoesNotFlap(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := listed(t, p.k)
 	install := func(preferred, valid time.Duration) {
@@ -123,6 +126,7 @@ func TestRefreshDoesNotFlap(t *testing.T) {
 }
 
 func TestOptimisticAddressIsUsableAtOnce(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	p.guest.sysctl("ipv6/conf/eth0/optimistic_dad", "1")
 	p.guest.sysctl("ipv6/conf/eth0/use_optimistic", "1")
@@ -138,6 +142,7 @@ func TestOptimisticAddressIsUsableAtOnce(t *testing.T) {
 // `ip addr add` of a /128 that exists as /64 fails. A permanent /64 with its prefix route is
 // somebody's configuration.
 func TestConfiguredAddressStaysAsItIs(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	check(t, p.guest.h.AddrAdd(p.guest.link("eth0"), &netlink.Addr{IPNet: &net.IPNet{IP: leased.AsSlice(), Mask: net.CIDRMask(64, 128)}}))
 	r := listed(t, p.k)
@@ -156,6 +161,7 @@ func TestConfiguredAddressStaysAsItIs(t *testing.T) {
 }
 
 func TestLinkLocal(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := listed(t, p.k)
 	eui := netip.MustParseAddr("fe80::4a0:f0ff:fe00:38")
@@ -179,6 +185,7 @@ func TestLinkLocal(t *testing.T) {
 }
 
 func TestInstallAddressRefuses(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	install := func(index int, addr string, preferred, valid time.Duration) error {
 		return p.k.InstallAddress(t.Context(), index, netip.MustParseAddr(addr), preferred, valid, AddressOptions{})

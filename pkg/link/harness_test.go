@@ -242,13 +242,35 @@ func (r *reader) mark(p *pair) {
 	r.await("the end of the mark", func(ev Event) bool { g, ok := ev.(AddrGone); return ok && g.Addr.Addr == mark })
 }
 
-// compare checks that the events told the state that the kernel lists.
+// compare checks that the events tell the state that the kernel lists: now, or when those that are
+// on their way (the end of a DAD, a new list) have come.
 func (r *reader) compare(k *Kernel) {
+	r.t.Helper()
+	d := r.difference(k)
+	if d == "" {
+		return
+	}
+	deadline := time.After(patience)
+	for d != "" {
+		select {
+		case ev, ok := <-r.w.C:
+			if !ok {
+				r.t.Fatalf("the watch ended: %v", r.w.Err())
+			}
+			r.note(ev)
+			d = r.difference(k)
+		case <-deadline:
+			r.t.Fatalf("the events tell another state than the kernel (-kernel +events):\n%s", d)
+		}
+	}
+}
+
+func (r *reader) difference(k *Kernel) string {
 	r.t.Helper()
 	ctx := r.t.Context()
 	nics, err := k.NICs(ctx)
 	check(r.t, err)
-	diff(r.t, "NICs", nics, sorted(r.nics, func(n NIC) string { return fmt.Sprintf("%06d", n.Index) }))
+	d := difference(nics, sorted(r.nics, func(n NIC) string { return fmt.Sprintf("%06d", n.Index) }))
 
 	addrs, err := k.Addrs(ctx, 0)
 	check(r.t, err)
@@ -259,7 +281,7 @@ func (r *reader) compare(k *Kernel) {
 	})
 	name := func(a Addr) string { return fmt.Sprint(a.Index, a.Addr) }
 	slices.SortFunc(addrs, func(a, b Addr) int { return strings.Compare(name(a), name(b)) })
-	diff(r.t, "addresses", addrs, sorted(r.addrs, name), cmpopts.IgnoreFields(Addr{}, "Preferred", "Valid"))
+	d += difference(addrs, sorted(r.addrs, name), cmpopts.IgnoreFields(Addr{}, "Preferred", "Valid"))
 
 	routes, err := k.Routes(ctx, 0)
 	check(r.t, err)
@@ -269,7 +291,7 @@ func (r *reader) compare(k *Kernel) {
 	routes = append(routes, four...)
 	way := func(o Route) string { return fmt.Sprint(o.key()) }
 	slices.SortFunc(routes, func(a, b Route) int { return strings.Compare(way(a), way(b)) })
-	diff(r.t, "routes", routes, sorted(r.routes, way), cmpopts.IgnoreFields(Route{}, "Expires"))
+	return d + difference(routes, sorted(r.routes, way), cmpopts.IgnoreFields(Route{}, "Expires"))
 }
 
 func sorted[K comparable, V any](m map[K]V, name func(V) string) []V {
@@ -283,10 +305,13 @@ func sorted[K comparable, V any](m map[K]V, name func(V) string) []V {
 
 func diff(t *testing.T, what string, want, got any, opts ...cmp.Option) {
 	t.Helper()
-	opts = append(opts, byAddr, byPrefix, cmpopts.EquateEmpty())
-	if d := cmp.Diff(want, got, opts...); d != "" {
+	if d := difference(want, got, opts...); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
 	}
+}
+
+func difference(want, got any, opts ...cmp.Option) string {
+	return cmp.Diff(want, got, append(opts, byAddr, byPrefix, cmpopts.EquateEmpty())...)
 }
 
 func check(t *testing.T, err error) {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestInventory(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	vlan := &netlink.Macvlan{LinkAttrs: netlink.LinkAttrs{Name: "mv.7", ParentIndex: p.eth0}, Mode: netlink.MACVLAN_MODE_BRIDGE}
 	check(t, p.guest.h.LinkAdd(vlan))
@@ -56,6 +57,7 @@ func TestInventory(t *testing.T) {
 }
 
 func TestNICChangesAreTold(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := listed(t, p.k)
 	eth0 := p.guest.link("eth0")
@@ -107,6 +109,7 @@ func TestNICChangesAreTold(t *testing.T) {
 }
 
 func TestNICThatComesLaterIsTold(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := listed(t, p.k)
 	p.connect("eth1", "r1", net.HardwareAddr{6, 0, 0, 0, 1, 1}, net.HardwareAddr{6, 0, 0, 0, 1, 2})
@@ -119,6 +122,7 @@ func TestNICThatComesLaterIsTold(t *testing.T) {
 }
 
 func TestDeviceBehindANIC(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	sys := t.TempDir()
 	place := filepath.Join(sys, "devices/pci0000:00/0000:00:03.0/virtio0")

@@ -65,6 +65,7 @@ func TestLeftoversOfRouterAdvertisementsAreRemoved(t *testing.T) {
 		{"infinite: the prefix route has no expiry", ndp.Infinity},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := newPair(t, Config{})
 			r := p.listen(t, "1")
 			p.advertise(onLink, tt.life)
@@ -118,6 +119,7 @@ func TestLeftoversOfRouterAdvertisementsAreRemoved(t *testing.T) {
 }
 
 func TestRADefaultRoutesAloneAreRemoved(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := p.listen(t, "1")
 	p.advertise(onLink, time.Hour)
@@ -141,6 +143,7 @@ func TestRADefaultRoutesAloneAreRemoved(t *testing.T) {
 // Decision 13: a /64 that the kernel made earlier is taken over; it must stay usable all the while,
 // and what earlier RAs left must then go without it.
 func TestKernelsAutoconfiguredAddressIsTakenOver(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := p.listen(t, "1")
 	p.advertise(onLink, time.Hour)
@@ -187,6 +190,7 @@ func TestKernelsAutoconfiguredAddressIsTakenOver(t *testing.T) {
 func TestForwardingSwitchedOnIsSeen(t *testing.T) {
 	for acceptRA, stays := range map[string]bool{"1": false, "2": true} {
 		t.Run("accept_ra="+acceptRA, func(t *testing.T) {
+			t.Parallel()
 			p := newPair(t, Config{})
 			r := p.listen(t, acceptRA)
 			p.advertise(onLink, time.Hour)

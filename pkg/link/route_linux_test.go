@@ -28,6 +28,7 @@ func newDual(t *testing.T) (p *pair, eth1 int) {
 }
 
 func TestRouteIsInstalledRenewedAndRemoved(t *testing.T) {
+	t.Parallel()
 	p, eth1 := newDual(t)
 	r := listed(t, p.k)
 	one := Route{Index: p.eth0, Dst: onLink, Protocol: ProtoDHCP, Metric: 1024, Table: TableMain}
@@ -79,6 +80,7 @@ func indexOf(routes []Route, r Route) int {
 }
 
 func TestExpiryOfARouteIsRenewed(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	r := Route{Index: p.eth0, Dst: onLink}
 	for _, tt := range []struct{ expires, above time.Duration }{{time.Hour, 59 * time.Minute}, {3 * time.Hour, 2 * time.Hour}, {time.Minute, 50 * time.Second}, {0, 0}} {
@@ -94,6 +96,7 @@ func TestExpiryOfARouteIsRenewed(t *testing.T) {
 }
 
 func TestInstallRouteRefuses(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	for name, r := range map[string]Route{
 		"no destination":   {Index: p.eth0},
@@ -132,6 +135,7 @@ func TestDefaultRoutesAreSeenInEveryShape(t *testing.T) {
 		{"nexthop group, not spelled out", "0", group, wantGroup},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p, eth1 := newDual(t)
 			p.guest.sysctl("ipv4/nexthop_compat_mode", tt.sysctl)
 			r := listed(t, p.k)
@@ -178,6 +182,7 @@ var (
 func TestChangedNextHopObjectMovesItsRoutes(t *testing.T) {
 	for _, compat := range []string{"1", "0"} {
 		t.Run("compat mode "+compat, func(t *testing.T) {
+			t.Parallel()
 			p, eth1 := newDual(t)
 			p.guest.sysctl("ipv4/nexthop_compat_mode", compat)
 			p.guest.nextHop(7, p.eth0, router1)
@@ -197,6 +202,7 @@ func TestChangedNextHopObjectMovesItsRoutes(t *testing.T) {
 
 // The kernel would take networkd's route off the default NIC instead of its own off the other.
 func TestRouteBesideOneOfANextHopObjectIsNotRemoved(t *testing.T) {
+	t.Parallel()
 	p, eth1 := newDual(t)
 	p.guest.nextHop(7, p.eth0, router1)
 	p.guest.routeByObject(7, 1024)
@@ -221,6 +227,7 @@ func TestRouteBesideOneOfANextHopObjectIsNotRemoved(t *testing.T) {
 
 // One way of a multipath route goes, the other stays.
 func TestOneWayOfAMultipathRouteIsRemoved(t *testing.T) {
+	t.Parallel()
 	p, eth1 := newDual(t)
 	r := listed(t, p.k)
 	for _, index := range []int{p.eth0, eth1} {
@@ -234,6 +241,7 @@ func TestOneWayOfAMultipathRouteIsRemoved(t *testing.T) {
 }
 
 func TestIPv4DefaultRoutesAreFollowed(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	eth0 := p.guest.link("eth0")
 	add := func() {
@@ -273,6 +281,7 @@ func (r *reader) mark2(p *pair) {
 
 // With the sysctl the kernel is silent about IPv6 routes of a NIC that goes down, too.
 func TestRoutesThatGoInSilenceAreMissed(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, Config{})
 	p.guest.sysctl("ipv6/route/skip_notify_on_dev_down", "1")
 	r := listed(t, p.k)
@@ -286,6 +295,7 @@ func TestRoutesThatGoInSilenceAreMissed(t *testing.T) {
 
 // A replacement does not say what it replaced.
 func TestReplacedRouteGoes(t *testing.T) {
+	t.Parallel()
 	p, eth1 := newDual(t)
 	r := listed(t, p.k)
 	check(t, p.k.InstallRoute(t.Context(), Route{Index: p.eth0, Dst: all, Gateway: router1}))
