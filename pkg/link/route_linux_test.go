@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,10 +143,11 @@ func TestDefaultRoutesAreSeenInEveryShape(t *testing.T) {
 			tt.make(t, p, eth1)
 			got, err := p.k.DefaultRoutes(t.Context(), eth1)
 			check(t, err)
-			for i := range tt.want {
-				tt.want[i].Index = eth1
+			want := slices.Clone(tt.want)
+			for i := range want {
+				want[i].Index = eth1
 			}
-			diff(t, "default routes", tt.want, got)
+			diff(t, "default routes", want, got)
 			r.mark(p)
 			r.compare(p.k)
 
