@@ -32,7 +32,7 @@ func (d *netplanDef) child(key string) (node *yamlNode) {
 type netplan struct {
 	defs    []*netplanDef
 	ports   map[string]*netplanDef // by id: the bond or bridge that it belongs to
-	problem *RefusalError               // a file that could not be read
+	problem *RefusalError          // a file that could not be read
 }
 
 // readNetplan reads the YAML files, sorted by name over all folders. It is nil where netplan is not installed.

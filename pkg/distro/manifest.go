@@ -1,0 +1,143 @@
+package distro
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"time"
+)
+
+// manifestFormat is the number of the manifest's form. A newer one is refused, every older one is read.
+const manifestFormat = 1
+
+// manifestName is the manifest's file in the backup folder.
+const manifestName = "manifest.json"
+
+// A manifest says which files v6guest changed and how they were before.
+type manifest struct {
+	Format int `json:"format"`
+	// Files is every file that is not as it was before v6guest.
+	Files []entry `json:"files"`
+	// Folders is those that v6guest made, outermost first; they go when they are empty again.
+	Folders []string `json:"folders,omitempty"`
+	// Pending is a transaction that was begun and not finished.
+	Pending *transaction `json:"pending,omitempty"`
+}
+
+// An entry is one changed file.
+type entry struct {
+	Path string `json:"path"` // as it was asked for
+	Real string `json:"real"` // with links followed
+	// Before and After are SHA-256 of the original and of what v6guest left; empty for no file.
+	Before string    `json:"before"`
+	After  string    `json:"after"`
+	Backup string    `json:"backup,omitempty"` // the original's name in the backup folder
+	Time   time.Time `json:"time"`             // of the first change
+	// Edited says that somebody else changed the file between two changes of v6guest's: the original
+	// lacks that edit, so that only a forced restore brings it back.
+	Edited bool     `json:"edited,omitempty"`
+	Attr   metadata `json:"attr"`
+}
+
+// metadata is what a file has beside its bytes.
+type metadata struct {
+	Mode   fs.FileMode       `json:"mode"`
+	UID    int               `json:"uid"`
+	GID    int               `json:"gid"`
+	Xattrs map[string][]byte `json:"xattrs,omitempty"`
+}
+
+// A transaction is a set of files that change together.
+type transaction struct {
+	// Committed says that every new file lies ready beside its place: from then on the way is forward.
+	Committed bool   `json:"committed"`
+	Steps     []step `json:"steps"`
+	// Made is the folders that the transaction makes.
+	Made []string `json:"made,omitempty"`
+	// Files is what the manifest says when all is done.
+	Files []entry `json:"files"`
+}
+
+// A step is one file of a transaction.
+type step struct {
+	Real   string   `json:"real"`
+	Temp   string   `json:"temp,omitempty"` // where the new bytes lie ready; empty to take the file away
+	Before string   `json:"before"`
+	After  string   `json:"after"`
+	Attr   metadata `json:"attr"`
+
+	bytes []byte // the new file, until it is staged
+	old   []byte // what was there, to go back to
+}
+
+// Errors of the store.
+var (
+	// ErrUnsafeBackup means that others could have written the backup folder: nothing is restored from it.
+	ErrUnsafeBackup = errors.New("the backup folder is not the user's own with mode 0700")
+	// ErrNewerManifest means that a newer v6guest wrote the manifest.
+	ErrNewerManifest = errors.New("the manifest is of a newer v6guest")
+	// ErrEdited means that somebody changed a file since v6guest did.
+	ErrEdited = errors.New("edited since v6guest changed it")
+	// ErrStale means that a file is not as it was when the change was planned.
+	ErrStale = errors.New("not as it was when the change was planned")
+	// ErrBusy means that another v6guest is changing files.
+	ErrBusy = errors.New("another v6guest is changing files")
+)
+
+// sum is the hash that manifests hold; empty for no file.
+func sum(b []byte) string {
+	if b == nil {
+		return ""
+	}
+	h := sha256.Sum256(b)
+	return hex.EncodeToString(h[:])
+}
+
+// entry is what the manifest says of a file; nil if nothing.
+func (m *manifest) entry(real string) *entry {
+	for i := range m.Files {
+		if m.Files[i].Real == real {
+			return &m.Files[i]
+		}
+	}
+	return nil
+}
+
+// load reads the manifest; there need not be one.
+func (s *Store) load() (*manifest, error) {
+	m := &manifest{Format: manifestFormat}
+	name := path.Join(s.dir, manifestName)
+	b, err := s.tree.Read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest: %w", err)
+	}
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("read the manifest %s: %w", name, err)
+	}
+	if m.Format > manifestFormat {
+		return nil, fmt.Errorf("%s has format %d: %w", name, m.Format, ErrNewerManifest)
+	}
+	return m, nil
+}
+
+// save writes the manifest, whole or not at all.
+func (s *Store) save(m *manifest) error {
+	b, err := json.MarshalIndent(m, "", "\t")
+	if err != nil {
+		return err
+	}
+	name := path.Join(s.dir, manifestName)
+	temp := name + ".new"
+	attr := metadata{Mode: 0o600, UID: -1, GID: -1}
+	if err := s.disk.write(temp, append(b, '\n'), attr); err != nil {
+		return fmt.Errorf("write the manifest: %w", err)
+	}
+	return s.disk.rename(temp, name)
+}
