@@ -44,8 +44,11 @@ func (e *Engine) leaseNow() {
 	if !e.up || e.cfg.Stateless {
 		return
 	}
+	if e.main != nil && e.main.typ == dhcpv6.MessageTypeRelease {
+		e.releaseEnded() // repeating it may be cut short (section 18.2.7)
+	}
 	switch {
-	case e.main != nil && (e.main.typ == dhcpv6.MessageTypeRelease || e.main.typ == dhcpv6.MessageTypeDecline):
+	case e.main != nil && e.main.typ == dhcpv6.MessageTypeDecline:
 		e.check = !e.binding.empty() // once that is done
 	case e.binding == nil && e.main != nil && e.main.typ == dhcpv6.MessageTypeSolicit && e.main.sent == 1:
 		// it has just begun

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// What the Set methods put into the inbox, beside Events.
+// What the Set methods put into the inbox, beside Events and calls.
 type (
 	carrierSet   bool
 	linkLocalSet netip.Addr

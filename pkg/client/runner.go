@@ -54,7 +54,6 @@ type TracedMessage struct {
 type Runner struct {
 	cfg   RunnerConfig
 	inbox inbox
-	calls chan call
 	done  chan struct{} // closed when Run has ended
 
 	carrier   bool
@@ -81,8 +80,7 @@ func NewRunner(cfg RunnerConfig) (*Runner, error) {
 		return nil, errors.New("client runner without engine, connection, clock or host")
 	}
 	return &Runner{
-		cfg: cfg, inbox: newInbox(), calls: make(chan call), done: make(chan struct{}),
-		waiting: map[Command][]call{},
+		cfg: cfg, inbox: newInbox(), done: make(chan struct{}), waiting: map[Command][]call{},
 	}, nil
 }
 
@@ -113,34 +111,38 @@ func (r *Runner) Release(ctx context.Context) (Snapshot, error) {
 // Snapshot says how things stand.
 func (r *Runner) Snapshot(ctx context.Context) (Snapshot, error) { return r.command(ctx, "") }
 
-func (r *Runner) command(ctx context.Context, c Command) (Snapshot, error) {
+func (r *Runner) command(ctx context.Context, c Command) (Snapshot, error) { return r.Begin(c)(ctx) }
+
+// Begin begins a command and returns the function that waits for its end, to be called once, as Lease
+// and Release do. The command is begun after all that was told the Runner before by Notify and the Set
+// methods, and before what is told next: so a one-shot command can come before the link is up, and is
+// then the first thing that the client does there.
+func (r *Runner) Begin(c Command) (wait func(context.Context) (Snapshot, error)) {
 	answer := make(chan Result, 1)
-	select {
-	case r.calls <- call{c, answer}:
-	case <-ctx.Done():
-		return Snapshot{}, ctx.Err()
-	case <-r.done:
-		return Snapshot{}, ErrStopped
-	}
-	select {
-	case res := <-answer:
-		return res.Snapshot, res.Err
-	case <-r.done:
-		return Snapshot{}, ErrStopped
-	case <-ctx.Done():
-		return r.late(ctx)
+	r.inbox.put(call{c, answer})
+	return func(ctx context.Context) (Snapshot, error) {
+		select {
+		case res := <-answer:
+			return res.Snapshot, res.Err
+		case <-r.done:
+			return Snapshot{}, ErrStopped
+		case <-ctx.Done():
+			return r.late(ctx)
+		}
 	}
 }
 
 // late answers a command whose caller waits no longer: with what has kept it from being done.
 func (r *Runner) late(ctx context.Context) (Snapshot, error) {
 	answer := make(chan Result, 1)
+	r.inbox.put(call{"", answer})
+	var s Snapshot
 	select {
-	case r.calls <- call{"", answer}:
+	case res := <-answer:
+		s = res.Snapshot
 	case <-r.done:
 		return Snapshot{}, ErrStopped
 	}
-	s := (<-answer).Snapshot
 	switch {
 	case s.State == StateNoLink:
 		return s, fmt.Errorf("%w: %w", ErrNoLink, ctx.Err())
@@ -182,8 +184,6 @@ func (r *Runner) Run(ctx context.Context, saved *Lease) error {
 			for _, item := range r.inbox.take() {
 				r.told(item)
 			}
-		case c := <-r.calls:
-			r.called(c)
 		case <-timer.C():
 			r.step(Expired{})
 		}
@@ -203,6 +203,8 @@ func (r *Runner) told(item any) {
 		if before.IsValid() && r.up && before != r.linkLocal {
 			r.step(LinkLocalChanged{})
 		}
+	case call:
+		r.called(item)
 	case Event:
 		r.step(item)
 	}

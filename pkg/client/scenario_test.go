@@ -332,3 +332,9 @@ func rounded(at clock.Instant) string {
 	}
 	return time.Duration(at).Round(time.Millisecond).String()
 }
+
+func hmacMD5(key, b []byte) []byte {
+	mac := hmac.New(md5.New, key)
+	mac.Write(b)
+	return mac.Sum(nil)
+}
