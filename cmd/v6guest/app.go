@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,19 @@ import (
 // An env is where a command's output goes.
 type env struct {
 	stdout, stderr io.Writer
+	lost           error // why output was lost
+}
+
+// print prints a line of printable text on standard output. That it is lost is an error in the end.
+func (e *env) print(format string, args ...any) {
+	if _, err := fmt.Fprintln(e.stdout, printable(fmt.Sprintf(format, args...))); err != nil {
+		e.lost = fmt.Errorf("output: %w", err)
+	}
+}
+
+// say tells the person on standard error; where that is lost, nobody can be told.
+func (e *env) say(format string, args ...any) {
+	_, _ = fmt.Fprintln(e.stderr, printable(fmt.Sprintf(format, args...)))
 }
 
 // run parses and runs one command line; args[0] is the program's name. It never exits the process.
@@ -24,7 +38,7 @@ func (e *env) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return app.RunContext(ctx, args)
+	return errors.Join(app.RunContext(ctx, args), e.lost)
 }
 
 // exit prints err, once, with its cure, and returns the exit code.
@@ -34,10 +48,10 @@ func (e *env) exit(err error) int {
 	}
 	r := guest.Report(err)
 	for line := range strings.SplitSeq(r.Error, "\n") {
-		fmt.Fprintf(e.stderr, "v6guest: %s\n", printable(line))
+		e.say("v6guest: %s", line)
 	}
 	if r.Cure != "" {
-		fmt.Fprintf(e.stderr, "v6guest: try: %s\n", printable(r.Cure))
+		e.say("v6guest: try: %s", r.Cure)
 	}
 	return r.Exit
 }
@@ -50,7 +64,7 @@ func (e *env) app() *cli.App {
 			&cli.StringFlag{Name: "config", Value: guest.DefaultConfigFile, Usage: "configuration `FILE`; FILE.d/*.conf overrides it"},
 			&cli.StringFlag{Name: "state-dir", Value: guest.DefaultStateDir, Usage: "`DIR` for leases and what is remembered"},
 			&cli.StringFlag{Name: "run-dir", Value: guest.DefaultRunDir, Usage: "`DIR` for the control socket"},
-			&cli.StringFlag{Name: "log-level", Value: "info", Usage: "debug, info, warn or error"},
+			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (default: info; warn for lease and release)"},
 			&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
 			&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show each packet as one line", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "version", Hidden: true, DisableDefaultText: true},
@@ -85,14 +99,19 @@ func usagef(format string, args ...any) error {
 	return &guest.Fault{Err: fmt.Errorf(format, args...), Cure: "v6guest --help, or v6guest COMMAND --help", Exit: guest.ExitUsage}
 }
 
-// logger makes the log that the global flags ask for, on standard error.
-func (e *env) logger(c *cli.Context) (*slog.Logger, error) {
+// logger makes the log that the global flags ask for, on standard error; usual is the level where
+// they name none.
+func (e *env) logger(c *cli.Context, usual string) (*slog.Logger, error) {
+	word := c.String("log-level")
+	if word == "" {
+		word = usual
+	}
 	var level slog.Level
-	switch c.String("log-level") {
+	switch word {
 	case "debug", "info", "warn", "error":
-		_ = level.UnmarshalText([]byte(c.String("log-level"))) // cannot fail: one of the four
+		_ = level.UnmarshalText([]byte(word)) // cannot fail: one of the four
 	default:
-		return nil, usagef("--log-level %q: write debug, info, warn or error", c.String("log-level"))
+		return nil, usagef("--log-level %q: write debug, info, warn or error", word)
 	}
 	opts := &slog.HandlerOptions{Level: level}
 	switch c.String("log-format") {

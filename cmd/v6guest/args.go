@@ -27,6 +27,9 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 			i = len(args)
 		case len(a) > 1 && a[0] == '-':
 			name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+			if name == "help" || name == "h" {
+				return help(args[0], command), nil
+			}
 			f, isOwn := findFlag(app, command, name)
 			if f == nil {
 				return nil, usagef("unknown option %s%s", a, ofCommand(command))
@@ -63,12 +66,17 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 	return out, nil
 }
 
+// help asks for the help of a command, or of the whole; the library would take arguments for topics.
+func help(program string, command *cli.Command) []string {
+	if command == nil {
+		return []string{program, "--help"}
+	}
+	return []string{program, command.Name, "--help"}
+}
+
 // findFlag looks for a flag among the command's own and then among the global ones.
 func findFlag(app *cli.App, command *cli.Command, name string) (f cli.Flag, own bool) {
 	has := func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }
-	if name == "help" || name == "h" {
-		return cli.HelpFlag, true
-	}
 	if command != nil {
 		if i := slices.IndexFunc(command.Flags, has); i >= 0 {
 			return command.Flags[i], true

@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/v6guest/v6guest/pkg/guest"
-	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -44,12 +42,7 @@ type identity struct {
 // identities are those of the NICs named, or of every managed one. A MAC that no NIC here has is
 // answered too: reservations are often made before the machine exists.
 func identities(ctx context.Context, cfg *guest.Config, stateDir string, args []string) ([]identity, error) {
-	k, err := link.Open(link.Config{})
-	if err != nil {
-		return nil, err
-	}
-	defer k.Close()
-	facts, err := guest.ReadFacts(ctx, k, stateDir)
+	facts, err := readFacts(ctx, stateDir)
 	if err != nil {
 		return nil, err
 	}
@@ -88,14 +81,17 @@ func (e *env) printIdentities(ids []identity, asJSON bool) error {
 	if asJSON {
 		return printJSON(e.stdout, ids)
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NIC\tDUID\tIAID")
+	width := len("NIC")
+	for _, i := range ids {
+		width = max(width, len(i.NIC))
+	}
+	e.print("%-*s  %-29s  %s", width, "NIC", "DUID", "IAID")
 	for _, i := range ids {
 		name := i.NIC
 		if name == "" {
 			name = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", printable(name), i.DUID, i.IAID)
+		e.print("%-*s  %-29s  %s", width, name, i.DUID, i.IAID)
 	}
-	return w.Flush()
+	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -12,7 +11,7 @@ import (
 )
 
 // defaultTimeout is how long a one-shot command waits for a NIC when nobody says otherwise.
-const defaultTimeout = 30 * time.Second
+const defaultTimeout = "30s"
 
 func (e *env) leaseCommand() *cli.Command {
 	return &cli.Command{
@@ -21,7 +20,7 @@ func (e *env) leaseCommand() *cli.Command {
 		Description: "Asks the running agent; where none runs, leases itself, installs the address and leaves it on the NIC.\n" +
 			"Without a NIC it leases on every NIC that v6guest manages.",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "how long to try, as 30s or 2m"},
+			&cli.StringFlag{Name: "timeout", Value: defaultTimeout, Usage: "how long to try: a `DURATION` as 30s or 2m"},
 			jsonFlag(),
 		},
 		OnUsageError: usageError,
@@ -44,7 +43,7 @@ func (e *env) releaseCommand() *cli.Command {
 		Name: "release", Usage: "give the address back to its server and take it off the NIC",
 		ArgsUsage: "[NIC…]",
 		Flags: []cli.Flag{
-			&cli.DurationFlag{Name: "timeout", Value: defaultTimeout, Usage: "how long to wait for the server, as 30s or 2m"},
+			&cli.StringFlag{Name: "timeout", Value: defaultTimeout, Usage: "how long to wait for the server: a `DURATION` as 30s or 2m"},
 			jsonFlag(),
 		},
 		OnUsageError: usageError,
@@ -63,9 +62,9 @@ func (e *env) releaseCommand() *cli.Command {
 }
 
 func request(c *cli.Context) (guest.LeaseRequest, error) {
-	d := c.Duration("timeout")
-	if d <= 0 {
-		return guest.LeaseRequest{}, usagef("--timeout %s: it must be more than nothing", d)
+	d, err := time.ParseDuration(c.String("timeout"))
+	if err != nil || d <= 0 {
+		return guest.LeaseRequest{}, usagef("--timeout %q: write a number with its unit, as 30s or 2m", c.String("timeout"))
 	}
 	return guest.LeaseRequest{NICs: c.Args().Slice(), Timeout: guest.Seconds(d), Trace: c.Bool("verbose")}, nil
 }
@@ -78,12 +77,12 @@ func (e *env) either(c *cli.Context, do func(guest.Controller, context.Context, 
 	if !errors.Is(err, guest.ErrNoAgent) {
 		for _, r := range res {
 			for _, p := range r.Packets {
-				fmt.Fprintln(e.stderr, printable(p))
+				e.say("%s", p)
 			}
 		}
 		return res, err
 	}
-	opts, err := e.options(c)
+	opts, err := e.options(c, "warn")
 	if err != nil {
 		return nil, err
 	}
@@ -126,16 +125,16 @@ func firstExit(res []guest.LeaseResult, err error) error {
 
 func (e *env) printLease(r guest.LeaseResult, done string) {
 	if done == "released" {
-		fmt.Fprintf(e.stdout, "%s  %s released\n", printable(r.NIC), r.Was)
+		e.print("%s  %s released", r.NIC, r.Was)
 		return
 	}
-	fmt.Fprintf(e.stdout, "%s  %s  preferred %s, valid %s\n", printable(r.NIC), r.Address, r.Preferred, r.Valid)
+	e.print("%s  %s  preferred %s, valid %s", r.NIC, r.Address, r.Preferred, r.Valid)
 	if r.Was.IsValid() && r.Was != r.Address {
-		fmt.Fprintf(e.stdout, "      in the place of %s\n", r.Was)
+		e.print("      in the place of %s", r.Was)
 	}
 	from := ""
 	if r.From.IsValid() {
 		from = " at " + r.From.String()
 	}
-	fmt.Fprintf(e.stdout, "      server %s%s, took %s\n", printable(r.Server), from, r.Took)
+	e.print("      server %s%s, took %s", r.Server, from, r.Took)
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"github.com/urfave/cli/v2"
@@ -25,7 +27,7 @@ func (e *env) runCommand() *cli.Command {
 			if c.Bool("dry-run") {
 				return e.dryRun(c)
 			}
-			opts, err := e.options(c)
+			opts, err := e.options(c, "info")
 			if err != nil {
 				return err
 			}
@@ -51,27 +53,34 @@ func (e *env) dryRun(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	k, err := link.Open(link.Config{})
-	if err != nil {
-		return err
-	}
-	defer k.Close()
-	facts, err := guest.ReadFacts(c.Context, k, c.String("state-dir"))
+	facts, err := readFacts(c.Context, c.String("state-dir"))
 	if err != nil {
 		return err
 	}
 	plan := guest.NewPlan(cfg, facts)
-	_, err = fmt.Fprint(e.stdout, plan.String())
-	return err
+	for line := range strings.Lines(plan.String()) {
+		e.print("%s", strings.TrimSuffix(line, "\n"))
+	}
+	return nil
 }
 
-// options are those of an agent on this machine.
-func (e *env) options(c *cli.Context) (guest.Options, error) {
+// readFacts asks the kernel and the state folder for what a plan rests on.
+func readFacts(ctx context.Context, stateDir string) (guest.Facts, error) {
+	k, err := link.Open(link.Config{})
+	if err != nil {
+		return guest.Facts{}, err
+	}
+	facts, err := guest.ReadFacts(ctx, k, stateDir)
+	return facts, errors.Join(err, k.Close())
+}
+
+// options are those of an agent on this machine; level is the log's where the command line names none.
+func (e *env) options(c *cli.Context, level string) (guest.Options, error) {
 	cfg, err := config(c)
 	if err != nil {
 		return guest.Options{}, err
 	}
-	log, err := e.logger(c)
+	log, err := e.logger(c, level)
 	if err != nil {
 		return guest.Options{}, err
 	}
@@ -93,9 +102,8 @@ func (e *env) options(c *cli.Context) (guest.Options, error) {
 func (e *env) tracer() func(nic string, m client.TracedMessage) {
 	var mu sync.Mutex
 	return func(nic string, m client.TracedMessage) {
-		line := guest.PacketLine(nic, m)
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintln(e.stderr, printable(line))
+		e.say("%s", guest.PacketLine(nic, m))
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -28,17 +27,15 @@ func (e *env) statusCommand() *cli.Command {
 			if c.Bool("json") {
 				return printJSON(e.stdout, s)
 			}
-			printStatus(e.stdout, s)
+			page{e.print}.status(s)
 			return nil
 		},
 	}
 }
 
 // A page prints lines of printable text; what it is given may come from packets.
-type page struct{ w io.Writer }
-
-func (p page) line(format string, args ...any) {
-	fmt.Fprintln(p.w, printable(fmt.Sprintf(format, args...)))
+type page struct {
+	line func(format string, args ...any)
 }
 
 // field prints a named value under a NIC, nothing for an empty one.
@@ -48,8 +45,7 @@ func (p page) field(name, value string) {
 	}
 }
 
-func printStatus(w io.Writer, s guest.Status) {
-	p := page{w}
+func (p page) status(s guest.Status) {
 	p.line("v6guest %s, process %d, up %s", s.Version, s.PID, guest.Lifetime(s.Uptime))
 	p.line("%s", s.Summary)
 	name := s.DefaultNIC
@@ -66,7 +62,7 @@ func printStatus(w io.Writer, s guest.Status) {
 	for _, n := range s.NICs {
 		if n.Managed {
 			p.line("")
-			printNIC(p, n)
+			p.nic(n)
 		}
 	}
 	first := true
@@ -82,7 +78,7 @@ func printStatus(w io.Writer, s guest.Status) {
 	}
 }
 
-func printNIC(p page, n guest.NICStatus) {
+func (p page) nic(n guest.NICStatus) {
 	p.line("%s (%s): %s", n.Name, n.Role, n.State)
 	p.field("problem", n.Problem)
 	p.field("try", n.Cure)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 
 	"github.com/urfave/cli/v2"
@@ -25,8 +24,10 @@ func (e *env) printVersion(asJSON bool) error {
 	if asJSON {
 		return printJSON(e.stdout, map[string]string{"version": version, "go": runtime.Version(), "arch": runtime.GOARCH})
 	}
-	_, err := fmt.Fprintf(e.stdout, "v6guest %s (%s, %s)\n", version, runtime.Version(), runtime.GOARCH)
-	return err
+	e.print("v6guest %s (%s, %s)", version, runtime.Version(), runtime.GOARCH)
+	return nil
 }
 
-func jsonFlag() cli.Flag { return &cli.BoolFlag{Name: "json", Usage: "print JSON", DisableDefaultText: true} }
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "print JSON", DisableDefaultText: true}
+}

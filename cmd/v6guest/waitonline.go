@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/urfave/cli/v2"
 
@@ -36,7 +35,7 @@ func (e *env) printOnline(o guest.Online, asJSON bool) error {
 			return err
 		}
 	case o.Exit == guest.ExitDone:
-		fmt.Fprintln(e.stdout, printable(o.Reason))
+		e.print("%s", o.Reason)
 	}
 	if o.Exit == guest.ExitDone {
 		return nil

@@ -57,7 +57,7 @@ type Agent struct {
 	// nothing else.
 	passive bool
 	life    context.Context // of the loop and all that it starts
-	ready   chan struct{} // closed when the first plan is in force
+	ready   chan struct{}   // closed when the first plan is in force
 }
 
 // choiceMemory is what becomes of the choice of the default NIC over time (decision 3).
@@ -110,7 +110,7 @@ func (a *Agent) loop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("agent: %w", err)
 	}
-	defer timer.Close()
+	defer func() { _ = timer.Close() }() // nothing is lost with it
 	a.life = inner
 	a.begin()
 	for {
@@ -126,8 +126,8 @@ func (a *Agent) loop(ctx context.Context) error {
 				a.stop(inner)
 				return fmt.Errorf("follow the kernel: %w", watch.Err())
 			}
-			a.kernel(inner, ev)
-			a.drain(inner, watch)
+			a.kernel(ev)
+			a.drain(watch)
 		case <-a.mail.ready:
 			for _, f := range a.mail.take() {
 				f()
@@ -139,14 +139,14 @@ func (a *Agent) loop(ctx context.Context) error {
 }
 
 // drain takes in the events that wait already, so that one plan answers a burst of them.
-func (a *Agent) drain(ctx context.Context, watch *link.Watch) {
+func (a *Agent) drain(watch *link.Watch) {
 	for range 1024 { // bounded: a storm must not keep requests waiting
 		select {
 		case ev, ok := <-watch.C:
 			if !ok {
 				return // the loop meets it again
 			}
-			a.kernel(ctx, ev)
+			a.kernel(ev)
 		default:
 			return
 		}
@@ -200,7 +200,9 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 	if m := a.plan.Remember; m != nil && m.String() != a.memory.mac.String() && !a.passive {
 		a.remember(m)
 	}
-	a.logPlan(old)
+	if !a.passive {
+		a.logPlan(old)
+	}
 	for index, n := range a.nics {
 		if p := a.plan.nic(index); p == nil || !p.Managed {
 			n.close(ctx)
@@ -261,7 +263,7 @@ func (a *Agent) logPlan(old Plan) {
 }
 
 // kernel takes in one event.
-func (a *Agent) kernel(ctx context.Context, ev link.Event) {
+func (a *Agent) kernel(ev link.Event) {
 	var before link.NIC
 	if ev, ok := ev.(link.NICChanged); ok {
 		before = a.world.nics[ev.NIC.Index]
@@ -272,7 +274,7 @@ func (a *Agent) kernel(ctx context.Context, ev link.Event) {
 		a.dirty = true
 		a.rememberedHere(before, ev.NIC)
 		if n := a.nics[ev.NIC.Index]; n != nil {
-			n.changed(ctx, before, ev)
+			n.changed(before, ev)
 		}
 	case link.NICGone:
 		a.dirty = true
@@ -296,9 +298,6 @@ func (a *Agent) kernel(ctx context.Context, ev link.Event) {
 		}
 	case link.RouteGone:
 		a.dirty = a.dirty || ev.Route.Dst.Addr().Is4()
-		if n := a.nics[ev.Route.Index]; n != nil {
-			n.routeGone(ev.Route)
-		}
 	case link.Listed:
 		a.dirty = true
 	}

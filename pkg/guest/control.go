@@ -23,6 +23,9 @@ const DefaultRunDir = "/run/v6guest"
 // socketName is the control socket's name in the run folder.
 const socketName = "v6guest.sock"
 
+// maxSocketPath is the longest path that a unix socket can have.
+const maxSocketPath = 107
+
 // maxRequest bounds the body of a request, in bytes.
 const maxRequest = 64 << 10
 
@@ -86,6 +89,9 @@ func listenControl(lock *os.File, dir string, c Controller, log *slog.Logger) (*
 	name := filepath.Join(dir, socketName)
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	if len(name) > maxSocketPath {
+		return nil, faultf(ExitUsage, "name a shorter --run-dir", "control socket: %s is longer than %d bytes", name, maxSocketPath)
 	}
 	old := unix.Umask(0o177) // 0600 from the first moment on
 	ln, err := net.Listen("unix", name)

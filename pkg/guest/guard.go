@@ -15,9 +15,6 @@ func (n *managedNIC) routeChanged(r link.Route) {
 	}
 }
 
-// routeGone takes in that a route is gone: an on-link route of ours is put back.
-func (n *managedNIC) routeGone(r link.Route) { n.onLink.lost(r, n.a.clock.Now()) }
-
 // mustNotHave says whether the route is one that a secondary NIC must not have: a default route that
 // was made from a Router Advertisement, by the kernel or by a stack in user space. One that an
 // administrator made by hand is his.

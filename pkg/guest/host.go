@@ -34,6 +34,7 @@ type host struct {
 	mu       sync.Mutex
 	held     map[netip.Addr]client.Address
 	servers  map[wire.DUID]netip.Addr // where each was heard, bounded by maxServers
+	named    []netip.Addr             // DNS and NTP servers that the server names
 	packets  []string                 // while somebody traces
 	tracers  int
 	last     *client.Report // the latest warning since the address became usable
@@ -120,7 +121,10 @@ func (h *host) Forget() error { return client.ForgetLease(h.a.opts.StateDir, h.m
 
 // Configure notes that the server said something beside addresses. DNS is not handed to the system:
 // the status shows what the server says, and the lease file keeps it.
-func (h *host) Configure(client.Settings) error {
+func (h *host) Configure(s client.Settings) error {
+	h.mu.Lock()
+	h.named = slices.Concat(s.DNS, s.NTP)
+	h.mu.Unlock()
 	h.touch()
 	return nil
 }
@@ -196,6 +200,13 @@ func (h *host) from(server wire.DUID) netip.Addr {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.servers[server]
+}
+
+// serverAddrs are the addresses of the servers that this NIC hears, and of those that they name.
+func (h *host) serverAddrs() []netip.Addr {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.AppendSeq(slices.Clone(h.named), maps.Values(h.servers))
 }
 
 // leased are the addresses that the client has put on the NIC.

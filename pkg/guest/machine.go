@@ -2,9 +2,13 @@ package guest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
@@ -30,8 +34,19 @@ func (machine) DHCP(ctx context.Context, nic link.NIC) (client.Conn, error) {
 	return client.Listen(ctx, nic.Name, nic.Index)
 }
 
-// Routers listens.
-func (machine) Routers(ctx context.Context, _ link.NIC, _ func(routers)) error {
-	<-ctx.Done()
-	return nil
+// Routers opens a listener to Router Advertisements.
+func (machine) Routers(nic link.NIC, c clock.Clock, host listener.Host) (Hearer, error) {
+	engine, err := listener.New(listener.Config{Rand: client.NewRand(), MAC: nic.MAC, MTU: uint32(nic.MTU)})
+	if err != nil {
+		return nil, err
+	}
+	conn, err := ra.Open(nic.Name, nic.Index, ra.Guest)
+	if err != nil {
+		return nil, err
+	}
+	r, err := listener.NewRunner(listener.RunnerConfig{Engine: engine, Conn: conn, Clock: c, Host: host})
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return r, nil
 }

@@ -31,19 +31,22 @@ type managedNIC struct {
 	startAt clock.Instant
 	forced  bool // a command asks for the client although start = on-managed-ra waits
 
-	guard     backoff // of default routes that come back
-	guardAt   clock.Instant
-	removed   int // default routes taken off
-	repairs   backoff
-	repairAt  clock.Instant
-	listening *listener // nil when Router Advertisements are not listened to
-	onLink    onLink
+	guard    backoff // of default routes that come back
+	guardAt  clock.Instant
+	removed  int // default routes taken off
+	repairs  backoff
+	repairAt clock.Instant
+	hearing  *hearing // nil when Router Advertisements are not listened to
+	solicit  bool     // the kernel is to hear the routers now
+	deafness backoff
+	listenAt clock.Instant
+	onLink   onLink
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
 		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up,
-		guardAt: clock.Never, repairAt: clock.Never, problems: problems{},
+		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, problems: problems{},
 	}
 }
 
@@ -67,16 +70,19 @@ func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
 	if p.Role == RoleSecondary && old.Role != RoleSecondary {
 		n.guardAt = n.a.clock.Now() // what was accepted before stays until somebody removes it
 	}
+	if p.Role == RoleDefault && old.Role == RoleSecondary {
+		n.solicit = true // what routers say was not taken until now
+	}
 	n.check = true
 }
 
 // changed takes in that the NIC itself has changed.
-func (n *managedNIC) changed(ctx context.Context, before link.NIC, ev link.NICChanged) {
+func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	n.nic = ev.NIC
 	n.check = true
 	if before.Up != ev.NIC.Up {
 		n.unset = true // the kernel keeps switches, but who set the NIC up may have set them too
-		n.startAt = 0
+		n.startAt, n.listenAt = 0, 0
 		if ev.NIC.Up {
 			n.repairAt = n.a.clock.Now()
 		}
@@ -111,13 +117,17 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 	if !n.a.passive {
 		n.setSwitches()
 		n.guardRoutes(ctx, now)
-		n.listen(ctx)
+		n.listen(ctx, now)
+		n.tellHearing()
+		n.solicitNow()
 		n.tendOnLink(ctx, now)
 	} else {
 		n.setOptimistic()
 	}
-	n.startClient(ctx, now)
-	n.tellClient()
+	if !n.a.passive || n.forced { // the one-shot's client begins with the command
+		n.startClient(ctx, now)
+		n.tellClient()
+	}
 	n.repair(ctx, now)
 	n.dropAutoconf(ctx)
 }
@@ -126,7 +136,10 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 func (n *managedNIC) deadline() clock.Instant {
 	at := clock.Never
 	if n.off == "" {
-		at = min(n.guardAt, n.repairAt, n.onLink.deadline())
+		at = min(n.guardAt, n.repairAt, n.onLink.at)
+		if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
+			at = min(at, n.listenAt)
+		}
 		if n.wantsClient() && n.leaser == nil && n.startAt > 0 {
 			at = min(at, n.startAt)
 		}

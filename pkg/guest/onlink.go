@@ -2,21 +2,136 @@ package guest
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
-// onLink is the on-link routes that v6guest has installed on a NIC.
+// An onLink is the on-link routes that v6guest has on a NIC whose advertisements the kernel does not
+// process: without them a /128 reaches nobody in its own network.
 type onLink struct {
-	routes map[netip.Prefix]clock.Instant
+	routes  map[netip.Prefix]bool
+	refused map[netip.Prefix]string // prefixes that were not taken, and why
+	mend    backoff                 // of routes that others remove
+	at      clock.Instant           // when the next may be put back
 }
 
-func (o *onLink) deadline() clock.Instant { return clock.Never }
+// prefixes are those that have a route now.
+func (o *onLink) prefixes() []netip.Prefix {
+	return slices.SortedFunc(maps.Keys(o.routes), netip.Prefix.Compare)
+}
 
-func (o *onLink) lost(link.Route, clock.Instant) {}
+// tendOnLink makes the routes be what routers say, as far as the network may say it (decision 4). It
+// compares with the kernel's state, so that a route that somebody removes comes back, with pauses.
+func (n *managedNIC) tendOnLink(ctx context.Context, now clock.Instant) {
+	want := n.wantOnLink()
+	for p := range n.onLink.routes {
+		if !want[p] {
+			n.dropOnLink(ctx, p)
+		}
+	}
+	n.onLink.at = clock.Never
+	for p := range want {
+		if n.hasOnLink(p) {
+			n.onLink.keep(p)
+			continue
+		}
+		n.putOnLink(ctx, now, p)
+	}
+}
 
-func (o *onLink) prefixes() []netip.Prefix { return nil }
+// wantOnLink are the prefixes that are to have a route.
+func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
+	want := map[netip.Prefix]bool{}
+	switch {
+	case n.hearing == nil || !n.nic.Up:
+		return nil
+	case n.plan.Role != RoleSecondary || n.plan.Settings.SecondaryRA != SecondaryOff:
+		// The kernel processes advertisements now: ours goes as soon as its own is there.
+		for p := range n.onLink.routes {
+			if !n.kernelHasOnLink(p) {
+				want[p] = true
+			}
+		}
+		return want
+	}
+	refused := map[netip.Prefix]string{}
+	for _, v := range listener.OnLink(n.hearing.heard.Prefixes, n.ownAddresses(), n.a.claims(n.nic.Index)) {
+		if v.Install {
+			want[v.Prefix] = true
+			continue
+		}
+		refused[v.Prefix] = v.Reason
+		if n.onLink.refused[v.Prefix] != v.Reason {
+			n.log.Debug("advertised prefix gets no route", "prefix", v.Prefix, "why", v.Reason)
+		}
+	}
+	n.onLink.refused = refused
+	return want
+}
 
-func (n *managedNIC) tendOnLink(context.Context, clock.Instant) {}
+// hasOnLink says whether the kernel has such a route through the NIC, whoever made it.
+func (n *managedNIC) hasOnLink(p netip.Prefix) bool {
+	for _, r := range n.a.world.onLinkRoutes(n.nic.Index) {
+		if r.Dst == p && (r.Protocol == link.ProtoDHCP || r.Expires == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// kernelHasOnLink says whether the kernel made a route of its own of the prefix.
+func (n *managedNIC) kernelHasOnLink(p netip.Prefix) bool {
+	return slices.ContainsFunc(n.a.world.onLinkRoutes(n.nic.Index), func(r link.Route) bool {
+		return r.Dst == p && r.Protocol != link.ProtoDHCP
+	})
+}
+
+func (o *onLink) keep(p netip.Prefix) {
+	if o.routes == nil {
+		o.routes = map[netip.Prefix]bool{}
+	}
+	o.routes[p] = true
+}
+
+// putOnLink installs a route; one that was there and is not any more was removed by somebody.
+func (n *managedNIC) putOnLink(ctx context.Context, now clock.Instant, p netip.Prefix) {
+	o := &n.onLink
+	if o.routes[p] || n.problems[onLinkRoute] != nil {
+		if at := o.mend.at(now); now.Before(at) {
+			o.at = min(o.at, at)
+			return
+		}
+		o.mend.done(now)
+	}
+	r := link.Route{Index: n.nic.Index, Dst: p, Metric: link.DefaultMetric, Protocol: link.ProtoDHCP, Table: link.TableMain}
+	err := n.a.sys.InstallRoute(ctx, r)
+	n.problem(onLinkRoute, err)
+	if err != nil {
+		o.at = max(o.mend.at(now), now.Add(shortestPause))
+		return
+	}
+	if !o.routes[p] {
+		n.log.Info("on-link route installed", "prefix", p)
+	}
+	o.keep(p)
+	n.a.world.see(link.RouteChanged{Route: r}) // the kernel's own word comes later
+}
+
+const onLinkRoute = "install the on-link route"
+
+// dropOnLink removes a route of ours.
+func (n *managedNIC) dropOnLink(ctx context.Context, p netip.Prefix) {
+	r := link.Route{Index: n.nic.Index, Dst: p, Metric: link.DefaultMetric, Protocol: link.ProtoDHCP, Table: link.TableMain}
+	err := n.a.sys.RemoveRoute(ctx, r)
+	n.problem("remove an on-link route", err)
+	if err == nil {
+		delete(n.onLink.routes, p)
+		n.a.world.see(link.RouteGone{Route: r})
+		n.log.Info("on-link route removed", "prefix", p)
+	}
+}

@@ -41,14 +41,19 @@ func (a *Agent) settled(ctx context.Context) error {
 
 // A target is a NIC that a command is for.
 type target struct {
-	name  string
-	l     *leaser
-	fault error // why the command cannot be done there
+	name   string
+	l      *leaser
+	before wait // how things stood
+	wait   wait
+	fault  error // why the command cannot be done there
 }
 
+// wait waits for the end of a command of a client.
+type wait func(context.Context) (client.Snapshot, error)
+
 // targets finds the NICs that were named, or every managed one on which v6guest leases, and starts
-// clients that wait for a router's word: a command does not wait for it.
-func (a *Agent) targets(ctx context.Context, names []string) ([]target, error) {
+// clients that wait for a router's word: a command does not wait for it. The command is begun there.
+func (a *Agent) targets(ctx context.Context, names []string, c client.Command) ([]target, error) {
 	if err := a.settled(ctx); err != nil {
 		return nil, err
 	}
@@ -56,12 +61,12 @@ func (a *Agent) targets(ctx context.Context, names []string) ([]target, error) {
 	var err error
 	posted := a.do(ctx, func() {
 		if len(names) > 0 {
-			out, err = a.named(names)
+			out, err = a.named(names, c)
 			return
 		}
 		for _, p := range a.plan.NICs {
 			if p.Managed && p.Settings.Lease == LeaseAgent {
-				out = append(out, a.nics[p.NIC.Index].target())
+				out = append(out, a.nics[p.NIC.Index].target(c))
 			}
 		}
 		if out == nil {
@@ -71,7 +76,7 @@ func (a *Agent) targets(ctx context.Context, names []string) ([]target, error) {
 	return out, errors.Join(posted, err)
 }
 
-func (a *Agent) named(names []string) ([]target, error) {
+func (a *Agent) named(names []string, c client.Command) ([]target, error) {
 	var out []target
 	for _, name := range names {
 		nic, err := FindNIC(a.world.list(), name)
@@ -84,13 +89,13 @@ func (a *Agent) named(names []string) ([]target, error) {
 				"the agent does not manage %s: %s", nic.Name, a.plan.nic(nic.Index).Reason)})
 			continue
 		}
-		out = append(out, n.target())
+		out = append(out, n.target(c))
 	}
 	return out, nil
 }
 
-// target is the NIC as a command meets it.
-func (n *managedNIC) target() target {
+// target is the NIC as a command meets it, which is begun where it can be done.
+func (n *managedNIC) target(c client.Command) target {
 	t := target{name: n.nic.Name}
 	switch {
 	case n.plan.Settings.Lease != LeaseAgent:
@@ -103,21 +108,25 @@ func (n *managedNIC) target() target {
 		now := n.a.clock.Now()
 		n.forced, n.startAt = true, 0
 		n.startClient(n.a.life, now)
-		n.tellClient()
-		t.l = n.leaser
-		if t.l == nil {
+		if t.l = n.leaser; t.l == nil {
 			t.fault = asFaultOf(n.nic.Name, n.problems[startingClient])
+			break
 		}
+		if c == client.CommandRelease {
+			n.tellClient() // what cannot be sent is not waited for
+		}
+		t.before, t.wait = t.l.runner.Begin(""), t.l.runner.Begin(c)
+		n.tellClient() // a client that has just started begins with the command
 	}
 	return t
 }
 
 // Lease leases on the NICs of the request, all at once, and says how it ended on each.
 func (a *Agent) Lease(ctx context.Context, req LeaseRequest) ([]LeaseResult, error) {
-	return a.each(ctx, req, func(ctx context.Context, t target) LeaseResult {
-		before := usable(t.l.host)
-		began := a.clock.Now()
-		s, err := t.l.runner.Lease(ctx)
+	began := a.clock.Now()
+	return a.each(ctx, req, client.CommandLease, func(ctx context.Context, t target) LeaseResult {
+		before := held(t.before(ctx))
+		s, err := t.wait(ctx)
 		now := a.clock.Now()
 		r := LeaseResult{NIC: t.name, Took: Seconds(now.Sub(began)), Fault: Report(asFaultOf(t.name, err))}
 		r.take(s, t.l.host, now)
@@ -130,20 +139,22 @@ func (a *Agent) Lease(ctx context.Context, req LeaseRequest) ([]LeaseResult, err
 
 // Release gives the leases of the NICs back.
 func (a *Agent) Release(ctx context.Context, req LeaseRequest) ([]LeaseResult, error) {
-	return a.each(ctx, req, func(ctx context.Context, t target) LeaseResult {
-		before := usable(t.l.host)
-		began := a.clock.Now()
-		s, err := t.l.runner.Release(ctx)
-		return LeaseResult{
-			NIC: t.name, Was: before, Server: s.Server.String(), Took: Seconds(a.clock.Now().Sub(began)),
-			Fault: Report(asFaultOf(t.name, err)),
+	began := a.clock.Now()
+	return a.each(ctx, req, client.CommandRelease, func(ctx context.Context, t target) LeaseResult {
+		r := LeaseResult{NIC: t.name}
+		s, err := t.before(ctx)
+		if err == nil {
+			r.Server, r.Was = s.Server.String(), held(s, nil)
+			_, err = t.wait(ctx)
 		}
+		r.Took, r.Fault = Seconds(a.clock.Now().Sub(began)), Report(asFaultOf(t.name, err))
+		return r
 	})
 }
 
 // each does a command on every target at once; a target that failed does not hold the others up.
-func (a *Agent) each(ctx context.Context, req LeaseRequest, do func(context.Context, target) LeaseResult) ([]LeaseResult, error) {
-	targets, err := a.targets(ctx, req.NICs)
+func (a *Agent) each(ctx context.Context, req LeaseRequest, c client.Command, do func(context.Context, target) LeaseResult) ([]LeaseResult, error) {
+	targets, err := a.targets(ctx, req.NICs, c)
 	if err != nil {
 		return nil, err
 	}
@@ -219,15 +230,12 @@ func (r *LeaseResult) take(s client.Snapshot, h *host, now clock.Instant) {
 	}
 }
 
-// usable is an address that the client has put on the NIC; the zero Addr when there is none.
-func usable(h *host) netip.Addr {
-	var first netip.Addr
-	for addr := range h.leased() {
-		if !first.IsValid() || addr.Less(first) {
-			first = addr
-		}
+// held is the first address of a client's binding; the zero Addr when there is none.
+func held(s client.Snapshot, _ error) netip.Addr {
+	if len(s.Addresses) == 0 {
+		return netip.Addr{}
 	}
-	return first
+	return s.Addresses[0].Addr
 }
 
 // asFaultOf gives the error of a command on a NIC its exit code and its cure (decision 15).
@@ -249,6 +257,8 @@ func asFaultOf(nic string, err error) error {
 		f.Cure = "look at the cable or virtual switch behind it (ip link), and that it has a link-local address (ip -6 addr)"
 	case errors.Is(err, client.ErrNoServer):
 		f.Exit, f.Cure = ExitNoServer, "look whether a DHCPv6 server serves this network, and whether a firewall drops UDP port 546"
+	case errors.Is(err, client.ErrNoBinding):
+		f.Cure = "v6guest status shows what is leased"
 	case errors.Is(err, link.ErrNoNIC):
 		f.Cure = "it went away; look at `ip link`"
 	case errors.Is(err, fs.ErrPermission):

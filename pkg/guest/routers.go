@@ -3,98 +3,197 @@ package guest
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
-// routers is what the Router Advertisements on a NIC say now.
-type routers struct {
-	list []router
+// A hearing is the listener to the Router Advertisements of a NIC, as the agent's goroutine sees it.
+type hearing struct {
+	n      *managedNIC // the agent's: only to be named in work for the mailbox
+	hearer Hearer
+	stop   context.CancelFunc
+	done   chan struct{}
+
+	heard     listener.Snapshot // what routers say now
+	linkLocal netip.Addr        // as the listener was told last
+	addresses []netip.Addr
 }
 
-// A router is one whose advertisement was valid (RFC 4861, section 6.1.2).
-type router struct {
-	addr           netip.Addr
-	until          clock.Instant // of its default route
-	managed, other bool
-	prefixes       []netip.Prefix
-}
+const listening = "listen to Router Advertisements"
 
-// A listener hears the Router Advertisements of a NIC.
-type listener struct {
-	stop  context.CancelFunc
-	done  chan struct{}
-	heard *routers // nil before the first advertisement
-}
-
-// listen starts to listen on a NIC that can hear.
-func (n *managedNIC) listen(ctx context.Context) {
-	if n.listening != nil || !n.nic.Up {
+// listen starts to listen on the NIC, once it is up; one that fails is tried again as a client is.
+func (n *managedNIC) listen(ctx context.Context, now clock.Instant) {
+	if n.hearing != nil || !n.nic.Up || now.Before(n.listenAt) {
 		return
 	}
-	ctx, stop := context.WithCancel(ctx)
-	l := &listener{stop: stop, done: make(chan struct{})}
-	n.listening = l
-	nic, mail := n.nic, n.a.mail
+	h := &hearing{n: n, done: make(chan struct{})}
+	mail := n.a.mail
+	hearer, err := n.a.sys.Routers(n.nic, n.a.clock, h)
+	if err != nil {
+		n.deaf(now, err)
+		return
+	}
+	n.problem(listening, nil)
+	n.hearing, h.hearer = h, hearer
+	ctx, h.stop = context.WithCancel(ctx)
 	go func() {
-		err := n.a.sys.Routers(ctx, nic, func(r routers) { mail.post(func() { n.hear(l, r) }) })
-		close(l.done)
-		mail.post(func() { n.deaf(l, err) })
+		err := hearer.Run(ctx)
+		close(h.done)
+		mail.post(func() {
+			if n.hearing == h && err != nil {
+				n.hearing = nil
+				n.deaf(n.a.clock.Now(), err)
+			}
+		})
 	}()
 }
 
-// hear takes in what routers say now.
-func (n *managedNIC) hear(l *listener, r routers) {
-	if n.listening != l {
+// Changed takes in what routers say now, from the listener's goroutine.
+func (h *hearing) Changed(s listener.Snapshot) {
+	h.n.a.mail.post(func() { h.n.hear(h, s) })
+}
+
+// Report logs, from the listener's goroutine; what packets cause is bounded there.
+func (h *hearing) Report(r listener.Report) {
+	h.n.a.mail.post(func() { h.n.log.LogAttrs(context.Background(), r.Level, r.Message, r.Attrs...) })
+}
+
+// deaf notes why the NIC cannot be listened on, and when that is tried again.
+func (n *managedNIC) deaf(now clock.Instant, err error) {
+	n.problem(listening, err)
+	n.deafness.done(now)
+	n.listenAt = max(n.deafness.at(now), now.Add(shortestPause))
+}
+
+// tellHearing tells the listener what the NIC is like, where that has changed.
+func (n *managedNIC) tellHearing() {
+	h := n.hearing
+	if h == nil {
 		return
 	}
-	l.heard = &r
-	var addrs []netip.Addr
-	for _, x := range r.list {
-		addrs = append(addrs, x.addr)
+	var ll netip.Addr
+	if n.nic.Up && n.nic.Carrier {
+		ll = n.a.world.linkLocal(n.nic.Index, h.linkLocal)
+	}
+	if ll != h.linkLocal {
+		h.linkLocal = ll
+		if ll.IsValid() {
+			// The random delay is over: duplicate address detection began with one.
+			h.hearer.Notify(listener.LinkUp{LinkLocal: ll, NoDelay: true})
+		} else {
+			h.hearer.Notify(listener.LinkDown{})
+		}
+	}
+	if own := n.ownAddresses(); !slices.Equal(own, h.addresses) {
+		h.addresses = own
+		h.hearer.Notify(listener.Addresses{Held: own})
+	}
+}
+
+// solicitNow asks the routers to speak, once the switches let the kernel hear them: it solicits only
+// when a NIC is set up.
+func (n *managedNIC) solicitNow() {
+	if n.solicit && n.hearing != nil {
+		n.solicit = false
+		n.hearing.hearer.Notify(listener.SolicitNow{})
+	}
+}
+
+// hear takes in what routers say now.
+func (n *managedNIC) hear(h *hearing, s listener.Snapshot) {
+	if n.hearing != h {
+		return
+	}
+	h.heard = s
+	addrs := make([]netip.Addr, len(s.Routers))
+	for i, r := range s.Routers {
+		addrs[i] = r.Addr
 	}
 	n.a.world.heard(n.nic.Index, addrs)
 }
 
-// deaf takes in that the listener has ended by itself.
-func (n *managedNIC) deaf(l *listener, err error) {
-	if n.listening != l || err == nil {
-		return
-	}
-	n.problem("listen to Router Advertisements", err)
-}
-
 func (n *managedNIC) stopListening() {
-	if n.listening == nil {
+	if n.hearing == nil {
 		return
 	}
-	n.listening.stop()
-	<-n.listening.done
-	n.listening = nil
+	n.hearing.stop()
+	<-n.hearing.done
+	n.hearing = nil
+	n.a.world.heard(n.nic.Index, nil)
 }
 
-func (n *managedNIC) heardRouter() bool { return n.listening != nil && n.listening.heard != nil }
+// heardRouter says whether there is a router.
+func (n *managedNIC) heardRouter() bool { return n.hearing != nil && n.hearing.heard.Heard }
 
 // heardManaged says whether a router says that addresses are managed (M flag).
-func (n *managedNIC) heardManaged() bool {
-	if !n.heardRouter() {
-		return false
-	}
-	for _, r := range n.listening.heard.list {
-		if r.managed {
-			return true
+func (n *managedNIC) heardManaged() bool { return n.hearing != nil && n.hearing.heard.Managed }
+
+// ownAddresses are the global addresses that the NIC has to keep: leased ones, and what others than
+// the kernel's autoconfiguration have put there.
+func (n *managedNIC) ownAddresses() []netip.Addr {
+	var own []netip.Addr
+	for _, a := range n.a.world.addresses(n.nic.Index) {
+		if a.Addr.IsGlobalUnicast() && !a.DADFailed && (!a.Autoconf() || n.leased(a.Addr)) {
+			own = append(own, a.Addr)
 		}
 	}
-	return false
+	return own
 }
 
 func (n *managedNIC) routerStatus(now clock.Instant) []RouterStatus {
-	if !n.heardRouter() {
+	if n.hearing == nil {
 		return nil
 	}
 	var out []RouterStatus
-	for _, r := range n.listening.heard.list {
-		out = append(out, RouterStatus{Addr: r.addr, Lifetime: until(r.until, now), Managed: r.managed, Other: r.other, Prefixes: r.prefixes})
+	for _, r := range n.hearing.heard.Routers {
+		s := RouterStatus{Addr: r.Addr, Managed: r.Managed, Other: r.Other, Prefixes: r.Prefixes}
+		if r.Default {
+			s.Lifetime = until(r.Until, now)
+		}
+		out = append(out, s)
 	}
+	return out
+}
+
+// claims are the addresses, prefixes and servers of the other NICs: what a network may not announce as
+// its own (decision 4).
+func (a *Agent) claims(index int) []listener.Claim {
+	var out []listener.Claim
+	add := func(p netip.Prefix, what string, nic int) {
+		if p.IsValid() && p.Addr().IsGlobalUnicast() && p.Addr().Is6() {
+			out = append(out, listener.Claim{Prefix: p, Of: what + " of " + a.world.nics[nic].Name})
+		}
+	}
+	for _, nic := range a.world.list() {
+		if nic.Index == index {
+			continue
+		}
+		for _, x := range a.world.addresses(nic.Index) {
+			add(x.Prefix(), "address", nic.Index)
+		}
+		for _, r := range a.world.onLinkRoutes(nic.Index) {
+			add(r.Dst, "on-link prefix", nic.Index)
+		}
+		if n := a.nics[nic.Index]; n != nil && n.leaser != nil {
+			for _, s := range n.leaser.host.serverAddrs() {
+				add(netip.PrefixFrom(s, s.BitLen()), "server", nic.Index)
+			}
+		}
+	}
+	return out
+}
+
+// onLinkRoutes are the routes to prefixes that are on the NIC's link.
+func (w *world) onLinkRoutes(index int) []link.Route {
+	var out []link.Route
+	for _, r := range w.routes {
+		if r.Index == index && !r.Default() && r.OnLink() && r.Dst.Addr().Is6() && r.Table == link.TableMain {
+			out = append(out, r)
+		}
+	}
+	slices.SortFunc(out, func(a, b link.Route) int { return a.Dst.Addr().Compare(b.Dst.Addr()) })
 	return out
 }

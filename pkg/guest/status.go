@@ -83,34 +83,34 @@ type Status struct {
 
 // A NICStatus is the state of one NIC.
 type NICStatus struct {
-	Name     string   `json:"name"`
-	Index    int      `json:"index"`
-	MAC      string   `json:"mac,omitempty"`
-	Managed  bool     `json:"managed"`
-	Role     Role     `json:"role,omitempty"`
-	Reason   string   `json:"reason"`
-	Lease    string   `json:"lease,omitempty"` // agent or distro
-	DUID     string   `json:"duid,omitempty"`
-	IAID     uint32   `json:"iaid,omitempty"`
-	Up       bool     `json:"up"`
-	Carrier  bool     `json:"carrier"`
-	State    string   `json:"state"`             // "bound", "soliciting", "waiting" …
-	Problem  string   `json:"problem,omitempty"` // what stands in the way
-	Cure     string   `json:"cure,omitempty"`    // what a person can do about it
-	Binding  *Binding `json:"binding,omitempty"`
+	Name     string            `json:"name"`
+	Index    int               `json:"index"`
+	MAC      string            `json:"mac,omitempty"`
+	Managed  bool              `json:"managed"`
+	Role     Role              `json:"role,omitempty"`
+	Reason   string            `json:"reason"`
+	Lease    string            `json:"lease,omitempty"` // agent or distro
+	DUID     string            `json:"duid,omitempty"`
+	IAID     uint32            `json:"iaid,omitempty"`
+	Up       bool              `json:"up"`
+	Carrier  bool              `json:"carrier"`
+	State    string            `json:"state"`             // "bound", "soliciting", "waiting" …
+	Problem  string            `json:"problem,omitempty"` // what stands in the way
+	Cure     string            `json:"cure,omitempty"`    // what a person can do about it
+	Binding  *Binding          `json:"binding,omitempty"`
 	Switches map[string]string `json:"switches,omitempty"` // the kernel switches as read back
 
 	Addresses     []AddressStatus `json:"addresses,omitempty"` // global ones, as the kernel has them
 	Routers       []RouterStatus  `json:"routers,omitempty"`   // heard on this NIC
 	OnLink        []netip.Prefix  `json:"on_link,omitempty"`   // routes that v6guest installed
 	DefaultRoutes []netip.Addr    `json:"default_routes,omitempty"`
-	DNS    []netip.Addr `json:"dns,omitempty"`    // what the server says; v6guest does not configure resolvers
-	Search []string     `json:"search,omitempty"` // likewise
-	NTP    []netip.Addr `json:"ntp,omitempty"`    // likewise
+	DNS           []netip.Addr    `json:"dns,omitempty"`    // what the server says; v6guest does not configure resolvers
+	Search        []string        `json:"search,omitempty"` // likewise
+	NTP           []netip.Addr    `json:"ntp,omitempty"`    // likewise
 
-	Removed       int             `json:"routes_removed,omitempty"` // default routes removed from a secondary NIC
-	Sent          uint64          `json:"sent"`
-	Received      uint64          `json:"received"`
+	Removed  int    `json:"routes_removed,omitempty"` // default routes removed from a secondary NIC
+	Sent     uint64 `json:"sent"`
+	Received uint64 `json:"received"`
 }
 
 // A Binding is what the server granted, as it stands now.

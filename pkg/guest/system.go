@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
@@ -32,7 +34,15 @@ type Switches interface {
 type Network interface {
 	// DHCP opens the client's port on the NIC.
 	DHCP(ctx context.Context, nic link.NIC) (client.Conn, error)
-	// Routers solicits and listens to Router Advertisements on the NIC until ctx ends, and tells what
-	// is heard each time that it changes.
-	Routers(ctx context.Context, nic link.NIC, tell func(routers)) error
+	// Routers opens the listener to Router Advertisements on the NIC. The methods of host are called
+	// from the goroutine of the Hearer's Run.
+	Routers(nic link.NIC, c clock.Clock, host listener.Host) (Hearer, error)
+}
+
+// A Hearer listens to the Router Advertisements of one NIC; *listener.Runner is one.
+type Hearer interface {
+	// Run solicits and listens until ctx ends, which is no error.
+	Run(ctx context.Context) error
+	// Notify hands over LinkUp, LinkDown, SolicitNow or Addresses. It never waits.
+	Notify(ev listener.Event)
 }
