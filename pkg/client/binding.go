@@ -13,7 +13,6 @@ import (
 // A binding is what a server has leased to the NIC's IA_NA. A nil *binding holds nothing.
 type binding struct {
 	server   wire.DUID
-	from     netip.Addr // source of the Reply
 	received clock.Instant
 	t1, t2   clock.Instant
 	addrs    []leased
@@ -24,8 +23,9 @@ type binding struct {
 // leased is one address of a binding.
 type leased struct {
 	Address
-	installed bool // an Install was given out, in this life of the engine
-	usable    bool // it passed duplicate address detection
+	server    wire.DUID // that gave or extended it last
+	installed bool      // an Install was given out, in this life of the engine
+	usable    bool      // it passed duplicate address detection
 }
 
 // until is the moment at which a duration from the wire ends.
@@ -64,6 +64,17 @@ func (b *binding) usable() bool {
 
 // endless reports whether no timer will ever make the client speak for this binding again.
 func (b *binding) endless() bool { return b.t1 == clock.Never && b.t2 == clock.Never }
+
+// renewable lists the addresses that the server of the binding gave or extended (section 18.2.4).
+func (b *binding) renewable() []netip.Addr {
+	var out []netip.Addr
+	for _, l := range b.addrs {
+		if l.server == b.server {
+			out = append(out, l.Addr)
+		}
+	}
+	return out
+}
 
 // addresses lists the binding's addresses.
 func (b *binding) addresses() []netip.Addr {
@@ -109,13 +120,17 @@ func newBinding(r reply, at clock.Instant) *binding {
 // update takes a Reply into the binding: what it names anew is added, what it names again gets new
 // lifetimes, what it leaves out stays as it was (section 18.2.10.1).
 func (b *binding) update(r reply, at clock.Instant) {
-	b.server, b.from, b.received, b.lease = r.msg.ServerID, r.from, at, r.lease
+	if b.server == "" || len(r.ia.Addresses) > 0 {
+		b.server = r.msg.ServerID
+	}
+	b.received, b.lease = at, r.lease
 	for _, a := range r.ia.Addresses {
 		l := b.find(a.Addr)
 		if l == nil {
 			b.addrs = append(b.addrs, leased{Address: Address{Addr: a.Addr}})
 			l = &b.addrs[len(b.addrs)-1]
 		}
+		l.server = r.msg.ServerID
 		l.PreferredUntil, l.ValidUntil = until(at, a.Preferred), until(at, a.Valid)
 	}
 	t1, t2 := b.renewTimes(r.ia, at)

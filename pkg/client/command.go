@@ -36,7 +36,6 @@ func (c *command) again() bool { return c.declines > 1 }
 // leaseNow begins the command `lease`.
 func (e *Engine) leaseNow() {
 	e.command = &command{err: ErrNoServer}
-	e.lastErr = ErrNoServer
 	e.released, e.pauseRT = false, 0
 	if e.cfg.Stateless {
 		e.finish(ErrStateless)

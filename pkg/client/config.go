@@ -45,7 +45,8 @@ type Config struct {
 	AcceptServer func(server wire.DUID, from netip.Addr) bool
 	// Refuse names the reason for which addr must not be taken ("a router's address", "on eth1 already"),
 	// or returns ""; nil refuses nothing. Addresses that are neither global unicast nor ULA, and the
-	// server's own, are refused in any case.
+	// server's own, are refused in any case. It is
+	// called from within Engine.Step, so it must not wait, and must not count this NIC's own addresses.
 	Refuse func(addr netip.Addr) string
 
 	// RateBurst messages may leave at once, and as many again in RateInterval (section 14.1); the

@@ -323,6 +323,9 @@ func (e *Engine) Snapshot() Snapshot {
 		Sent: maps.Clone(e.count.sent), Answers: maps.Clone(e.count.answers), Dropped: maps.Clone(e.count.dropped),
 		Addresses: e.binding.status(), Replacing: e.replaced.status(),
 	}
+	if e.command != nil {
+		s.Pending = e.command.err
+	}
 	if b := e.binding; b != nil {
 		s.Server, s.Received, s.T1, s.T2 = b.server, b.received, b.t1, b.t2
 	}

@@ -24,7 +24,10 @@ func (e *Engine) build(x *exchange) *wire.Message {
 	case dhcpv6.MessageTypeRequest:
 		m.IANAs = e.ia(x.addrs)
 		e.ask(m)
-	case dhcpv6.MessageTypeRenew, dhcpv6.MessageTypeRebind:
+	case dhcpv6.MessageTypeRenew:
+		m.IANAs = e.ia(e.binding.renewable())
+		e.ask(m)
+	case dhcpv6.MessageTypeRebind:
 		m.IANAs = e.ia(e.binding.addresses())
 		e.ask(m)
 	case dhcpv6.MessageTypeConfirm:

@@ -92,7 +92,7 @@ func (e *Engine) keep(r reply) {
 	switch {
 	case e.command == nil && !finite:
 	case r.msg.ServerID == e.binding.server:
-		e.renew(false)
+		e.renewOrRebind(false)
 	case e.command != nil:
 		e.requestFrom(r.msg.ServerID, e.binding.addresses(), aimRestore)
 	}
@@ -119,6 +119,7 @@ func (e *Engine) recheckSilent() {
 	e.main, e.offers = nil, nil
 	e.report(slog.LevelInfo, "no answer to the re-check; the lease is kept")
 	if e.command != nil {
+		e.lastErr = e.command.err
 		e.finish(e.command.err)
 	}
 }

@@ -27,15 +27,12 @@ func (e *Engine) requestFrom(server wire.DUID, addrs []netip.Addr, what aim) {
 // requestAnswered takes in a Reply to a Request (section 18.2.10.1).
 func (e *Engine) requestAnswered(x *exchange, ev Received) {
 	r := e.judge(ev)
-	switch {
-	case !r.good():
-		e.unused(x, &r)
-		e.requestFailed(x)
-	case x.aim == aimRestore:
-		e.refresh(r)
-	default:
+	if r.good() {
 		e.bind(r)
+		return
 	}
+	e.unused(x, &r)
+	e.requestFailed(x)
 }
 
 // requestFailed goes on after a Request that a server did not answer, or answered with a refusal: with

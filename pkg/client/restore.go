@@ -21,7 +21,7 @@ func (e *Engine) restore(saved *Lease) {
 	if !e.cfg.NoReconfigure {
 		e.key = saved.Reconfigure
 	}
-	if saved.AgeUnknown {
+	if saved.AgeUnknown && !b.endless() { // an endless one is re-checked anyway
 		b.t1 = min(b.t1, e.now)
 	}
 	e.report(slog.LevelInfo, "saved lease found", serverAttr(b.server), slog.Any("addresses", b.addresses()))

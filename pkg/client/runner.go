@@ -148,8 +148,8 @@ func (r *Runner) late(ctx context.Context) (Snapshot, error) {
 		return s, fmt.Errorf("%w: %w", ErrNoLink, ctx.Err())
 	case s.State == StateProbing:
 		return s, fmt.Errorf("%w: %w", ErrProbing, ctx.Err())
-	case s.LastError != nil:
-		return s, fmt.Errorf("%w: %w", s.LastError, ctx.Err())
+	case s.Pending != nil:
+		return s, fmt.Errorf("%w: %w", s.Pending, ctx.Err())
 	}
 	return s, ctx.Err()
 }

@@ -44,6 +44,7 @@ type Snapshot struct {
 	Settings  Settings
 
 	Deadline  clock.Instant // as Engine.Deadline
+	Pending   error         // with what a pending LeaseNow would end if it were given up now; nil if none is pending
 	LastError error         // the last failure since the binding was last in order; nil for none
 
 	Sent, Answers map[dhcpv6.MessageType]uint64
