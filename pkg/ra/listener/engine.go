@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/ra/internal/limit"
 )
 
 // An Engine hears the routers of one NIC, without socket, clock or goroutine. It is not safe for
@@ -34,7 +35,7 @@ type Engine struct {
 	news    bool   // there is something to tell
 	tellNow bucket // bounds how often
 
-	reports                       limiter
+	reports                       limit.Reports
 	advertisements, solicitations uint64
 	dropped                       map[string]uint64
 }
@@ -139,14 +140,14 @@ func (e *Engine) do(a Action) { e.out = append(e.out, a) }
 // zero Addr where the source is a stranger.
 func (e *Engine) drop(level slog.Level, why string, known, from netip.Addr) {
 	e.dropped[why]++
-	if ok, silent := e.reports.allow(e.now, why, known); ok {
+	if ok, silent := e.reports.Allow(e.now, why, known); ok {
 		e.report(level, "advertisement not used", silent, slog.Any("from", from), slog.String("reason", why))
 	}
 }
 
 // event reports what has become of a router, once an hour for each message and router.
 func (e *Engine) event(message string, router netip.Addr, attrs ...slog.Attr) {
-	if ok, silent := e.reports.allow(e.now, message, router); ok {
+	if ok, silent := e.reports.Allow(e.now, message, router); ok {
 		e.report(slog.LevelInfo, message, silent, append([]slog.Attr{slog.Any("router", router)}, attrs...)...)
 	}
 }

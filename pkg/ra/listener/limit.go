@@ -1,8 +1,6 @@
 package listener
 
 import (
-	"maps"
-	"net/netip"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -43,47 +41,4 @@ func (b *bucket) next(now clock.Instant) clock.Instant {
 		return now
 	}
 	return b.from.Add(tellEvery)
-}
-
-const (
-	reportEvery = time.Hour // for each reason and router
-	maxReasons  = 64        // that are told apart; the rest counts as one
-)
-
-// A limiter bounds the reports that packets cause (decision 11 of the design).
-type limiter struct{ reasons map[reason]*reported }
-
-type reason struct {
-	text   string
-	router netip.Addr
-}
-
-type reported struct {
-	last   clock.Instant
-	silent int
-}
-
-// allow says whether a report may be made now, and how many were not since the last.
-func (l *limiter) allow(now clock.Instant, text string, router netip.Addr) (ok bool, silent int) {
-	if l.reasons == nil {
-		l.reasons = map[reason]*reported{}
-	}
-	key := reason{text, router}
-	if _, known := l.reasons[key]; !known && len(l.reasons) >= maxReasons {
-		maps.DeleteFunc(l.reasons, func(_ reason, r *reported) bool { return now.Sub(r.last) >= reportEvery })
-		if len(l.reasons) >= maxReasons {
-			key = reason{}
-		}
-	}
-	r := l.reasons[key]
-	switch {
-	case r == nil:
-		l.reasons[key] = &reported{last: now}
-		return true, 0
-	case now.Sub(r.last) < reportEvery:
-		r.silent++
-		return false, 0
-	}
-	silent, r.silent, r.last = r.silent, 0, now
-	return true, silent
 }
