@@ -26,6 +26,12 @@
 //     the shorter wish, or the old address where the reservation has changed.
 //   - After a Confirm, a binding whose T1 and T2 never come is checked again with a Solicit without
 //     Rapid Commit while its address stays (recheck.go): nothing else notices a changed reservation.
+//   - A saved lease is installed once a Confirm was answered, or not in 10 s; what is on the NIC from
+//     before a restart of the program stays there meanwhile. Its age in another boot is the wall
+//     clock's, if that did not go backwards (LoadLease).
+//   - The command `lease` ends with fresh lifetimes: where the re-check keeps the address, a Renew
+//     follows. It ends with the refusal if two rounds of Solicits brought nothing else, and with the
+//     duplicate when a second address had to be declined; the engine goes on by itself.
 //   - T1 of 0 counts as half, T2 of 0 as four fifths, of the shortest preferred lifetime.
 //   - Not built: IA_PD, IA_TA, several IA_NAs, Server Unicast, user and vendor classes, and the
 //     anonymity profile of RFC 7844.

@@ -207,7 +207,7 @@ func (j *reconfigureJSON) decode() *ReconfigureKey {
 // replaceFile puts a file with the content b in the place of path, with mode 0600, durably.
 func replaceFile(path string, b []byte) (err error) {
 	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := makeFolder(folder); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*") // made with mode 0600
@@ -230,6 +230,17 @@ func replaceFile(path string, b []byte) (err error) {
 		return err
 	}
 	return syncFolder(folder)
+}
+
+// makeFolder makes a folder durably, with all above it, unless it is there.
+func makeFolder(folder string) error {
+	if _, err := os.Stat(folder); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(folder))
 }
 
 // syncFolder makes what was renamed or removed in a folder durable.
