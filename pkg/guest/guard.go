@@ -34,7 +34,7 @@ func (n *managedNIC) guardRoutes(ctx context.Context, now clock.Instant) {
 		return
 	}
 	n.unset = true
-	n.setSwitches()
+	n.setSwitches(now)
 	gone, err := n.a.sys.RemoveRADefaultRoutes(ctx, n.nic.Index)
 	n.problem("remove the default route", err)
 	if len(gone) == 0 {

@@ -20,10 +20,12 @@ type managedNIC struct {
 	nic  link.NIC
 	log  *slog.Logger
 
-	broughtUp bool     // it was brought up, once, or was up when it appeared
-	check     bool     // whether IPv6 is on has to be looked up anew
-	off       string   // why IPv6 is off; "" when it is on
-	unset     bool     // switches have to be set
+	broughtUp bool    // it was brought up, once, or was up when it appeared
+	check     bool    // whether IPv6 is on has to be looked up anew
+	off       string  // why IPv6 is off; "" when it is on
+	unset     bool    // switches have to be set
+	setting   backoff // of switches that could not be set
+	unsetAt   clock.Instant
 	problems  problems // what stands in the way
 
 	leaser  *leaser // nil when no client runs
@@ -45,7 +47,7 @@ type managedNIC struct {
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
-		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up,
+		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up, unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, problems: problems{},
 	}
 }
@@ -63,6 +65,9 @@ func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
 	if n.leaser != nil && (n.leaser.duid != p.DUID || n.leaser.mac.String() != p.NIC.MAC.String()) {
 		n.log.Info("the NIC speaks with another DUID now; the old lease is dropped", "old", n.leaser.duid, "duid", p.DUID)
 		n.dropLease(ctx)
+	}
+	if n.hearing != nil && n.hearing.mac.String() != p.NIC.MAC.String() {
+		n.stopListening() // its solicitations name the MAC: routers learn the new one from them
 	}
 	if n.leaser != nil && p.Settings.Lease != LeaseAgent {
 		n.stopClient()
@@ -115,7 +120,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		return
 	}
 	if !n.a.passive {
-		n.setSwitches()
+		n.setSwitches(now)
 		n.guardRoutes(ctx, now)
 		n.listen(ctx, now)
 		n.tellHearing()
@@ -136,7 +141,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 func (n *managedNIC) deadline() clock.Instant {
 	at := clock.Never
 	if n.off == "" {
-		at = min(n.guardAt, n.repairAt, n.onLink.at)
+		at = min(n.guardAt, n.repairAt, n.onLink.at, n.unsetAt)
 		if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
 			at = min(at, n.listenAt)
 		}
@@ -146,6 +151,10 @@ func (n *managedNIC) deadline() clock.Instant {
 	}
 	return at
 }
+
+// minMTU is the least that IPv6 needs of a link, in bytes (RFC 8200, section 5): below, the kernel takes
+// IPv6 off the NIC.
+const minMTU = 1280
 
 // checkIPv6 finds out whether IPv6 is on, when something happened that may have to do with it.
 func (n *managedNIC) checkIPv6() {
@@ -158,11 +167,11 @@ func (n *managedNIC) checkIPv6() {
 	switch {
 	case errors.Is(err, sysctl.ErrNoIPv6):
 		n.off = "IPv6 is off in this kernel"
-	case errors.Is(err, sysctl.ErrNoNIC):
-		n.off = fmt.Sprintf("the kernel has no IPv6 on %s (MTU %d; it needs 1280)", n.nic.Name, n.nic.MTU)
+	case errors.Is(err, sysctl.ErrNoNIC) && n.nic.MTU < minMTU:
+		n.off = fmt.Sprintf("the kernel has no IPv6 on %s (its MTU is %d, IPv6 needs %d)", n.nic.Name, n.nic.MTU, minMTU)
 	case err == nil && v != "0":
 		n.off = fmt.Sprintf("IPv6 is disabled on %s (net.ipv6.conf.%s.disable_ipv6 = %s)", n.nic.Name, n.nic.Name, v)
-	default: // what cannot be read does not stand in the way
+	default: // what cannot be read (a NIC that is being renamed has no switches for a moment) does not stand in the way
 		n.off = ""
 	}
 	if n.off != was {
@@ -200,18 +209,23 @@ func (n *managedNIC) bringUp(ctx context.Context) {
 	}
 }
 
-// setSwitches sets the kernel's switches and lets the kernel confirm each.
-func (n *managedNIC) setSwitches() {
-	if !n.unset {
+// setSwitches sets the kernel's switches and lets the kernel confirm each. What fails is tried again:
+// a NIC that is being renamed has none for a moment.
+func (n *managedNIC) setSwitches(now clock.Instant) {
+	if !n.unset && now.Before(n.unsetAt) {
 		return
 	}
-	n.unset = false
+	n.unset, n.unsetAt = false, clock.Never
 	var errs []error
 	for _, s := range n.plan.Switches {
-		// A kernel that lacks the switch (optimistic_dad can be left out of one) does without.
 		errs = append(errs, n.a.sys.Set(n.nic.Name, s))
 	}
-	n.problem("set the kernel's switches", errors.Join(errs...))
+	err := errors.Join(errs...)
+	if err != nil {
+		n.setting.done(now)
+		n.unsetAt = max(n.setting.at(now), now.Add(shortestPause))
+	}
+	n.problem("set the kernel's switches", err)
 }
 
 // setOptimistic is what the one-shot command sets: the switch without which an optimistic address is

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -16,6 +17,7 @@ type hearing struct {
 	hearer Hearer
 	stop   context.CancelFunc
 	done   chan struct{}
+	mac    net.HardwareAddr // that its solicitations name
 
 	heard     listener.Snapshot // what routers say now
 	linkLocal netip.Addr        // as the listener was told last
@@ -29,7 +31,7 @@ func (n *managedNIC) listen(ctx context.Context, now clock.Instant) {
 	if n.hearing != nil || !n.nic.Up || now.Before(n.listenAt) {
 		return
 	}
-	h := &hearing{n: n, done: make(chan struct{})}
+	h := &hearing{n: n, done: make(chan struct{}), mac: n.nic.MAC}
 	mail := n.a.mail
 	hearer, err := n.a.sys.Routers(n.nic, n.a.clock, h)
 	if err != nil {

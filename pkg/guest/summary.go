@@ -181,7 +181,7 @@ func (n *managedNIC) status(now clock.Instant) NICStatus {
 		s.DefaultRoutes = append(s.DefaultRoutes, r.Gateway)
 	}
 	s.State = "waiting: " + n.lacks()
-	if n.global().IsValid() {
+	if n.plan.Settings.Lease == LeaseDistro && n.global().IsValid() {
 		s.State = "address by others"
 	}
 	if what, err := n.problems.worst(); err != nil {
