@@ -1,0 +1,199 @@
+package leasestore
+
+import (
+	"fmt"
+	"strconv"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+)
+
+// scan reads the whole store once and keeps what the writer must know.
+func (s *Store) scan(tx *bbolt.Tx) error {
+	if err := checkFormat(tx, s.o.Path); err != nil {
+		return err
+	}
+	bs, err := loadBoots(tx)
+	if err != nil {
+		return err
+	}
+	c := census{journal: journal{next: 1, live: map[key]uint64{}}, boots: bs}
+	if err := eachRecord(tx, c.record, c.segment); err != nil {
+		return err
+	}
+	err = tx.Bucket(valuesBucket).ForEach(func(k, v []byte) error {
+		_, err := openValue(string(k), v)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.journal = c.journal
+	s.boots, s.stale = c.boots.enter(s.o.BootID)
+	if s.stale && c.oldest > 0 {
+		s.boots = s.boots.since(c.oldest)
+	}
+	s.present = s.boots.present().number
+	return nil
+}
+
+// checkFormat refuses a file that a newer version wrote, or somebody else.
+func checkFormat(tx *bbolt.Tx, path string) error {
+	for _, name := range [][]byte{metaBucket, bootsBucket, journalBucket, valuesBucket} {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("no bucket %s: it is a bbolt file, but no lease store", name)
+		}
+	}
+	stored := string(tx.Bucket(metaBucket).Get(formatKey))
+	switch n, err := strconv.Atoi(stored); {
+	case err != nil || n < 1:
+		return fmt.Errorf("format number %q", stored)
+	case n > Format:
+		return &Fault{
+			Err: fmt.Errorf("%s: %w: %d, this version knows %d", path, ErrNewer, n, Format),
+			Cure: "install the version that wrote it or a later one; " +
+				"or give this one a folder of its own (--state-dir) and pools that start at other addresses",
+		}
+	}
+	return nil
+}
+
+// A census is what scan finds out.
+type census struct {
+	journal
+	boots  boots
+	oldest uint64 // number of the oldest boot that a record has, 0 if none
+}
+
+func (c *census) segment(first uint64) error {
+	if first < c.next {
+		return fmt.Errorf("segment %d begins before record %d", first, c.next)
+	}
+	c.segments = append(c.segments, segment{first: first})
+	return nil
+}
+
+func (c *census) record(seq uint64, record []byte) error {
+	last := &c.segments[len(c.segments)-1]
+	if seq < last.first || seq < c.next {
+		return fmt.Errorf("record %d in segment %d", seq, last.first)
+	}
+	kind, k, err := openRecord(record, seq)
+	if err != nil {
+		return err
+	}
+	c.next = seq + 1
+	c.records++
+	last.records++
+	if kind == kindForget {
+		delete(c.live, k)
+		return nil
+	}
+	boot, granted, err := momentOf(record)
+	if err != nil {
+		return err
+	}
+	if c.oldest == 0 || boot < c.oldest {
+		c.oldest = boot
+	}
+	c.live[k] = seq
+	return c.boots.seen(boot, granted)
+}
+
+// eachRecord goes through the segments and their records in ascending order.
+func eachRecord(tx *bbolt.Tx, record func(seq uint64, record []byte) error, segment func(first uint64) error) error {
+	root := tx.Bucket(journalBucket)
+	return root.ForEach(func(name, _ []byte) error {
+		first, err := number(name)
+		if err != nil {
+			return fmt.Errorf("segment: %w", err)
+		}
+		bucket := root.Bucket(name)
+		if bucket == nil {
+			return fmt.Errorf("segment %d is no bucket", first)
+		}
+		if err := segment(first); err != nil {
+			return err
+		}
+		return bucket.ForEach(func(k, v []byte) error {
+			seq, err := number(k)
+			if err == nil {
+				err = record(seq, v)
+			}
+			if err != nil {
+				return fmt.Errorf("segment %d, record %x: %w", first, k, err)
+			}
+			return nil
+		})
+	})
+}
+
+// load tells the leases to their user.
+func (s *Store) load() error {
+	defer s.release()
+	if s.o.Load == nil {
+		return nil
+	}
+	intern, telling := interner{}, false
+	err := guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			return eachRecord(tx, func(seq uint64, record []byte) error {
+				_, k, err := openRecord(record, seq)
+				if err != nil || s.journal.live[k] != seq {
+					return err
+				}
+				l, boot, err := decodeLease(record, k, intern)
+				if err != nil {
+					return err
+				}
+				l.Granted = s.boots.here(boot, l.Granted)
+				telling = true
+				s.o.Load(l)
+				telling = false
+				return nil
+			}, func(uint64) error { return nil })
+		})
+	})
+	if telling {
+		panic(err) // Load's own: no word about the file
+	}
+	if err != nil {
+		return damaged(s.o.Path, err)
+	}
+	return nil
+}
+
+// release gives back the memory of the file's pages that were read; those that are needed come back from
+// the page cache. The store is read as a whole only when it is loaded and when it is compacted.
+func (s *Store) release() {
+	_ = guard(func() error { // what fails costs only memory
+		return s.db.View(func(tx *bbolt.Tx) error {
+			_, _, errno := unix.Syscall(unix.SYS_MADVISE, s.db.Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
+			if errno != 0 {
+				return errno
+			}
+			return nil
+		})
+	})
+}
+
+// saveBoots stores the boots with what is known of the present one.
+func (s *Store) saveBoots(tx *bbolt.Tx) error {
+	p := s.boots.present()
+	p.last = min(max(p.last, s.o.Clock.Now()), farthest)
+	if err := s.boots.save(tx); err != nil {
+		return fmt.Errorf("boots: %w", err)
+	}
+	return nil
+}
+
+// farewell notes how long this boot has run.
+func (s *Store) farewell() error {
+	if s.suspect || s.db == nil {
+		return nil // it is known well enough by the moments of the leases
+	}
+	return guard(func() error {
+		_, err := s.transact(s.saveBoots)
+		return err
+	})
+}

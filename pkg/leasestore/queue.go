@@ -1,0 +1,145 @@
+package leasestore
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	maxValue = 64 << 10 // bytes of a value
+	maxArena = 32 << 20 // bytes that may wait, whatever their number
+)
+
+// A batch is what waits: the changes of several Begins, encoded. Two of them take turns, so that in the
+// long run nothing is allocated.
+type batch struct {
+	begins []begin
+	ops    []op
+	arena  []byte
+}
+
+// A begin is one call of Begin or Commit.
+type begin struct {
+	id     uint64
+	end    int           // its ops end here
+	waiter chan<- Result // of a Commit, else nil
+}
+
+// An op is one change; its bytes are in the arena: a record, or a name and its value.
+type op struct {
+	kind           byte
+	key            key
+	from, name, to int
+}
+
+// The kinds of ops that are no records of the journal.
+const (
+	kindSet   = 128
+	kindUnset = 129
+)
+
+func (b *batch) reset() { b.begins, b.ops, b.arena = b.begins[:0], b.ops[:0], b.arena[:0] }
+
+// Begin queues changes that are made durable together, in their order, and returns at once; Done is told
+// under id what has become of them. It fails, and nothing is queued, with ErrBusy if as much as
+// MaxQueue allows waits already (a Begin that is larger than MaxQueue is taken when nothing waits), with
+// ErrClosed, or with ErrInvalid.
+func (s *Store) Begin(id uint64, changes ...Change) error {
+	return s.begin(begin{id: id}, changes)
+}
+
+// Commit makes changes durable together and waits for it. It fails as Begin does, with the error of the
+// disk, or with ctx's; then they may still become durable. Done is not told.
+func (s *Store) Commit(ctx context.Context, changes ...Change) error {
+	c := make(chan Result, 1)
+	if err := s.begin(begin{waiter: c}, changes); err != nil {
+		return err
+	}
+	select {
+	case r := <-c:
+		return r.Err
+	case <-ctx.Done():
+		return fmt.Errorf("lease store: %w", ctx.Err())
+	}
+}
+
+func (s *Store) begin(b begin, changes []Change) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.waiting
+	switch {
+	case s.closed:
+		return ErrClosed
+	case len(w.ops) > 0 && len(w.ops)+len(changes) > s.o.MaxQueue,
+		len(w.begins) > s.o.MaxQueue, len(w.arena) > maxArena:
+		s.stats.Refused++
+		return ErrBusy
+	}
+	ops, arena := len(w.ops), len(w.arena)
+	for _, c := range changes {
+		if err := s.encode(w, c); err != nil {
+			w.ops, w.arena = w.ops[:ops], w.arena[:arena]
+			return err
+		}
+	}
+	b.end = len(w.ops)
+	w.begins = append(w.begins, b)
+	s.nudge()
+	return nil
+}
+
+// encode adds one change to what waits.
+func (s *Store) encode(w *batch, c Change) error {
+	o := op{from: len(w.arena)}
+	switch c := c.(type) {
+	case Put:
+		if err := checkLease(c.Lease); err != nil {
+			return err
+		}
+		o.kind, o.key = kindLease, keyOf(c.Lease.Prefix)
+		w.arena = appendLease(w.arena, s.stamped(c.Lease), s.present)
+	case Forget:
+		if err := checkPrefix(c.Prefix); err != nil {
+			return err
+		}
+		o.kind, o.key = kindForget, keyOf(c.Prefix)
+		w.arena = appendForget(w.arena, o.key)
+	case Set:
+		if err := checkValue(c.Name, c.Value); err != nil {
+			return err
+		}
+		o.kind = kindSet
+		w.arena = append(w.arena, c.Name...)
+		o.name = len(w.arena)
+		w.arena = appendValue(w.arena, c.Name, c.Value)
+	case Unset:
+		if err := checkValue(c.Name, nil); err != nil {
+			return err
+		}
+		o.kind = kindUnset
+		w.arena = append(w.arena, c.Name...)
+		o.name = len(w.arena)
+	}
+	o.to = len(w.arena)
+	w.ops = append(w.ops, o)
+	return nil
+}
+
+// stamped is the lease with its moment on the wall clock.
+func (s *Store) stamped(l *Lease) *Lease {
+	if !l.Wall.IsZero() {
+		return l
+	}
+	c := *l
+	c.Wall = s.o.Wall().Add(-time.Duration(s.o.Clock.Now() - l.Granted))
+	return &c
+}
+
+// nudge wakes the writer.
+func (s *Store) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is to wake already
+	}
+}

@@ -1,0 +1,203 @@
+package leasestore
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+)
+
+// Format is the number of the format that this version writes. It reads every one up to it.
+const Format = 1
+
+// The buckets of the file, and the key of the format's number.
+var (
+	metaBucket    = []byte("meta")
+	bootsBucket   = []byte("boots")
+	journalBucket = []byte("journal") // a bucket a segment, named by its first sequence number
+	valuesBucket  = []byte("values")
+
+	formatKey = []byte("format")
+)
+
+// DefaultMaxQueue is how many changes may wait for the disk where Options says nothing.
+const DefaultMaxQueue = 16384
+
+// Options say which store is opened and by whom.
+type Options struct {
+	// Path is the file; it is made, with mode 0600, if it is missing. Its folder must be there.
+	Path string
+	// BootID is the identity of the running boot (clock.BootID), and Clock is its clock.
+	BootID string
+	Clock  clock.Clock
+	// Wall is the wall clock, for Lease.Wall; nil stands for time.Now.
+	Wall func() time.Time
+
+	// MaxQueue is how many changes may wait while others are written; 0 stands for DefaultMaxQueue.
+	MaxQueue int
+
+	// Load is told each lease once, with Granted on this boot's clock, before Open returns; nil: nobody.
+	// The Lease is its own from then on.
+	Load func(*Lease)
+	// Done is told what has become of Begins, in their order; nil: nobody. It is called by the store's
+	// one goroutine, which writes nothing meanwhile: it must not wait for the store. The slice is the
+	// store's.
+	Done func([]Result)
+
+	segment uint64 // records; tests make it small
+}
+
+// A Store is an open lease store. Its methods may be called by several goroutines at once.
+type Store struct {
+	o       Options
+	present uint64        // the number of this boot
+	wake    chan struct{} // one value: something waits
+	done    chan struct{} // closed when the writer has ended
+
+	mu      sync.Mutex
+	waiting *batch
+	closed  bool
+	stats   Stats
+
+	// What follows is the writer's, except that others may read values while they hold bolt for reading.
+	bolt    sync.RWMutex
+	file    *os.File // bbolt's
+	db      *bbolt.DB
+	journal journal
+	boots   boots
+	stale   bool  // the boots are not stored as they are
+	suspect bool  // the last commit failed: look at the file before the next
+	dead    error // why nothing can be written any more
+	commit  func(*bbolt.Tx) error
+	results []Result
+}
+
+// Stats are figures of a store, for metrics.
+type Stats struct {
+	Leases   int // in the store
+	Records  int // in the journal: leases, and what newer records have made void
+	Segments int
+	Bytes    int64 // of the file, the free part of it included
+
+	Commits  uint64 // groups of changes written and flushed
+	Changes  uint64 // in them
+	Failures uint64 // groups that the disk did not take
+	Refused  uint64 // Begins answered by ErrBusy
+	Queued   int    // changes that wait now
+}
+
+// Open opens the store, checks all of it, and tells Load its leases. It fails with a *Fault, which has
+// the cure, where the file is locked (ErrLocked), damaged (ErrCorrupt), of a newer version (ErrNewer) or
+// not this user's; it never makes a new store in the place of one that it cannot read.
+func Open(o Options) (*Store, error) {
+	if o.BootID == "" || len(o.BootID) > maxName || o.Clock == nil {
+		return nil, fmt.Errorf("lease store %s: boot id %q or clock %w", o.Path, o.BootID, ErrInvalid)
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
+	if o.MaxQueue == 0 {
+		o.MaxQueue = DefaultMaxQueue
+	}
+	if o.segment == 0 {
+		o.segment = segmentRecords
+	}
+	s := &Store{
+		o: o, wake: make(chan struct{}, 1), done: make(chan struct{}), waiting: &batch{},
+		commit: (*bbolt.Tx).Commit,
+	}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("lease store: %w", err)
+	}
+	if err := s.load(); err != nil {
+		return nil, fmt.Errorf("lease store: %w", errors.Join(err, s.closeBolt()))
+	}
+	s.publish(0, nil)
+	go s.run()
+	return s, nil
+}
+
+// open opens and checks the file and reads what the journal has, but not yet the leases.
+func (s *Store) open() error {
+	f, err := openFile(s.o.Path)
+	if err != nil {
+		return err
+	}
+	sweep(s.o.Path)
+	if err := s.openLocked(f); err != nil {
+		_ = f.Close() // bbolt may have closed it
+		return err
+	}
+	return nil
+}
+
+func (s *Store) openLocked(f *os.File) error {
+	if err := verify(f); err != nil {
+		return damaged(s.o.Path, err)
+	}
+	db, err := openBolt(s.o.Path, f)
+	if err != nil {
+		return damaged(s.o.Path, err)
+	}
+	s.bolt.Lock()
+	s.db, s.file = db, f
+	s.bolt.Unlock()
+	err = guard(func() error { return db.View(s.scan) })
+	if err == nil {
+		err = settle(f)
+	} else if !errors.Is(err, ErrNewer) {
+		err = damaged(s.o.Path, err)
+	}
+	if err != nil {
+		return errors.Join(err, s.closeBolt())
+	}
+	return nil
+}
+
+// Close writes and flushes what was begun, tells Done, and closes the file. A second Close does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		<-s.done
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.nudge()
+	<-s.done
+	err := s.dead
+	if err == nil {
+		err = s.farewell()
+	}
+	if err = errors.Join(err, s.closeBolt()); err != nil {
+		return fmt.Errorf("close lease store: %w", err)
+	}
+	return nil
+}
+
+// closeBolt closes the file, unless bbolt has panicked in a commit and holds its own locks for ever.
+func (s *Store) closeBolt() error {
+	s.bolt.Lock()
+	defer s.bolt.Unlock()
+	if s.db == nil || s.dead != nil {
+		return nil
+	}
+	err := guard(s.db.Close)
+	s.db = nil
+	return err
+}
+
+// Stats returns the store's figures as they are now.
+func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Queued = len(s.waiting.ops)
+	return st
+}
