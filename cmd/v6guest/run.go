@@ -9,7 +9,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/guest"
 	"github.com/v6guest/v6guest/pkg/link"
@@ -99,11 +98,11 @@ func (e *env) options(c *cli.Context, level string) (guest.Options, error) {
 }
 
 // tracer prints each packet as one line, whole lines even when several NICs speak at once.
-func (e *env) tracer() func(nic string, m client.TracedMessage) {
+func (e *env) tracer() func(line string) {
 	var mu sync.Mutex
-	return func(nic string, m client.TracedMessage) {
+	return func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
-		e.say("%s", guest.PacketLine(nic, m))
+		e.say("%s", line)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"slices"
 
-	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
 )
@@ -22,8 +21,9 @@ type Options struct {
 	StateDir string
 	RunDir   string
 	Version  string
-	// Trace is called with every DHCPv6 message that is sent or received, from several goroutines.
-	Trace func(nic string, m client.TracedMessage)
+	// Trace is called with a line for every message of DHCPv6 and of router discovery that is sent or
+	// received, from several goroutines; nil traces nothing.
+	Trace func(line string)
 }
 
 // A System is the machine that the agent works on.

@@ -96,8 +96,8 @@ func TestADefaultRouteThatComesBackIsRemovedWithGrowingPauses(t *testing.T) {
 		var gone []time.Duration
 		began := time.Now()
 		for range 8 {
-			s.m.addRoute(raDefault(3))
 			s.m.setSwitch("eth1", sysctl.AcceptRA, "1")
+			s.m.addRoute(raDefault(3))
 			for !slices.Contains(s.m.done(), "no route ::/0 on eth1") {
 				s.wait(100 * time.Millisecond)
 			}

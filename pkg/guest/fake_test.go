@@ -18,6 +18,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -390,7 +391,7 @@ func (m *fakeMachine) DHCP(_ context.Context, nic link.NIC) (client.Conn, error)
 }
 
 // Routers hands the teller to the test.
-func (m *fakeMachine) Routers(nic link.NIC, _ clock.Clock, h listener.Host) (Hearer, error) {
+func (m *fakeMachine) Routers(nic link.NIC, _ clock.Clock, h listener.Host, _ func(ra.TracedPacket)) (Hearer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tell[nic.Index] = h.Changed

@@ -171,7 +171,7 @@ func (h *host) trace(m client.TracedMessage) {
 	}
 	name := *h.name.Load()
 	if h.a.opts.Trace != nil {
-		h.a.opts.Trace(name, m)
+		h.a.opts.Trace(PacketLine(name, m))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -35,7 +35,7 @@ func (machine) DHCP(ctx context.Context, nic link.NIC) (client.Conn, error) {
 }
 
 // Routers opens a listener to Router Advertisements.
-func (machine) Routers(nic link.NIC, c clock.Clock, host listener.Host) (Hearer, error) {
+func (machine) Routers(nic link.NIC, c clock.Clock, host listener.Host, trace func(ra.TracedPacket)) (Hearer, error) {
 	engine, err := listener.New(listener.Config{Rand: client.NewRand(), MAC: nic.MAC, MTU: uint32(nic.MTU)})
 	if err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (machine) Routers(nic link.NIC, c clock.Clock, host listener.Host) (Hearer,
 	if err != nil {
 		return nil, err
 	}
-	r, err := listener.NewRunner(listener.RunnerConfig{Engine: engine, Conn: conn, Clock: c, Host: host})
+	r, err := listener.NewRunner(listener.RunnerConfig{Engine: engine, Conn: conn, Clock: c, Host: host, Trace: trace})
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}

@@ -53,20 +53,20 @@ type wait func(context.Context) (client.Snapshot, error)
 
 // targets finds the NICs that were named, or every managed one on which v6guest leases, and starts
 // clients that wait for a router's word: a command does not wait for it. The command is begun there.
-func (a *Agent) targets(ctx context.Context, names []string, c client.Command) ([]target, error) {
+func (a *Agent) targets(ctx context.Context, req LeaseRequest, c client.Command) ([]target, error) {
 	if err := a.settled(ctx); err != nil {
 		return nil, err
 	}
 	var out []target
 	var err error
 	posted := a.do(ctx, func() {
-		if len(names) > 0 {
-			out, err = a.named(names, c)
+		if len(req.NICs) > 0 {
+			out, err = a.named(req, c)
 			return
 		}
 		for _, p := range a.plan.NICs {
 			if p.Managed && p.Settings.Lease == LeaseAgent {
-				out = append(out, a.nics[p.NIC.Index].target(c))
+				out = append(out, a.nics[p.NIC.Index].target(c, req.Trace))
 			}
 		}
 		if out == nil {
@@ -76,9 +76,9 @@ func (a *Agent) targets(ctx context.Context, names []string, c client.Command) (
 	return out, errors.Join(posted, err)
 }
 
-func (a *Agent) named(names []string, c client.Command) ([]target, error) {
+func (a *Agent) named(req LeaseRequest, c client.Command) ([]target, error) {
 	var out []target
-	for _, name := range names {
+	for _, name := range req.NICs {
 		nic, err := FindNIC(a.world.list(), name)
 		if err != nil {
 			return nil, err
@@ -89,13 +89,13 @@ func (a *Agent) named(names []string, c client.Command) ([]target, error) {
 				"the agent does not manage %s: %s", nic.Name, a.plan.nic(nic.Index).Reason)})
 			continue
 		}
-		out = append(out, n.target(c))
+		out = append(out, n.target(c, req.Trace))
 	}
 	return out, nil
 }
 
 // target is the NIC as a command meets it, which is begun where it can be done.
-func (n *managedNIC) target(c client.Command) target {
+func (n *managedNIC) target(c client.Command, trace bool) target {
 	t := target{name: n.nic.Name}
 	switch {
 	case n.plan.Settings.Lease != LeaseAgent:
@@ -111,6 +111,9 @@ func (n *managedNIC) target(c client.Command) target {
 		if t.l = n.leaser; t.l == nil {
 			t.fault = asFaultOf(n.nic.Name, n.problems[startingClient])
 			break
+		}
+		if trace {
+			t.l.host.record(true)
 		}
 		if c == client.CommandRelease {
 			n.tellClient() // what cannot be sent is not waited for
@@ -154,7 +157,7 @@ func (a *Agent) Release(ctx context.Context, req LeaseRequest) ([]LeaseResult, e
 
 // each does a command on every target at once; a target that failed does not hold the others up.
 func (a *Agent) each(ctx context.Context, req LeaseRequest, c client.Command, do func(context.Context, target) LeaseResult) ([]LeaseResult, error) {
-	targets, err := a.targets(ctx, req.NICs, c)
+	targets, err := a.targets(ctx, req, c)
 	if err != nil {
 		return nil, err
 	}
@@ -171,9 +174,6 @@ func (a *Agent) each(ctx context.Context, req LeaseRequest, c client.Command, do
 			continue
 		}
 		wait.Go(func() {
-			if req.Trace {
-				t.l.host.record(true)
-			}
 			out[i] = do(ctx, t)
 			if req.Trace {
 				out[i].Packets = t.l.host.record(false)

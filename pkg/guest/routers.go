@@ -8,6 +8,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
@@ -33,7 +34,11 @@ func (n *managedNIC) listen(ctx context.Context, now clock.Instant) {
 	}
 	h := &hearing{n: n, done: make(chan struct{}), mac: n.nic.MAC}
 	mail := n.a.mail
-	hearer, err := n.a.sys.Routers(n.nic, n.a.clock, h)
+	var trace func(ra.TracedPacket)
+	if show, name := n.a.opts.Trace, n.nic.Name; show != nil {
+		trace = func(p ra.TracedPacket) { show(RouterLine(name, p)) }
+	}
+	hearer, err := n.a.sys.Routers(n.nic, n.a.clock, h, trace)
 	if err != nil {
 		n.deaf(now, err)
 		return

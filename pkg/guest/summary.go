@@ -185,7 +185,7 @@ func (n *managedNIC) status(now clock.Instant) NICStatus {
 		s.State = "address by others"
 	}
 	if what, err := n.problems.worst(); err != nil {
-		s.Problem, s.Cure = fmt.Sprintf("cannot %s: %v", what, err), Report(asFaultOf(n.nic.Name, err)).Cure
+		s.Problem, s.Cure = fmt.Sprintf("cannot %s: %s", what, strings.ReplaceAll(err.Error(), "\n", "; ")), Report(asFaultOf(n.nic.Name, err)).Cure
 	}
 	if n.off != "" {
 		s.Problem, s.Cure = n.off, n.offCure()

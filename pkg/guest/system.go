@@ -8,6 +8,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
@@ -35,8 +36,8 @@ type Network interface {
 	// DHCP opens the client's port on the NIC.
 	DHCP(ctx context.Context, nic link.NIC) (client.Conn, error)
 	// Routers opens the listener to Router Advertisements on the NIC. The methods of host are called
-	// from the goroutine of the Hearer's Run.
-	Routers(nic link.NIC, c clock.Clock, host listener.Host) (Hearer, error)
+	// from the goroutine of the Hearer's Run; so is trace, which is nil when nobody wants to see packets.
+	Routers(nic link.NIC, c clock.Clock, host listener.Host, trace func(ra.TracedPacket)) (Hearer, error)
 }
 
 // A Hearer listens to the Router Advertisements of one NIC; *listener.Runner is one.
