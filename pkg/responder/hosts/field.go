@@ -158,9 +158,6 @@ func (f *fields) condition(tag string) error {
 
 // name takes the machine's name; of two the last counts, as in dnsmasq.
 func (f *fields) name(s string) error {
-	if strings.HasPrefix(s, "dhcp-host=") {
-		return errors.New("leave out dhcp-host=, which belongs into dnsmasq.conf only")
-	}
 	if s == "*" {
 		return errors.New(`"*" is neither a MAC, an address, a lifetime nor a name`)
 	}

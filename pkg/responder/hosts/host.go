@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -52,6 +53,8 @@ type Host struct {
 	// File and Line say where the reservation stands; lines count from 1.
 	File string
 	Line int
+
+	sum uint64 // of the line's text
 }
 
 // Tagged reports whether the line sets the tag.
@@ -60,32 +63,32 @@ func (h *Host) Tagged(tag string) bool { return slices.Contains(h.Tags, tag) }
 // Where is "file:line".
 func (h *Host) Where() string { return fmt.Sprintf("%s:%d", h.File, h.Line) }
 
-// Within returns the host's addresses in the prefix, [::38] completed by it. The prefix must be /64 for
-// such an incomplete address to count.
+// Within returns the host's addresses in the prefix, [::38] completed by it.
 func (h *Host) Within(prefix netip.Prefix) []netip.Addr {
 	var out []netip.Addr
 	for _, a := range h.Addrs {
-		if partial(a) && prefix.Bits() == 64 {
-			a = complete(a, prefix)
-		}
-		if prefix.Contains(a) {
-			out = append(out, a)
+		if b, ok := Within(a, prefix); ok {
+			out = append(out, b)
 		}
 	}
 	return out
+}
+
+// Within returns the address that a line's address stands for in the prefix, and whether there is one.
+// An interface identifier alone ([::38]) is completed by a /64.
+func Within(a netip.Addr, prefix netip.Prefix) (netip.Addr, bool) {
+	if partial(a) && prefix.Bits() == 64 {
+		b, p := a.As16(), prefix.Addr().As16()
+		copy(b[:8], p[:8])
+		a = netip.AddrFrom16(b)
+	}
+	return a, prefix.Contains(a)
 }
 
 // partial reports whether the address is an interface identifier only.
 func partial(a netip.Addr) bool {
 	b := a.As16()
 	return [8]byte(b[:8]) == [8]byte{}
-}
-
-// complete puts the prefix's first 64 bits in front of the address's last.
-func complete(a netip.Addr, prefix netip.Prefix) netip.Addr {
-	b, p := a.As16(), prefix.Addr().As16()
-	copy(b[:8], p[:8])
-	return netip.AddrFrom16(b)
 }
 
 // A Problem is a line that does not hold, or holds otherwise than its writer may think; the other
@@ -109,3 +112,6 @@ func (p Problem) String() string {
 // MaxProblems is how many problems of one file are described; further ones are only counted, in a
 // last Problem.
 const MaxProblems = 100
+
+// errNoNewline is the problem of a file whose last line may be unfinished.
+var errNoNewline = errors.New("the last line has no newline: it holds, but lines that were taken out of the file hold too until it has one")

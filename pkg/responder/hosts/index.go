@@ -127,11 +127,10 @@ func (x *Index) Owner(a netip.Addr) *Host {
 	return &x.hosts[i]
 }
 
-// Conflicts tells of lines that take something from each other: one address for two clients, or two
-// addresses of one /64 for one client. Each is reported at the line that wins, or that repeats another.
-func Conflicts(list []Host) []Problem {
+// conflicts tells of lines that take something from each other: one address in two lines, or two
+// addresses of one /64 for one client. Each is reported at the line that wins.
+func (x *Index) conflicts() []Problem {
 	var out []Problem
-	x := Build(list)
 	for i := range x.hosts {
 		h := &x.hosts[i]
 		for _, a := range h.Addrs {

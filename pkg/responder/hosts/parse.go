@@ -24,10 +24,13 @@ const maxLine = 4096
 // d or w, or `infinite`), set:TAG, `ignore`. Lines that have an IPv4 address and no IPv6 one are passed
 // over in silence, as are empty ones and what follows a #. A line that cannot be understood is a
 // Problem; the others count.
-func Parse(file, text string) ([]Host, []Problem) {
+func Parse(file, text string) ([]Host, []Problem) { return parseFrom(file, text, 1) }
+
+// parseFrom is Parse for a text whose first line is the given one of the file.
+func parseFrom(file, text string, first int) ([]Host, []Problem) {
 	p := parser{file: file, tags: map[string][]string{}}
 	p.hosts = make([]Host, 0, strings.Count(text, "\n")+1)
-	for n := 1; text != ""; n++ {
+	for n := first; text != ""; n++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
 		p.line(n, line)
@@ -60,6 +63,7 @@ func (p *parser) line(n int, text string) {
 	}
 	f := &p.f
 	f.reset(p)
+	f.sum = fnv(text)
 	err := f.read(text)
 	if err == nil && f.use() {
 		err = f.finish(n)
@@ -98,6 +102,7 @@ type fields struct {
 	id    error
 	tags  []string
 	named int // fields that say who
+	sum   uint64
 }
 
 func (f *fields) reset(p *parser) {
@@ -105,9 +110,21 @@ func (f *fields) reset(p *parser) {
 	*f = fields{parser: p, host: h, tags: f.tags[:0]}
 }
 
+// fnv is the FNV-1a hash of a text: it tells lines of one trusted file apart.
+func fnv(text string) uint64 {
+	sum := uint64(14695981039346656037)
+	for i := range len(text) {
+		sum = (sum ^ uint64(text[i])) * 1099511628211
+	}
+	return sum
+}
+
 func (f *fields) read(text string) error {
-	if len(text) > maxLine {
+	switch {
+	case len(text) > maxLine:
 		return fmt.Errorf("longer than %d bytes", maxLine)
+	case strings.HasPrefix(text, "dhcp-host="):
+		return errors.New("leave out dhcp-host=, which belongs into dnsmasq.conf only")
 	}
 	for more := true; more; {
 		var field string
@@ -177,7 +194,7 @@ func (f *fields) finish(n int) error {
 	h := f.host
 	h.Name = strings.Clone(h.Name)
 	h.MACs, h.DUIDs, h.Addrs = f.macs.keep(h.MACs), f.duids.keep(h.DUIDs), f.addrs.keep(h.Addrs)
-	h.File, h.Line = f.file, n
+	h.File, h.Line, h.sum = f.file, n, f.sum
 	f.hosts = append(f.hosts, h)
 	return nil
 }
