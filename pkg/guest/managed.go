@@ -113,6 +113,9 @@ func (n *managedNIC) close(context.Context) {
 // it does not matter in which order things happened.
 func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 	n.checkIPv6()
+	if n.off == "" {
+		n.setSwitches(now) // before the NIC is up: its first moment is when routers are asked
+	}
 	n.bringUp(ctx)
 	if n.off != "" {
 		n.stopClient()
@@ -120,14 +123,11 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		return
 	}
 	if !n.a.passive {
-		n.setSwitches(now)
 		n.guardRoutes(ctx, now)
 		n.listen(ctx, now)
 		n.tellHearing()
 		n.solicitNow()
 		n.tendOnLink(ctx, now)
-	} else {
-		n.setOptimistic()
 	}
 	if !n.a.passive || n.forced { // the one-shot's client begins with the command
 		n.startClient(ctx, now)
@@ -217,7 +217,7 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 	}
 	n.unset, n.unsetAt = false, clock.Never
 	var errs []error
-	for _, s := range n.plan.Switches {
+	for _, s := range n.wantSwitches() {
 		errs = append(errs, n.a.sys.Set(n.nic.Name, s))
 	}
 	err := errors.Join(errs...)
@@ -228,16 +228,19 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 	n.problem("set the kernel's switches", err)
 }
 
-// setOptimistic is what the one-shot command sets: the switch without which an optimistic address is
-// an ordinary one.
-func (n *managedNIC) setOptimistic() {
-	if !n.unset || !n.plan.Settings.OptimisticDAD {
-		return
+// wantSwitches are the switches that are to be set. The one-shot command sets only those without which
+// an optimistic address is an ordinary one.
+func (n *managedNIC) wantSwitches() []sysctl.Setting {
+	if !n.a.passive {
+		return n.plan.Switches
 	}
-	n.unset = false
-	n.problem("set the kernel's switches", errors.Join(
-		n.a.sys.Set(n.nic.Name, sysctl.Setting{Switch: sysctl.OptimisticDAD, Value: "1"}),
-		n.a.sys.Set(n.nic.Name, sysctl.Setting{Switch: sysctl.UseOptimistic, Value: "1"})))
+	var out []sysctl.Setting
+	for _, s := range n.plan.Switches {
+		if s.Switch == sysctl.OptimisticDAD || s.Switch == sysctl.UseOptimistic {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // problems are what stands in the way on a NIC, by what was tried.

@@ -27,15 +27,18 @@ func TestAnAdvertisementIsOneReadableLine(t *testing.T) {
 		want   string
 	}{
 		{
-			"advertisement", ra.TracedPacket{Packet: ra.Packet{Data: packets[0], From: from, HopLimit: ra.HopLimit}},
+			"advertisement",
+			ra.TracedPacket{Packet: ra.Packet{Data: packets[0], From: from, HopLimit: ra.HopLimit}},
 			"eth0 < Router Advertisement from fe80::1 lifetime 30m0s preference medium M [2001:db8::/64 L pref 1h0m0s valid infinite] search domains: 1",
 		},
 		{
-			"forged", ra.TracedPacket{Packet: ra.Packet{Data: packets[0], From: from, HopLimit: 64}},
+			"forged",
+			ra.TracedPacket{Packet: ra.Packet{Data: packets[0], From: from, HopLimit: 64}},
 			"eth0 < Router Advertisement from fe80::1: dropped: hop limit is not 255",
 		},
 		{
-			"solicitation", ra.TracedPacket{Sent: true, Packet: ra.Packet{From: from}, To: ra.AllRouters},
+			"solicitation",
+			ra.TracedPacket{Sent: true, Packet: ra.Packet{From: from}, To: ra.AllRouters},
 			"eth0 > Router Solicitation from fe80::1 to ff02::2",
 		},
 	} {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
-	"github.com/v6guest/v6guest/pkg/link"
 )
 
 // Agent is what the control socket asks.
@@ -161,7 +159,7 @@ func (a *Agent) each(ctx context.Context, req LeaseRequest, c client.Command, do
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel, err := a.bounded(ctx, time.Duration(req.Timeout))
+	bounded, cancel, err := a.bounded(ctx, time.Duration(req.Timeout))
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +172,10 @@ func (a *Agent) each(ctx context.Context, req LeaseRequest, c client.Command, do
 			continue
 		}
 		wait.Go(func() {
-			out[i] = do(ctx, t)
+			out[i] = do(bounded, t)
+			if ctx.Err() != nil && out[i].Fault != nil {
+				out[i].Fault = &FaultReport{Error: t.name + ": interrupted", Exit: ExitFailure}
+			}
 			if req.Trace {
 				out[i].Packets = t.l.host.record(false)
 			}
@@ -236,81 +237,6 @@ func held(s client.Snapshot, _ error) netip.Addr {
 		return netip.Addr{}
 	}
 	return s.Addresses[0].Addr
-}
-
-// asFaultOf gives the error of a command on a NIC its exit code and its cure (decision 15).
-func asFaultOf(nic string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if f, ok := asFault(err); ok {
-		return f
-	}
-	f := &Fault{Err: fmt.Errorf("%s: %w", nic, err), Exit: ExitFailure, Cure: Report(err).Cure}
-	declined, refused := (*client.DeclinedError)(nil), (*client.RefusedError)(nil)
-	switch {
-	case errors.As(err, &declined):
-		f.Exit, f.Cure = ExitInUse, "find the node that uses the address (ping it, look at `ip -6 neigh`), or change the reservation"
-	case errors.As(err, &refused):
-		f.Exit, f.Cure = ExitRefused, fmt.Sprintf("look at the server's reservation for the DUID that `v6guest duid %s` prints", nic)
-	case errors.Is(err, client.ErrNoLink):
-		f.Cure = "look at the cable or virtual switch behind it (ip link), and that it has a link-local address (ip -6 addr)"
-	case errors.Is(err, client.ErrNoServer):
-		f.Exit, f.Cure = ExitNoServer, "look whether a DHCPv6 server serves this network, and whether a firewall drops UDP port 546"
-	case errors.Is(err, client.ErrNoBinding):
-		f.Cure = "v6guest status shows what is leased"
-	case errors.Is(err, link.ErrNoNIC):
-		f.Cure = "it went away; look at `ip link`"
-	case errors.Is(err, fs.ErrPermission):
-		f.Exit, f.Cure = ExitNotPermitted, "run as root"
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		f.Err = fmt.Errorf("%s: nothing was heard in time", nic)
-		f.Exit = ExitNoServer
-	}
-	return f
-}
-
-// A waiter is a wait-online that has not ended.
-type waiter struct {
-	asked  clock.Instant
-	again  clock.Instant
-	ctx    context.Context
-	answer chan<- Online
-}
-
-// WaitOnline ends when decision 6 says so.
-func (a *Agent) WaitOnline(ctx context.Context) (Online, error) {
-	if err := a.settled(ctx); err != nil {
-		return Online{}, err
-	}
-	answer := make(chan Online, 1)
-	a.mail.post(func() {
-		a.waiters = append(a.waiters, &waiter{asked: a.clock.Now(), ctx: ctx, answer: answer})
-	})
-	select {
-	case o := <-answer:
-		return o, nil
-	case <-ctx.Done():
-		return Online{}, ctx.Err()
-	}
-}
-
-// answerWaiters ends every wait whose end has come, and forgets those whose asker is gone.
-func (a *Agent) answerWaiters(now clock.Instant) {
-	kept := a.waiters[:0]
-	for _, w := range a.waiters {
-		o, again, done := judgeOnline(a.onlineFacts(now, w.asked))
-		switch {
-		case w.ctx.Err() != nil:
-		case done:
-			w.answer <- o
-		default:
-			w.again = again
-			kept = append(kept, w)
-		}
-	}
-	clear(a.waiters[len(kept):])
-	a.waiters = kept
 }
 
 // releaseOnStop releases where the configuration asks for it, on all NICs at once, each bounded by the
