@@ -251,7 +251,7 @@ func (d *detector) profileClaim(nic NIC, uuid, why string) claim {
 		}
 	}
 	if uuid != "" {
-		return claimed(NetworkManager, "", why, "profile "+uuid+" is in no file: NetworkManager made it by itself")
+		return claimed(NetworkManager, "", why, "profile "+uuid+" is in no file of the user's")
 	}
 	if n := d.netplanOf(nic, "NetworkManager"); n != nil && d.Moment == Image {
 		name := "/run/NetworkManager/system-connections/netplan-" + n.id + ".nmconnection"

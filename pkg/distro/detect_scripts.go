@@ -136,7 +136,7 @@ func (d *detector) ifupClient(nic NIC) string {
 	wanted := false
 	for _, s := range d.interfaces.of(nic.Name, "") {
 		_, use := s.option("use")
-		wanted = wanted || s.word(3) == "dhcp" || use || s.word(2) == "inet6" && s.word(3) == "auto"
+		wanted = wanted || s.word(3) == "dhcp" || use
 	}
 	if !wanted {
 		return ""

@@ -65,15 +65,3 @@ func (c *dhcpcdConf) denies(nic string) int {
 	}
 	return 0
 }
-
-// firstBlock is the index of the line that begins the first block, behind the last line if there is none.
-func (c *dhcpcdConf) firstBlock() int {
-	for i, line := range c.lines {
-		text, _, _ := strings.Cut(line, "#")
-		words := strings.Fields(text)
-		if len(words) > 0 && slices.Contains([]string{"interface", "ssid", "profile", "arping"}, words[0]) {
-			return i
-		}
-	}
-	return len(c.lines)
-}

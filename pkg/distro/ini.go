@@ -108,18 +108,17 @@ func (f *iniFile) has(section string) bool {
 }
 
 // set gives key a value: in the line that holds, else behind the last key of the last section of that
-// name, else in a new section at the end. It reports whether the file changed.
-func (f *iniFile) set(section, key, value string) bool {
+// name, else in a new section at the end.
+func (f *iniFile) set(section, key, value string) {
 	if old, ok := f.get(section, key); ok {
 		if old == value {
-			return false
+			return
 		}
 		f.replace(section, key, value)
 	} else {
 		f.add(section, key, value)
 	}
 	*f = *parseINI(joinLines(f.lines), false)
-	return true
 }
 
 // replace rewrites the line of key that holds; the blanks around "=" stay.
@@ -151,16 +150,15 @@ func (f *iniFile) add(section, key, value string) {
 	f.lines = insertLines(f.lines, len(f.lines), head...)
 }
 
-// unset takes every assignment of key away. It reports whether there was one.
-func (f *iniFile) unset(section, key string) bool {
-	changed := false
-	for {
-		n := f.line(section, key)
-		if n == 0 {
-			return changed
-		}
+// unset takes every assignment of key away, and a section that is empty then.
+func (f *iniFile) unset(section, key string) {
+	for n := f.line(section, key); n > 0; n = f.line(section, key) {
 		*f = *parseINI(joinLines(slices.Delete(f.lines, n-1, n)), false)
-		changed = true
+	}
+	for i := range slices.Backward(f.sections) {
+		if s := f.sections[i]; s.name == section && len(s.keys) == 0 {
+			*f = *parseINI(joinLines(slices.Delete(f.lines, s.start, s.start+1)), false)
+		}
 	}
 }
 

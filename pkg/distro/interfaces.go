@@ -284,8 +284,9 @@ func (n *interfaces) mapping(nic string) *stanza {
 	return nil
 }
 
-// master is the stanza of a bond or bridge that the NIC is a port of; nil if there is none.
-func (n *interfaces) master(nic string) (*stanza, option) {
+// master is the bond or bridge that the NIC is a port of, with the stanza and the option that say so; the
+// name is empty if there is none.
+func (n *interfaces) master(nic string) (string, *stanza, option) {
 	for _, s := range n.stanzas {
 		if s.keyword() != "iface" || s.word(1) == nic {
 			continue
@@ -294,15 +295,15 @@ func (n *interfaces) master(nic string) (*stanza, option) {
 			switch strings.ReplaceAll(o.key, "_", "-") {
 			case "bridge-ports", "bond-slaves", "slaves", "bond-ports", "ovs-ports", "ovs-bonds":
 				if slices.ContainsFunc(strings.Fields(o.value), func(p string) bool { return p == nic || fnmatch(p, nic) }) {
-					return s, o
+					return s.word(1), s, o
 				}
 			}
 		}
 	}
 	for _, s := range n.of(nic, "") {
 		if o, ok := s.option("bond-master"); ok && o.value != "none" {
-			return s, o
+			return o.value, s, o
 		}
 	}
-	return nil, option{}
+	return "", nil, option{}
 }

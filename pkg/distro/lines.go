@@ -57,26 +57,23 @@ const (
 	markEnd   = "# v6guest end "
 )
 
-// withoutMarked takes every marked region out of a file, with the blank line that stands before it.
-func withoutMarked(lines []string) []string {
-	var out []string
-	inside := false
-	for _, line := range lines {
-		text := strings.TrimSpace(line)
-		switch {
-		case strings.HasPrefix(text, markBegin):
-			inside = true
-			if n := len(out); n > 0 && strings.TrimSpace(out[n-1]) == "" {
-				out = out[:n-1]
-			}
-		case strings.HasPrefix(text, markEnd) && inside:
-			inside = false
-		case !inside:
-			out = append(out, line)
+// withoutMarked takes the marked region of a NIC out of a file, with the blank line that stands before it.
+// A region whose end somebody took away is nobody's.
+func withoutMarked(lines []string, nic string) []string {
+	start, end := -1, -1
+	for i, line := range lines {
+		switch strings.TrimSpace(line) {
+		case markBegin + nic:
+			start, end = i, -1
+		case markEnd + nic:
+			end = i + 1
 		}
 	}
-	if inside { // an end that somebody took away: nothing is known to be ours
+	if start < 0 || end < start {
 		return lines
 	}
-	return out
+	if start > 0 && strings.TrimSpace(lines[start-1]) == "" {
+		start--
+	}
+	return slices.Delete(slices.Clone(lines), start, end)
 }

@@ -125,15 +125,15 @@ func (f *shellFile) get(key string) (string, bool) {
 }
 
 // set gives key a value: in the line that holds, in its quotes, else in a new line at the end, quoted
-// only if it must be. It reports whether the file changed.
-func (f *shellFile) set(key, value string) bool {
+// only if it must be.
+func (f *shellFile) set(key, value string) {
 	v := f.last(key)
 	switch {
 	case v == nil:
 		f.add(key, value)
-		return true
+		return
 	case v.value == value:
-		return false
+		return
 	}
 	quote := v.quote
 	if quote == "" && strings.ContainsAny(value, " \t") {
@@ -142,7 +142,6 @@ func (f *shellFile) set(key, value string) bool {
 	line := f.lines[v.line]
 	f.lines[v.line] = v.indent + key + "=" + quote + value + quote + v.rest + line[len(body(line)):]
 	v.value, v.quote = value, quote
-	return true
 }
 
 // add appends an assignment, in the quotes that the file's other values have.
@@ -161,16 +160,6 @@ func (f *shellFile) add(key, value string) {
 // allQuoted reports whether every value of the file is quoted, in one way.
 func (f *shellFile) allQuoted() bool {
 	return !slices.ContainsFunc(f.values, func(v shellValue) bool { return v.quote == "" || v.quote != f.values[0].quote })
-}
-
-// unset takes every assignment of key away. It reports whether there was one.
-func (f *shellFile) unset(key string) bool {
-	changed := false
-	for f.last(key) != nil {
-		*f = *parseShell(joinLines(slices.Delete(f.lines, f.last(key).line, f.last(key).line+1)))
-		changed = true
-	}
-	return changed
 }
 
 // bytes is the file.

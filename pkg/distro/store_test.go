@@ -418,14 +418,14 @@ func checkAfterKill(t *testing.T, root string, n int) {
 }
 
 func TestAFailureOfOneActionLeavesEverythingAsItWas(t *testing.T) {
-	root, s := newRoot(t, threeFiles)
+	_, s := newRoot(t, threeFiles)
 	total := killAt(s, 1<<30)
 	if err := s.Apply(threeChanges(t, s)); err != nil {
 		t.Fatal(err)
 	}
 	before := map[string]string{"/": "", "/etc/": "", "/etc/a": "a\n", "/etc/b": "b\n", "/etc/c": "c\n"}
 	for n := range *total {
-		root, s = newRoot(t, threeFiles)
+		root, s := newRoot(t, threeFiles)
 		i := 0
 		s.disk.at = func(string, string) error {
 			if i++; i == n+1 {

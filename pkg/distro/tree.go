@@ -161,6 +161,11 @@ func (t *Tree) Exists(name string) bool {
 	if b, ok := t.over[real]; ok {
 		return b != nil
 	}
+	for name, b := range t.over { // a folder that a plan will make
+		if b != nil && strings.HasPrefix(name, real+"/") {
+			return true
+		}
+	}
 	_, err = fs.Stat(t.fsys, inFS(real))
 	return err == nil
 }
@@ -200,8 +205,9 @@ func (t *Tree) List(dir string) []string {
 		}
 	}
 	for name, b := range t.over {
-		if path.Dir(name) == real && b != nil {
-			names = append(names, path.Base(name))
+		if below, ok := strings.CutPrefix(name, strings.TrimSuffix(real, "/")+"/"); ok && b != nil {
+			first, _, _ := strings.Cut(below, "/")
+			names = append(names, first)
 		}
 	}
 	slices.Sort(names)
