@@ -2,6 +2,8 @@ package hosts_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -153,21 +155,7 @@ func TestWatcherFollowsALinkThatIsReplaced(t *testing.T) {
 
 func TestWatcherWantsTheFolderAbove(t *testing.T) {
 	_, err := hosts.NewWatcher(filepath.Join(t.TempDir(), "none", "hosts"), clocktest.New(0))
-	if err == nil || !os.IsNotExist(unwrapAll(err)) {
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("error %v, want one of a missing folder", err)
-	}
-}
-
-// unwrapAll returns the innermost error.
-func unwrapAll(err error) error {
-	for {
-		switch e := err.(type) {
-		case interface{ Unwrap() error }:
-			err = e.Unwrap()
-		case interface{ Unwrap() []error }:
-			err = e.Unwrap()[0]
-		default:
-			return err
-		}
 	}
 }

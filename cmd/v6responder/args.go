@@ -1,0 +1,101 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// reorder puts each option where the library looks for it: global ones before the command, the
+// command's own behind its name, arguments last. The library takes an option that follows an argument
+// for another argument (`lease eth0 --json` would lease on a NIC called --json), and people write
+// options where they think of them.
+func reorder(app *cli.App, args []string) ([]string, error) {
+	if len(args) == 0 {
+		return []string{app.Name}, nil
+	}
+	var (
+		global, own, rest []string
+		command           *cli.Command
+	)
+	for i := 1; i < len(args); i++ {
+		a := args[i]
+		switch {
+		case a == "--":
+			rest = append(rest, args[i+1:]...)
+			i = len(args)
+		case len(a) > 1 && a[0] == '-':
+			name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+			if name == "help" || name == "h" {
+				return help(args[0], command), nil
+			}
+			f, isOwn := findFlag(app, command, name)
+			if f == nil {
+				return nil, usagef("unknown option %s%s", a, ofCommand(command))
+			}
+			taken := []string{a}
+			if takesValue(f) && !hasValue {
+				if i++; i == len(args) {
+					return nil, usagef("option %s needs a value", a)
+				}
+				taken = append(taken, args[i])
+			}
+			if isOwn {
+				own = append(own, taken...)
+			} else {
+				global = append(global, taken...)
+			}
+		case command == nil && len(rest) == 0:
+			if command = app.Command(a); command == nil {
+				rest = append(rest, a)
+			}
+		default:
+			rest = append(rest, a)
+		}
+	}
+	out := append([]string{args[0]}, global...)
+	if command != nil {
+		out = append(append(out, command.Name), own...)
+	} else {
+		out = append(out, own...)
+	}
+	if len(rest) > 0 {
+		out = append(append(out, "--"), rest...)
+	}
+	return out, nil
+}
+
+// help asks for the help of a command, or of the whole; the library would take arguments for topics.
+func help(program string, command *cli.Command) []string {
+	if command == nil {
+		return []string{program, "--help"}
+	}
+	return []string{program, command.Name, "--help"}
+}
+
+// findFlag looks for a flag among the command's own and then among the global ones.
+func findFlag(app *cli.App, command *cli.Command, name string) (f cli.Flag, own bool) {
+	has := func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }
+	if command != nil {
+		if i := slices.IndexFunc(command.Flags, has); i >= 0 {
+			return command.Flags[i], true
+		}
+	}
+	if i := slices.IndexFunc(app.Flags, has); i >= 0 {
+		return app.Flags[i], false
+	}
+	return nil, false
+}
+
+func takesValue(f cli.Flag) bool {
+	d, ok := f.(cli.DocGenerationFlag)
+	return ok && d.TakesValue()
+}
+
+func ofCommand(c *cli.Command) string {
+	if c == nil {
+		return ""
+	}
+	return " of " + c.Name
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/urfave/cli/v2"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/responder"
+)
+
+func (e *env) serveCommand() *cli.Command {
+	return &cli.Command{
+		Name: "serve", Usage: "serve the configured networks until stopped",
+		Description: "SIGHUP, as `v6responder reload`, reads the hosts anew. SIGTERM stops: guests are told that this router is\n" +
+			"none any more. SIGUSR1 stops for a restart, without telling them (systemd: RestartKillSignal=SIGUSR1).",
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			log, err := e.logger(c)
+			if err != nil {
+				return err
+			}
+			cfg, err := responder.LoadConfig(c.String("config"))
+			if err != nil {
+				return err
+			}
+			for _, w := range cfg.Warnings {
+				log.Warn("configuration", "problem", w)
+			}
+			opts := responder.Options{
+				Config: cfg, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
+				Ready: func() { notify(log, daemon.SdNotifyReady) },
+			}
+			if c.Bool("verbose") {
+				opts.Trace = func(line string) { _, _ = io.WriteString(e.stderr, line+"\n") } // as the log does
+			}
+			return e.serve(c.Context, c.String("run-dir"), opts)
+		},
+	}
+}
+
+// serve runs the server with its control socket.
+func (e *env) serve(ctx context.Context, runDir string, opts responder.Options) error {
+	l, err := responder.ListenControl(runDir)
+	if err != nil {
+		return err
+	}
+	s := responder.NewServer(opts)
+	helpers, stop := context.WithCancel(context.WithoutCancel(ctx))
+	controlled := make(chan error, 1)
+	go func() { controlled <- s.ServeControl(helpers, l) }()
+	go e.rereadOnHangup(helpers, opts.Log, s)
+	err = s.Serve(ctx)
+	notify(opts.Log, daemon.SdNotifyStopping)
+	stop()
+	return errors.Join(err, <-controlled)
+}
+
+// rereadOnHangup reads the hosts anew at each SIGHUP.
+func (e *env) rereadOnHangup(ctx context.Context, log *slog.Logger, s *responder.Server) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.hangups:
+		}
+		if summary, err := s.Reread(ctx); err != nil {
+			log.Warn("hosts not read anew", "error", err)
+		} else {
+			log.Info("hosts read anew", "lines", summary.Lines, "problems", len(summary.Problems))
+		}
+	}
+}
+
+// notify tells systemd, where it asked for that. NOTIFY_SOCKET stays set for the next call.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd is not told", "state", state, "socket", os.Getenv("NOTIFY_SOCKET"), "error", err)
+	}
+}
+
+func (e *env) reloadCommand() *cli.Command {
+	return &cli.Command{
+		Name: "reload", Usage: "make the running server read its hosts anew, each file as it stands now",
+		Flags:        []cli.Flag{jsonFlag()},
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			summary, err := responder.Reload(c.Context, c.String("run-dir"))
+			if err != nil {
+				return err
+			}
+			if c.Bool("json") {
+				return printJSON(e.stdout, summary)
+			}
+			for _, p := range summary.Problems {
+				_, _ = fmt.Fprintf(e.stderr, "v6responder: %s\n", printable(p)) // the summary counts them too
+			}
+			_, err = fmt.Fprintf(e.stdout, "%d hosts lines in force, %d problems\n", summary.Lines, len(summary.Problems))
+			return err
+		},
+	}
+}

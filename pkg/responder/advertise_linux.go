@@ -1,0 +1,163 @@
+package responder
+
+import (
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/ra"
+	"github.com/v6guest/v6guest/pkg/ra/sender"
+)
+
+// An advertising is the sender of Router Advertisements on one NIC.
+type advertising struct {
+	runner *sender.Runner
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has ended
+
+	up     netip.Addr // the address that it sends from; the zero Addr while it is told not to
+	mtu    int
+	routes bool // whether the NIC forwards, as it was told
+}
+
+// sender is what the configuration says to the sender.
+func (n *NetworkConfig) sender() sender.Config {
+	c := sender.DefaultConfig()
+	c.MaxInterval, c.MinInterval = n.RA.MaxInterval, n.RA.MinInterval
+	c.Managed, c.Other = n.RA.Managed, n.RA.Other
+	c.RouterLifetime, c.MTU = n.RA.RouterLifetime, n.RA.MTU
+	c.Preference = map[string]ra.Preference{"low": ra.Low, "medium": ra.Medium, "high": ra.High}[n.RA.RouterPreference]
+	c.Prefixes = []ra.Prefix{{
+		Prefix: n.Prefix, OnLink: true, Preferred: n.RA.PrefixPreferred, Valid: n.RA.PrefixValid,
+	}}
+	if n.RA.DNS && len(n.DNS) > 0 {
+		c.RDNSS = []ra.RDNSS{{Servers: n.DNS}}
+	}
+	if n.RA.DNS && len(n.Search) > 0 {
+		c.DNSSL = []ra.DNSSL{{Domains: n.Search}}
+	}
+	return c
+}
+
+// advertise makes the sender follow how the NIC is now.
+func (p *port) advertise() error {
+	if !p.network.RA.Send || p.conn == nil {
+		return nil
+	}
+	if p.ra == nil {
+		if err := p.startAdvertising(); err != nil {
+			return err
+		}
+	}
+	if p.ra == nil {
+		return nil
+	}
+	if routes, known := p.forwards[p.nic.Index]; known && routes != p.ra.routes {
+		p.ra.routes = routes
+		p.ra.runner.Notify(sender.Forwarding{On: routes})
+	}
+	var from netip.Addr
+	if p.nic.Up && p.nic.Carrier && len(p.local) > 0 {
+		from = p.local[0]
+	}
+	switch {
+	case from == p.ra.up && p.nic.MTU == p.ra.mtu:
+	case from.IsValid():
+		p.ra.runner.Notify(sender.LinkUp{LinkLocal: from, MTU: p.nic.MTU})
+	default:
+		p.ra.runner.Notify(sender.LinkDown{})
+	}
+	p.ra.up, p.ra.mtu = from, p.nic.MTU
+	return nil
+}
+
+// startAdvertising opens the socket and starts the sender.
+func (p *port) startAdvertising() error {
+	conn, err := ra.Open(p.nic.Name, p.nic.Index, ra.Router)
+	if errors.Is(err, unix.ENODEV) {
+		return nil // gone again; an event will tell
+	}
+	if err != nil {
+		return notPermitted(err)
+	}
+	var seed [32]byte
+	_, _ = crand.Read(seed[:]) // never fails
+	// Read, not heard: a first advertisement that is no router's would cost guests their route.
+	routes := forwardsNow(p.nic.Name)
+	engine, err := sender.New(sender.EngineConfig{
+		Config: p.network.sender(), Rand: rand.New(rand.NewChaCha8(seed)), MAC: p.nic.MAC, Forwarding: routes,
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("network %s: %w", p.network.Name, err), conn.Close())
+	}
+	runner, err := sender.NewRunner(sender.RunnerConfig{
+		Engine: engine, Conn: conn, Clock: p.opts.Clock, Host: raHost{p.log}, Trace: p.traceRA(),
+	})
+	if err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &advertising{runner: runner, cancel: cancel, done: make(chan struct{}), routes: routes}
+	p.ra = a
+	p.spawn(func() {
+		err := runner.Run(ctx)
+		close(a.done)
+		if err != nil {
+			p.log.Warn("router advertisements have ended", "error", err)
+		}
+		p.tell(func() {
+			if p.ra == a { // by itself: the next event of the NIC starts it anew
+				p.ra = nil
+			}
+		})
+	})
+	return nil
+}
+
+// cease ends the sender. For good, guests are told first that this router is none any more; that can
+// take three seconds, which the caller awaits.
+func (p *port) cease(restart bool) (wait func()) {
+	if p.ra == nil {
+		return func() {}
+	}
+	a := p.ra
+	p.ra = nil
+	if restart {
+		a.cancel()
+	} else {
+		a.runner.Notify(sender.Stop{Final: true})
+	}
+	return func() {
+		<-a.done
+		a.cancel()
+	}
+}
+
+// traceRA shows advertisements and solicitations, if that was asked for.
+func (p *port) traceRA() func(ra.TracedPacket) {
+	if p.opts.Trace == nil {
+		return nil
+	}
+	name, trace := p.network.Interface, p.opts.Trace
+	return func(t ra.TracedPacket) {
+		if t.Sent {
+			trace(fmt.Sprintf("%s > %s: %s", name, t.To, t.Packet))
+		} else {
+			trace(fmt.Sprintf("%s < %s: %s", name, t.Packet.From, t.Packet))
+		}
+	}
+}
+
+// A raHost takes in what the sender reports.
+type raHost struct{ log *slog.Logger }
+
+// Report writes it to the log.
+func (h raHost) Report(r sender.Report) {
+	h.log.LogAttrs(context.Background(), r.Level, r.Message, r.Attrs...)
+}

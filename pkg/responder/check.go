@@ -1,0 +1,118 @@
+package responder
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// check says what does not fit together. Errors begin with file and line, and are joined.
+func check(c *Config, server *section, at []section) error {
+	if len(c.Networks) == 0 {
+		return errors.New("no network is configured; write a section [network NAME] with interface and prefix")
+	}
+	var errs []error
+	for i := range c.Networks {
+		n := &c.Networks[i]
+		s := checker{section: &at[i], errs: &errs, config: c}
+		s.prefix(n)
+		s.link(n)
+		s.lifetimes(n)
+		for j := range i {
+			s.beside(n, &c.Networks[j])
+		}
+		if n.Assign == AssignHosts && c.Hosts == "" {
+			s.warn("assign", "no hosts file is set in [server]: nobody gets an address in network %s", n.Name)
+		}
+	}
+	if c.Identity == IdentityFrame && c.AnyFrame {
+		s := checker{section: server, errs: &errs, config: c}
+		s.fail("verify_frame", "with identity = frame the frame's MAC is the identity; take verify_frame = no out")
+	}
+	return errors.Join(errs...)
+}
+
+// A checker tells of one section.
+type checker struct {
+	*section
+	errs   *[]error
+	config *Config
+}
+
+// at is where the key stands, or its section if it is not given.
+func (s *checker) at(key string) string {
+	if v, ok := s.keys[key]; ok {
+		return v.where
+	}
+	return s.where
+}
+
+func (s *checker) fail(key, format string, args ...any) {
+	*s.errs = append(*s.errs, fmt.Errorf("%s: %s", s.at(key), fmt.Sprintf(format, args...)))
+}
+
+func (s *checker) warn(key, format string, args ...any) {
+	s.config.Warnings = append(s.config.Warnings, s.at(key)+": "+fmt.Sprintf(format, args...))
+}
+
+func (s *checker) prefix(n *NetworkConfig) {
+	bits := n.Prefix.Bits()
+	switch {
+	case !n.Prefix.IsValid():
+		s.fail("prefix", "network %s has no prefix; write prefix = 2001:db8:1::/64", n.Name)
+	case bits != 64 && n.Assign == AssignEUI64:
+		s.fail("prefix", "%s is no /64, of which alone assign = eui64 can make addresses", n.Prefix)
+	case bits != 64 && !n.anyPrefix:
+		s.fail("prefix", "%s is no /64; if it shall be so, write allow_any_prefix = yes", n.Prefix)
+	}
+}
+
+// link checks how the network is reached.
+func (s *checker) link(n *NetworkConfig) {
+	if n.Interface != "" {
+		return
+	}
+	if len(s.config.TrustedRelays) == 0 {
+		s.fail("interface", "network %s has no interface, and no trusted_relays are set in [server]", n.Name)
+	}
+	if v, ok := s.keys["send_ra"]; ok && n.RA.Send {
+		s.fail("send_ra", "send_ra = %s needs an interface", v.text)
+	}
+	n.RA.Send = false
+}
+
+func (s *checker) lifetimes(n *NetworkConfig) {
+	if n.Preferred > n.Valid {
+		s.fail("preferred_lifetime", "preferred_lifetime is longer than valid_lifetime")
+	}
+	if n.RA.PrefixPreferred > n.RA.PrefixValid {
+		s.fail("prefix_preferred_lifetime", "prefix_preferred_lifetime is longer than prefix_valid_lifetime")
+	}
+	if n.RA.MinInterval == 0 { // RFC 4861, section 6.2.1
+		n.RA.MinInterval = n.RA.MaxInterval / 3
+		if n.RA.MaxInterval < 9*time.Second {
+			n.RA.MinInterval = n.RA.MaxInterval * 3 / 4
+		}
+	}
+	if n.RA.MinInterval > n.RA.MaxInterval*3/4 {
+		s.fail("ra_min_interval", "ra_min_interval is more than 0.75 of ra_max_interval")
+	}
+	if l := n.RA.RouterLifetime; l != 0 && l < n.RA.MaxInterval {
+		s.fail("router_lifetime", "router_lifetime is shorter than ra_max_interval: guests would lose their default route between two advertisements")
+	}
+	if n.Preferred == wire.Infinite {
+		s.warn("preferred_lifetime", "clients of infinite lifetimes never renew: they notice a change only when they start")
+	}
+}
+
+// beside checks a network against one that stands before it.
+func (s *checker) beside(n, other *NetworkConfig) {
+	if n.Interface != "" && n.Interface == other.Interface {
+		s.fail("interface", "%s is the interface of network %s already", n.Interface, other.Name)
+	}
+	if n.Prefix.IsValid() && other.Prefix.IsValid() && n.Prefix.Overlaps(other.Prefix) {
+		s.fail("prefix", "%s overlaps %s of network %s", n.Prefix, other.Prefix, other.Name)
+	}
+}

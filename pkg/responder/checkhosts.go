@@ -1,0 +1,74 @@
+package responder
+
+import (
+	"fmt"
+
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+)
+
+// A Check is what check-config finds in a configuration that can be used.
+type Check struct {
+	Networks int      `json:"networks"`
+	Lines    int      `json:"hosts_lines"` // that are in force
+	Errors   []string `json:"errors"`      // hosts lines that are left out
+	Warnings []string `json:"warnings"`
+}
+
+// CheckHosts reads the hosts as they stand and says what in them, and in the configuration, is or may
+// be a mistake.
+func CheckHosts(c *Config) Check {
+	out := Check{Networks: len(c.Networks), Errors: []string{}, Warnings: append([]string{}, c.Warnings...)}
+	if c.AnyFrame {
+		out.Warnings = append(out.Warnings, "verify_frame = no: any guest can take the address of any other by its DUID")
+	}
+	if c.Hosts == "" {
+		return out
+	}
+	u := hosts.Load(c.Hosts)
+	out.Lines = u.Index.Len()
+	for _, p := range u.Problems {
+		if p.Warning {
+			out.Warnings = append(out.Warnings, p.String())
+		} else {
+			out.Errors = append(out.Errors, p.String())
+		}
+	}
+	more := 0
+	for h := range u.Index.All() {
+		for _, w := range c.doubts(h) {
+			if more++; more <= hosts.MaxProblems {
+				out.Warnings = append(out.Warnings, h.Where()+": "+w)
+			}
+		}
+	}
+	if more > hosts.MaxProblems {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%d more doubtful lines", more-hosts.MaxProblems))
+	}
+	return out
+}
+
+// doubts says what about a line will not work as its writer may hope.
+func (c *Config) doubts(h *hosts.Host) []string {
+	var out []string
+	for _, a := range h.Addrs {
+		if reservedID(a) {
+			out = append(out, fmt.Sprintf("[%s] has an interface identifier that RFC 5453 reserves", a))
+		}
+		inside := false
+		for i := range c.Networks {
+			_, ok := hosts.Within(a, c.Networks[i].Prefix)
+			inside = inside || ok
+		}
+		if !inside {
+			out = append(out, fmt.Sprintf("[%s] is in no network's prefix", a))
+		}
+	}
+	for _, d := range h.DUIDs {
+		if c.Identity == IdentityFrame {
+			out = append(out, fmt.Sprintf("id:%s: with identity = frame only MACs and DUID-LLs count", d))
+		} else if !c.AnyFrame {
+			out = append(out, fmt.Sprintf("id:%s: holds no MAC, so that the frame cannot prove whose it is; any guest can claim it", d))
+		}
+	}
+	return out
+}

@@ -1,0 +1,157 @@
+package responder
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// controlSocket is the unix socket in the run folder over which the commands ask the running server,
+// by JSON over HTTP.
+const controlSocket = "control.sock"
+
+// pathReload is where POST reads the hosts anew; the answer is a HostsSummary.
+const pathReload = "/v1/reload"
+
+// controlTimeout bounds one request, a million hosts included.
+const controlTimeout = 2 * time.Minute
+
+// ErrNotRunning says that no server answers at the control socket.
+var ErrNotRunning = errors.New("no v6responder is running")
+
+// A failure is the answer to a request that failed.
+type failure struct {
+	Error string `json:"error"`
+}
+
+// ListenControl opens the control socket in dir, for its owner only. A socket that nobody answers at is
+// replaced; where a server does answer, the error is a Fault.
+func ListenControl(dir string) (net.Listener, error) {
+	name := filepath.Join(dir, controlSocket)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, controlFault(fmt.Errorf("control socket: %w", err))
+	}
+	if c, err := net.Dial("unix", name); err == nil {
+		_ = c.Close()
+		return nil, &Fault{
+			Err:  fmt.Errorf("control socket %s: another v6responder is running", name),
+			Cure: "stop that one, or give this one a folder of its own by --run-dir",
+		}
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, controlFault(fmt.Errorf("control socket: %w", err))
+	}
+	l, err := net.Listen("unix", name)
+	if err != nil {
+		return nil, controlFault(fmt.Errorf("control socket: %w", err))
+	}
+	// Until now nobody but root and the owner can have connected in a folder of mode 0755 to a socket
+	// that nobody serves; from now on the kernel refuses others.
+	if err := os.Chmod(name, 0o600); err != nil {
+		return nil, controlFault(errors.Join(fmt.Errorf("control socket: %w", err), l.Close()))
+	}
+	return l, nil
+}
+
+func controlFault(err error) error {
+	f := &Fault{Err: err, Cure: "name a folder that can be written to by --run-dir"}
+	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
+		f.Exit = ExitNotPermitted
+	}
+	return f
+}
+
+// ServeControl answers requests until the context ends, and closes the listener.
+func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+pathReload, func(w http.ResponseWriter, r *http.Request) {
+		summary, err := s.Reread(r.Context())
+		if err != nil {
+			answer(w, http.StatusInternalServerError, failure{err.Error()})
+			return
+		}
+		answer(w, http.StatusOK, summary)
+	})
+	srv := &http.Server{
+		Handler: mux, ReadHeaderTimeout: controlTimeout, ReadTimeout: controlTimeout, MaxHeaderBytes: 16 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, status int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, `{"error":"internal"}`, http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(b, '\n')) // whoever asked has gone
+}
+
+// Reload asks the server that runs with the run folder dir to read its hosts anew, and returns what is in
+// force then. Where none runs the error is a Fault with ErrNotRunning.
+func Reload(ctx context.Context, dir string) (HostsSummary, error) {
+	name := filepath.Join(dir, controlSocket)
+	client := http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", name)
+		},
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://v6responder"+pathReload, nil)
+	if err != nil {
+		return HostsSummary{}, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return HostsSummary{}, connectFault(name, err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
+	if err != nil {
+		return HostsSummary{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var f failure
+		_ = json.Unmarshal(b, &f) // else the status says enough
+		return HostsSummary{}, fmt.Errorf("%s: %s %s", name, resp.Status, f.Error)
+	}
+	var out HostsSummary
+	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&out); err != nil {
+		return HostsSummary{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return out, nil
+}
+
+// connectFault says why nobody answered.
+func connectFault(name string, err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		return &Fault{
+			Err:  fmt.Errorf("%s: %w", name, ErrNotRunning),
+			Cure: "start it, or name its run folder by --run-dir",
+		}
+	case errors.Is(err, fs.ErrPermission):
+		return &Fault{Err: fmt.Errorf("%s: %w", name, fs.ErrPermission), Cure: "run it as root", Exit: ExitNotPermitted}
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}

@@ -1,0 +1,97 @@
+package responder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// duidFile is where the server's DUID is kept, in the state folder. It stays the same when the NIC that
+// it was made of is replaced (RFC 9915, section 11).
+const duidFile = "server-duid.json"
+
+// duidFormat is the format of the file; a newer one is refused.
+const duidFormat = 1
+
+// A storedDUID is what the file holds.
+type storedDUID struct {
+	Format int       `json:"format"`
+	DUID   wire.DUID `json:"duid"`
+}
+
+// loadDUID reads the DUID that was kept in the folder; "" if there is none yet. A file that cannot be
+// understood is an error, since another DUID would make the server another one for every client.
+func loadDUID(dir string) (wire.DUID, error) {
+	name := filepath.Join(dir, duidFile)
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("server DUID: %w", err)
+	}
+	var s storedDUID
+	err = json.Unmarshal(b, &s)
+	switch {
+	case err == nil && s.Format > duidFormat:
+		err = fmt.Errorf("format %d is newer than this program", s.Format)
+	case err == nil && (s.Format < 1 || !s.DUID.Valid()):
+		err = errors.New("it holds no DUID")
+	}
+	if err != nil {
+		return "", &Fault{
+			Err:  fmt.Errorf("server DUID: %s: %w", name, err),
+			Cure: "write the server's DUID into [server] as duid = …, or remove the file to begin with a new one",
+		}
+	}
+	return s.DUID, nil
+}
+
+// saveDUID keeps the DUID: on disk, under its final name, before it returns.
+func saveDUID(dir string, duid wire.DUID) error {
+	b, err := json.Marshal(storedDUID{duidFormat, duid})
+	if err == nil {
+		err = writeDurably(filepath.Join(dir, duidFile), append(b, '\n'))
+	}
+	if err != nil {
+		return &Fault{
+			Err:  fmt.Errorf("keep the server DUID: %w", err),
+			Cure: fmt.Sprintf("make %s a folder that can be written to, or write duid = %s into [server]", dir, duid),
+		}
+	}
+	return nil
+}
+
+// writeDurably replaces a file so that either the old or the new content survives a power cut.
+func writeDurably(name string, b []byte) (err error) {
+	dir := filepath.Dir(name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

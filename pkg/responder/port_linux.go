@@ -1,0 +1,301 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// A port is a NIC that is served, be it there or not.
+type port struct {
+	*Server
+	network *NetworkConfig
+	log     *slog.Logger
+
+	nic   link.NIC     // its Index is 0 while it is not there
+	conn  *packetConn  // nil while it is not there
+	local []netip.Addr // its usable link-local addresses
+	ra    *advertising // nil while no advertisements are sent
+}
+
+// linkEvent follows the served NICs: they come, go, come back under another index, are renamed.
+func (s *Server) linkEvent(ev link.Event) error {
+	switch ev := ev.(type) {
+	case link.NICChanged:
+		s.names[ev.NIC.Index] = ev.NIC.Name
+		if ev.Before != nil && ev.Before.Name != ev.NIC.Name {
+			s.gone(ev.NIC.Index)
+		}
+		if p := s.ports[ev.NIC.Name]; p != nil {
+			return p.present(ev.NIC)
+		}
+	case link.NICGone:
+		delete(s.names, ev.NIC.Index)
+		delete(s.forwards, ev.NIC.Index)
+		s.gone(ev.NIC.Index)
+	case link.AddrChanged:
+		if p := s.byIndex(ev.Addr.Index); p != nil && ev.Addr.Addr.IsLinkLocalUnicast() {
+			return p.address(ev.Addr.Addr, ev.Addr.Usable())
+		}
+	case link.AddrGone:
+		if p := s.byIndex(ev.Addr.Index); p != nil && ev.Addr.Addr.IsLinkLocalUnicast() {
+			return p.address(ev.Addr.Addr, false)
+		}
+	}
+	return nil
+}
+
+// byIndex is the served NIC with that index, nil if there is none.
+func (s *Server) byIndex(index int) *port {
+	if p := s.ports[s.names[index]]; p != nil && p.nic.Index == index {
+		return p
+	}
+	return nil
+}
+
+// gone ends the service of a NIC that is not there any more, or has another name now.
+func (s *Server) gone(index int) {
+	for _, p := range s.ports {
+		if p.nic.Index == index && index != 0 {
+			p.log.Warn("interface is gone; it is served again when it is back")
+			p.close() // nothing that could fail matters: the NIC is not there
+		}
+	}
+}
+
+// present serves the NIC as it is now.
+func (p *port) present(nic link.NIC) error {
+	before := p.nic
+	p.nic = nic
+	if p.conn == nil || before.Index != nic.Index {
+		if before.Index != 0 {
+			p.close()
+			p.nic = nic
+		}
+		if err := p.open(); err != nil {
+			return err
+		}
+	}
+	if nic.Up && (!before.Up || before.Index != nic.Index) {
+		if err := p.join(); err != nil {
+			p.log.Warn("multicast group", "error", err)
+		}
+	}
+	return p.advertise()
+}
+
+// open opens the packet socket and, if this is the NIC that the server's DUID is to be made of, makes it.
+func (p *port) open() error {
+	conn, err := openPacket(p.nic.Name, p.nic.Index)
+	if errors.Is(err, unix.ENODEV) {
+		p.nic = link.NIC{} // gone again; an event will tell
+		return nil
+	}
+	if err != nil {
+		return notPermitted(err)
+	}
+	p.conn = conn
+	if p.engine == nil && p.first() {
+		if err := p.makeDUID(); err != nil {
+			return err
+		}
+	}
+	p.spawn(func() { p.read(conn) })
+	p.log.Info("serving", "network", p.network.Name, "prefix", p.network.Prefix, "mac", p.nic.MAC.String())
+	return nil
+}
+
+// first reports whether this is the first NIC of the configuration.
+func (p *port) first() bool {
+	i := slices.IndexFunc(p.opts.Config.Networks, func(n NetworkConfig) bool { return n.Interface != "" })
+	return p.network == &p.opts.Config.Networks[i]
+}
+
+// makeDUID makes the server's DUID of the NIC's MAC and keeps it.
+func (p *port) makeDUID() error {
+	duid := wire.LinkLayerDUID(p.nic.MAC)
+	if duid == "" {
+		return &Fault{
+			Err:  errors.New("the server has no DUID: " + p.nic.Name + " has no MAC of which one could be made"),
+			Cure: "write duid = … into [server]", Exit: ExitUsage,
+		}
+	}
+	if err := saveDUID(p.opts.StateDir, duid); err != nil {
+		return err
+	}
+	p.identify(duid)
+	return nil
+}
+
+// join makes the kernel receive what is sent to the servers, and tell switches so (MLD).
+func (p *port) join() error {
+	err := p.udp.join(allServers, p.nic.Index)
+	if len(p.opts.Config.TrustedRelays) > 0 {
+		err = errors.Join(err, p.udp.join(siteServers, p.nic.Index))
+	}
+	return err
+}
+
+// address notes whether the NIC has a link-local address that can be used.
+func (p *port) address(a netip.Addr, usable bool) error {
+	p.local = slices.DeleteFunc(p.local, func(b netip.Addr) bool { return a == b })
+	if usable {
+		p.local = append(p.local, a)
+	}
+	return p.advertise()
+}
+
+// close ends the service of the NIC. Guests are told nothing: it may be back in a moment.
+func (p *port) close() {
+	p.cease(true)
+	if p.conn != nil {
+		_ = p.conn.close() // it only ends the read
+	}
+	if p.nic.Index != 0 {
+		p.udp.leave(allServers, p.nic.Index)
+		p.udp.leave(siteServers, p.nic.Index)
+	}
+	p.conn, p.local, p.nic = nil, nil, link.NIC{}
+}
+
+// A packetIn is a message that was read.
+type packetIn struct {
+	port  *port // of a packet socket; nil for the UDP socket
+	index int   // of the NIC that it came in by
+	ev    Event // Received or Malformed, with Interface still open
+}
+
+// read tells the loop what comes in by the packet socket. Relays are the UDP socket's business.
+func (p *port) read(conn *packetConn) {
+	buf := make([]byte, 64<<10)
+	for {
+		a, err := conn.read(buf)
+		if errors.Is(err, os.ErrClosed) {
+			return
+		}
+		if err != nil || len(a.payload) == 0 || relayed(a.payload) || a.dst.Addr().IsMulticast() && a.dst.Addr() != allServers {
+			continue
+		}
+		in := packetIn{port: p, index: conn.index}
+		msg, err := wire.Decode(a.payload)
+		if err != nil {
+			in.ev = Malformed{FrameMAC: a.mac, From: a.src, Err: err}
+		} else {
+			in.ev = Received{Msg: msg, FrameMAC: a.mac, From: a.src, Unicast: !a.dst.Addr().IsMulticast()}
+		}
+		if !p.tell(in) {
+			return
+		}
+	}
+}
+
+func relayed(payload []byte) bool {
+	t := dhcpv6.MessageType(payload[0])
+	return t == dhcpv6.MessageTypeRelayForward || t == dhcpv6.MessageTypeRelayReply
+}
+
+// readUDP tells the loop what only the UDP socket hears: messages through relays, and those that came
+// in fragments, whose sender's MAC is not known.
+func (s *Server) readUDP() {
+	buf := make([]byte, 64<<10)
+	for {
+		a, err := s.udp.read(buf)
+		if err != nil {
+			return
+		}
+		if len(a.payload) == 0 || !relayed(a.payload) && !a.fragmented {
+			continue
+		}
+		in := packetIn{index: a.index}
+		msg, relays, err := wire.DecodeRelayed(a.payload)
+		if err != nil {
+			in.ev = Malformed{From: a.src, Err: err}
+		} else {
+			in.ev = Received{Msg: msg, Relays: relays, From: a.src, Unicast: !a.dst.IsMulticast()}
+		}
+		if !s.tell(in) {
+			return
+		}
+	}
+}
+
+// receive takes a message to the engine and does what it says.
+func (s *Server) receive(in packetIn) {
+	name := s.names[in.index]
+	if s.engine == nil || in.port != nil && in.port.nic.Index != in.index {
+		return // nobody can be answered yet, or any more
+	}
+	switch ev := in.ev.(type) {
+	case Received:
+		ev.Interface = name
+		s.trace(name, "<", ev.From, ev.FrameMAC, ev.Msg, len(ev.Relays))
+		s.do(s.engine.Step(s.opts.Clock.Now(), ev))
+	case Malformed:
+		ev.Interface = name
+		s.do(s.engine.Step(s.opts.Clock.Now(), ev))
+	}
+}
+
+// trace shows a packet as one line, if that was asked for. What a sender wrote in it is escaped.
+func (s *Server) trace(iface, sign string, peer netip.AddrPort, mac net.HardwareAddr, m *wire.Message, relays int) {
+	if s.opts.Trace == nil {
+		return
+	}
+	who := peer.Addr().String()
+	if mac != nil {
+		who += " (" + mac.String() + ")"
+	}
+	if relays > 0 {
+		who += fmt.Sprintf(" through %d relays", relays)
+	}
+	s.opts.Trace(fmt.Sprintf("%s %s %s: %s", iface, sign, who, m))
+}
+
+// do does what the engine says.
+func (s *Server) do(actions []Action) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case Report:
+			s.log.LogAttrs(context.Background(), a.Level, a.Message, a.Attrs...)
+		case Send:
+			s.trace(a.Interface, ">", a.To, a.MAC, a.Msg, len(a.Relays))
+			if err := s.send(a); err != nil {
+				s.log.Debug("answer not sent", "interface", a.Interface, "to", a.To, "error", err)
+			}
+		}
+	}
+}
+
+var errNoLinkLocal = errors.New("the interface has no usable link-local address")
+
+// send sends an answer in a frame to the MAC that asked, or by the UDP socket: to relays, to clients
+// whose MAC is not known, and where the answer is longer than a frame, which the kernel fragments.
+func (s *Server) send(a Send) error {
+	b, err := wire.EncodeRelayReply(a.Relays, a.Msg)
+	if err != nil {
+		return err
+	}
+	p := s.ports[a.Interface]
+	if len(a.Relays) > 0 && !a.To.Addr().IsLinkLocalUnicast() {
+		return s.udp.write(b, a.To, 0, netip.Addr{})
+	}
+	if p == nil || len(p.local) == 0 {
+		return errNoLinkLocal
+	}
+	if a.MAC == nil || p.nic.MTU < ipv6Header+udpHeader+len(b) {
+		return s.udp.write(b, a.To, p.nic.Index, p.local[0])
+	}
+	s.buf = appendPacket(s.buf[:0], datagram{src: netip.AddrPortFrom(p.local[0], serverPort), dst: a.To, payload: b})
+	return p.conn.write(s.buf, a.MAC)
+}

@@ -1,0 +1,377 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// ErrRestart as the cause of a context's end (context.WithCancelCause) says that another instance
+// follows at once: no Router Advertisement with lifetime 0 is sent (decision 14 of the design).
+var ErrRestart = errors.New("the server is being restarted")
+
+// Options are what a Server is made of.
+type Options struct {
+	Config   *Config
+	StateDir string // for the server's DUID
+	Log      *slog.Logger
+	Clock    clock.Clock
+	// Trace is called with each packet as one readable line, from several goroutines. Nil for none.
+	Trace func(line string)
+	// Ready is called once, when every NIC that is there is served. Nil is allowed.
+	Ready func()
+}
+
+// A Server serves the networks of a configuration, in the network namespace of the thread that calls
+// Serve.
+type Server struct {
+	opts Options
+	log  *slog.Logger
+
+	in      chan any      // what the goroutines that read tell the loop
+	done    chan struct{} // closed when the loop has ended
+	readers sync.WaitGroup
+
+	kernel *link.Kernel
+	udp    *udpConn
+	engine *Engine // nil until the server's DUID is known
+	index  *hosts.Index
+	ports  map[string]*port // the served NICs by name
+	names  map[int]string   // of all NICs
+	buf    []byte
+
+	forwarding *forwardingWatch // nil where no network makes this machine a router
+	forwards   map[int]bool     // the NICs that forward, by index
+
+	mu       sync.Mutex
+	watcher  *hosts.Watcher // nil without a hosts file
+	summary  HostsSummary
+	problems map[string]bool // that were written to the log
+}
+
+// A HostsSummary says what is in force.
+type HostsSummary struct {
+	Lines    int      `json:"lines"` // reservations, ignore lines and those that only set tags
+	Problems []string `json:"problems"`
+}
+
+// NewServer returns a server that does nothing yet.
+func NewServer(opts Options) *Server {
+	s := &Server{
+		opts: opts, log: opts.Log, in: make(chan any, 256), done: make(chan struct{}),
+		ports: map[string]*port{}, names: map[int]string{}, problems: map[string]bool{},
+		forwards: map[int]bool{},
+	}
+	for i := range opts.Config.Networks {
+		if n := &opts.Config.Networks[i]; n.Interface != "" {
+			s.ports[n.Interface] = &port{Server: s, network: n, log: opts.Log.With("interface", n.Interface)}
+		}
+	}
+	return s
+}
+
+// Serve serves until the context ends. It may be called once. Errors that a person can mend are Faults.
+func (s *Server) Serve(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer func() { err = errors.Join(err, s.close(errors.Is(context.Cause(ctx), ErrRestart))) }()
+	if s.udp, err = openUDP(); err != nil {
+		return err
+	}
+	if s.kernel, err = link.Open(link.Config{}); err != nil {
+		return err
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if err := s.followHosts(ctx, cancel); err != nil {
+		return err
+	}
+	if err := s.followForwarding(cancel); err != nil {
+		return err
+	}
+	events, err := s.kernel.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	s.spawn(s.readUDP)
+	return s.loop(ctx, events)
+}
+
+// begin finds the server's DUID, if it is known yet.
+func (s *Server) begin() error {
+	duid := s.opts.Config.DUID
+	if duid == "" {
+		var err error
+		if duid, err = loadDUID(s.opts.StateDir); err != nil {
+			return err
+		}
+	}
+	if duid == "" && !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.Interface != "" }) {
+		return &Fault{
+			Err:  errors.New("the server has no DUID: none is configured, and no network has an interface of which one could be made"),
+			Cure: "write duid = … into [server]", Exit: ExitUsage,
+		}
+	}
+	s.identify(duid)
+	return nil
+}
+
+// identify starts the engine, unless the DUID is not known yet.
+func (s *Server) identify(duid wire.DUID) {
+	if duid == "" {
+		return
+	}
+	s.engine = NewEngine(s.opts.Config.Engine(duid))
+	s.do(s.engine.Step(s.opts.Clock.Now(), HostsChanged{s.index}))
+	s.log.Info("server identity", "duid", duid)
+}
+
+// followHosts reads the hosts and waits until they are in force: before that every guest would be told
+// that there is no address for it.
+func (s *Server) followHosts(ctx context.Context, cancel context.CancelCauseFunc) error {
+	if s.opts.Config.Hosts == "" {
+		return nil
+	}
+	w, err := hosts.NewWatcher(s.opts.Config.Hosts, s.opts.Clock)
+	if err != nil {
+		return &Fault{Err: err, Cure: "make the folder that holds the hosts file, or correct hosts in [server]"}
+	}
+	s.mu.Lock()
+	s.watcher = w
+	s.mu.Unlock()
+	s.spawn(func() {
+		if err := w.Run(ctx, func(u hosts.Update) { s.tell(u) }); err != nil {
+			cancel(err)
+		}
+	})
+	for s.index == nil {
+		select {
+		case ev := <-s.in:
+			if err := s.handle(ev); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return stopped(ctx)
+		}
+	}
+	return nil
+}
+
+// stopped is the error of a context that ended: nil if somebody asked for that.
+func stopped(ctx context.Context) error {
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, ErrRestart) {
+		return err
+	}
+	return nil
+}
+
+// loop owns everything: the goroutines that read only tell it.
+func (s *Server) loop(ctx context.Context, events *link.Watch) error {
+	ready := false
+	for {
+		select {
+		case <-ctx.Done():
+			return stopped(ctx)
+		case ev := <-s.in:
+			if err := s.handle(ev); err != nil {
+				return err
+			}
+		case ev, ok := <-events.C:
+			switch {
+			case !ok && ctx.Err() != nil:
+				return stopped(ctx)
+			case !ok:
+				return events.Err()
+			}
+			if err := s.linkEvent(ev); err != nil {
+				return err
+			}
+			if _, listed := ev.(link.Listed); listed && !ready {
+				ready = true
+				s.begun()
+			}
+		}
+	}
+}
+
+// begun tells that every NIC that is there is served.
+func (s *Server) begun() {
+	for _, p := range s.ports {
+		if p.nic.Index == 0 {
+			p.log.Warn("interface is missing; it is served when it appears", "network", p.network.Name)
+		}
+	}
+	if s.opts.Ready != nil {
+		s.opts.Ready()
+	}
+}
+
+// spawn runs a goroutine that Serve waits for.
+func (s *Server) spawn(f func()) {
+	s.readers.Add(1)
+	go func() {
+		defer s.readers.Done()
+		f()
+	}()
+}
+
+// tell hands something to the loop; it returns false when the loop has ended.
+func (s *Server) tell(ev any) bool {
+	select {
+	case s.in <- ev:
+		return true
+	case <-s.done:
+		return false
+	}
+}
+
+// followForwarding hears whether the NICs forward, which a default router must.
+func (s *Server) followForwarding(cancel context.CancelCauseFunc) error {
+	if !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.RA.Send && n.RA.RouterLifetime > 0 }) {
+		return nil
+	}
+	w, err := watchForwarding()
+	if err != nil {
+		return err
+	}
+	s.forwarding = w
+	s.spawn(func() {
+		buf := make([]byte, 64<<10)
+		for {
+			list, err := w.read(buf)
+			if errors.Is(err, os.ErrClosed) {
+				return
+			}
+			if err != nil {
+				cancel(err)
+				return
+			}
+			if !s.tell(list) {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// close ends all goroutines and closes all sockets. Unless another instance follows, guests are told
+// that this router is none any more.
+func (s *Server) close(restart bool) error {
+	var waits []func()
+	for _, p := range s.ports {
+		waits = append(waits, p.cease(restart))
+	}
+	for _, wait := range waits {
+		wait()
+	}
+	close(s.done)
+	for _, p := range s.ports {
+		p.close()
+	}
+	var errs []error
+	if s.forwarding != nil {
+		errs = append(errs, s.forwarding.close())
+	}
+	if s.udp != nil {
+		errs = append(errs, s.udp.close())
+	}
+	if s.kernel != nil {
+		errs = append(errs, s.kernel.Close())
+	}
+	s.readers.Wait()
+	if s.engine != nil {
+		s.log.Info("stopped", "counts", s.engine.Counts())
+	}
+	return errors.Join(errs...)
+}
+
+// handle does what one of the reading goroutines told.
+func (s *Server) handle(ev any) error {
+	switch ev := ev.(type) {
+	case hosts.Update:
+		s.index = ev.Index
+		if s.engine != nil {
+			s.do(s.engine.Step(s.opts.Clock.Now(), HostsChanged{ev.Index}))
+		}
+		s.logHosts(ev)
+	case packetIn:
+		s.receive(ev)
+	case []forwarding:
+		return s.forwardingChanged(ev)
+	case func():
+		ev()
+	}
+	return nil
+}
+
+// forwardingChanged tells the senders of Router Advertisements.
+func (s *Server) forwardingChanged(list []forwarding) error {
+	var errs []error
+	for _, f := range list {
+		s.forwards[f.index] = f.on
+		if p := s.byIndex(f.index); p != nil {
+			errs = append(errs, p.advertise())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// logHosts writes what changed about the hosts.
+func (s *Server) logHosts(u hosts.Update) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.problems
+	s.problems = make(map[string]bool, len(u.Problems))
+	summary := HostsSummary{Lines: u.Index.Len(), Problems: make([]string, 0, len(u.Problems))}
+	for _, p := range u.Problems {
+		text := p.String()
+		s.problems[text] = true
+		summary.Problems = append(summary.Problems, text)
+		switch {
+		case before[text]:
+		case p.Warning:
+			s.log.Warn("hosts", "problem", text)
+		default:
+			s.log.Warn("hosts: line left out", "problem", text)
+		}
+	}
+	if s.summary.Lines != summary.Lines {
+		s.log.Info("reservations", "lines", summary.Lines)
+	}
+	s.summary = summary
+}
+
+// Reread reads the hosts anew, each file as it stands now, and returns what is in force then.
+func (s *Server) Reread(ctx context.Context) (HostsSummary, error) {
+	s.mu.Lock()
+	w := s.watcher
+	s.mu.Unlock()
+	if w != nil {
+		if err := w.Reread(ctx); err != nil {
+			return HostsSummary{}, fmt.Errorf("read the hosts: %w", err)
+		}
+	}
+	// The update is in the loop's hands; what it takes in after this is behind it.
+	answered := make(chan struct{})
+	if !s.tell(func() { close(answered) }) {
+		return HostsSummary{}, errors.New("the server has stopped")
+	}
+	select {
+	case <-answered:
+	case <-ctx.Done():
+		return HostsSummary{}, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.summary, nil
+}
