@@ -49,6 +49,7 @@ type Agent struct {
 	memory  choiceMemory
 	started clock.Instant
 	bootID  string
+	seen    *seenNICs
 	dirty   bool // something that the plan rests on has changed
 	waiters []*waiter
 	systemd systemd
@@ -162,6 +163,7 @@ func (a *Agent) begin() {
 	if a.bootID, err = clock.BootID(clock.BootIDFile); err != nil {
 		a.log.Warn("the boot has no name; leases are taken for those of another boot", "error", err)
 	}
+	a.seen = loadSeen(a.opts.RunDir, a.bootID)
 	if a.memory.mac, a.memory.err = Remembered(a.opts.StateDir); a.memory.err != nil {
 		a.log.Warn("the default NIC is chosen anew", "error", a.memory.err)
 	}
@@ -183,6 +185,7 @@ func (a *Agent) settle(ctx context.Context) {
 	for _, n := range a.nics {
 		n.tend(ctx, now)
 	}
+	a.noteSeen()
 	a.answerWaiters(now)
 	a.systemd.tell(now, a.summary())
 	select {
@@ -220,6 +223,23 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			a.nics[p.NIC.Index] = n
 		}
 		n.apply(ctx, p)
+	}
+}
+
+// noteSeen keeps which NICs were brought up once, for an agent that is started after this one.
+func (a *Agent) noteSeen() {
+	if a.passive {
+		return
+	}
+	var nics []link.NIC
+	for _, n := range a.nics {
+		if n.broughtUp {
+			nics = append(nics, n.nic)
+		}
+	}
+	slices.SortFunc(nics, func(x, y link.NIC) int { return x.Index - y.Index })
+	if err := a.seen.keep(nics); err != nil {
+		a.log.Warn("a NIC that is set down may be brought up by the next agent", "error", err)
 	}
 }
 

@@ -204,6 +204,11 @@ func TestANICSetDownByHandStaysDown(t *testing.T) {
 		if err != nil || res[0].Fault == nil || res[0].Fault.Error != "eth0 is down" || res[0].Fault.Cure != "ip link set eth0 up" {
 			s.Errorf("lease on it: %+v, %v", res, err)
 		}
+		// So it is for an agent that is started after this one.
+		s.stop()
+		s.start(DefaultConfig())
+		s.wait(time.Minute)
+		s.wantNot(s.m.done(), "up eth0")
 		// Set up again, its address is back: the kernel drops addresses with the NIC.
 		s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = true, true })
 		s.wait(3 * time.Second)

@@ -57,7 +57,7 @@ func escapeGlob(path string) string {
 }
 
 func configFault(err error) error {
-	return &Fault{Err: fmt.Errorf("configuration: %w", err), Cure: "correct the lines named; man 5 v6guest.conf lists every key", Exit: ExitUsage}
+	return &Fault{Err: fmt.Errorf("configuration: %w", err), Cure: "correct what is named; v6guest run --dry-run shows what then would be done", Exit: ExitUsage}
 }
 
 func readConfig(name string) ([]byte, error) {

@@ -511,7 +511,7 @@ func (s *stage) start(cfg *Config) {
 	s.Helper()
 	s.out = new(strings.Builder)
 	a, err := NewAgent(Options{
-		Config: cfg, System: s.m, Clock: bubbleClock{time.Now()}, StateDir: s.state, Version: "test",
+		Config: cfg, System: s.m, Clock: bubbleClock{time.Now()}, StateDir: s.state, RunDir: s.state, Version: "test",
 		Log: slog.New(slog.NewTextHandler(s.out, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

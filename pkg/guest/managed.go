@@ -47,7 +47,7 @@ type managedNIC struct {
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
-		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up, unsetAt: clock.Never,
+		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, problems: problems{},
 	}
 }
