@@ -19,14 +19,14 @@ var (
 
 // advertisement is the ICMPv6 message with these options and a header of zeros.
 func advertisement(options ...[]byte) []byte {
-	return join(append([][]byte{{134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}, options...))
+	return concat(append([][]byte{{134, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}}, options...))
 }
 
 func solicitation(options ...[]byte) []byte {
-	return join(append([][]byte{{133, 0, 0, 0, 0, 0, 0, 0}}, options...))
+	return concat(append([][]byte{{133, 0, 0, 0, 0, 0, 0, 0}}, options...))
 }
 
-func join(parts [][]byte) (b []byte) {
+func concat(parts [][]byte) (b []byte) {
 	for _, p := range parts {
 		b = append(b, p...)
 	}

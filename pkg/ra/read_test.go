@@ -16,7 +16,7 @@ import (
 
 var (
 	optionMAC     = option(1, mac...)
-	optionPrefix1 = option(3, join([][]byte{{64, 0xc0}, {0, 1, 0x51, 0x80}, {0, 0, 0x38, 0x40}, {0, 0, 0, 0}, addrBytes("2001:db8:1::")})...)
+	optionPrefix1 = option(3, concat([][]byte{{64, 0xc0}, {0, 1, 0x51, 0x80}, {0, 0, 0x38, 0x40}, {0, 0, 0, 0}, addrBytes("2001:db8:1::")})...)
 	optionMTU1400 = option(5, 0, 0, 0, 0, 5, 0x78)
 	optionUnknown = option(200, 1, 2, 3, 4, 5, 6)
 )
@@ -128,7 +128,7 @@ func TestReadAdvertisement(t *testing.T) {
 		}}},
 		{
 			"H-4.6-06 bits behind the prefix length",
-			advertisement(option(3, join([][]byte{{64, 0x3f}, {255, 255, 255, 255}, {255, 255, 255, 255}, {1, 2, 3, 4}, addrBytes("2001:db8::1")})...)),
+			advertisement(option(3, concat([][]byte{{64, 0x3f}, {255, 255, 255, 255}, {255, 255, 255, 255}, {1, 2, 3, 4}, addrBytes("2001:db8::1")})...)),
 			Advertisement{Prefixes: []Prefix{{Prefix: pfx("2001:db8::/64"), Valid: Infinite, Preferred: Infinite}}},
 		},
 		{"H-4.6-07 short prefix", advertisement(option(3, make([]byte, 22)...), optionMTU1400), bad(3, wrongLength)},
@@ -136,7 +136,7 @@ func TestReadAdvertisement(t *testing.T) {
 		{"H-6.1.2-06 options of other messages", advertisement(option(2, mac...), option(4, make([]byte, 46)...), optionMTU1400), Advertisement{MTU: 1400}},
 		{"H-6.3.4-02 the latest MTU", advertisement(option(5, 0, 0, 0, 0, 5, 0xdc), optionMTU1400), Advertisement{MTU: 1400}},
 		{"long MTU", advertisement(option(5, make([]byte, 14)...), optionMTU1400), bad(5, wrongLength)},
-		{"H-4191-02 route, bits behind the prefix", advertisement(option(24, join([][]byte{{60, 0xef}, {0, 0, 0, 9}, addrBytes("2001:db8:0:7f::")[:8]})...)), Advertisement{
+		{"H-4191-02 route, bits behind the prefix", advertisement(option(24, concat([][]byte{{60, 0xef}, {0, 0, 0, 9}, addrBytes("2001:db8:0:7f::")[:8]})...)), Advertisement{
 			Routes: []Route{{pfx("2001:db8:0:70::/60"), High, 9 * time.Second}},
 		}},
 		{"default route in one unit", advertisement(option(24, 0, 0x18, 255, 255, 255, 255)), Advertisement{Routes: []Route{{pfx("::/0"), Low, Infinite}}}},
@@ -148,7 +148,7 @@ func TestReadAdvertisement(t *testing.T) {
 		{"H-8106-03 RDNSS of length 4", advertisement(option(25, make([]byte, 30)...), optionMTU1400), bad(25, wrongLength)},
 		{"H-8106-03 multicast server", advertisement(option(25, append(make([]byte, 6), addrBytes("ff02::1")...)...), optionMTU1400), bad(25, "address of no server")},
 		{"H-8106-03 loopback server", advertisement(option(25, append(make([]byte, 6), addrBytes("::1")...)...), optionMTU1400), bad(25, "address of no server")},
-		{"RDNSS", advertisement(option(25, join([][]byte{{0, 0, 0, 0, 0, 9}, addrBytes("2001:db8::53"), addrBytes("fe80::53")})...)), Advertisement{
+		{"RDNSS", advertisement(option(25, concat([][]byte{{0, 0, 0, 0, 0, 9}, addrBytes("2001:db8::53"), addrBytes("fe80::53")})...)), Advertisement{
 			RDNSS: []RDNSS{{9 * time.Second, []netip.Addr{netip.MustParseAddr("2001:db8::53"), netip.MustParseAddr("fe80::53")}}},
 		}},
 		{"H-8106-03 DNSSL of length 1", advertisement(option(31, make([]byte, 6)...), optionMTU1400), bad(31, wrongLength)},
@@ -288,5 +288,47 @@ func TestCaptures(t *testing.T) {
 	s, err := packet(b).Solicitation()
 	if err != nil || s.SourceLinkLayer.String() != "06:a0:f0:00:00:38" {
 		t.Errorf("the kernel's solicitation: %+v, %v", s, err)
+	}
+}
+
+func TestPacketAsOneLine(t *testing.T) {
+	all := Advertisement{
+		HopLimit: 64, Managed: true, Other: true, Preference: High, RouterLifetime: 30 * time.Minute, ReachableTime: time.Second,
+		RetransTimer: time.Second, MTU: 1500, SourceLinkLayer: mac,
+		Prefixes: []Prefix{{Prefix: pfx("2001:db8:1::/64"), OnLink: true, Autonomous: true, Preferred: time.Hour, Valid: Infinite}},
+		Routes:   []Route{{pfx("2001:db8::/32"), Low, time.Hour}},
+		RDNSS:    []RDNSS{{time.Hour, []netip.Addr{netip.MustParseAddr("2001:db8::53"), netip.MustParseAddr("2001:db8::54")}}},
+		DNSSL:    []DNSSL{{0, []string{"a.example", "b.example"}}}, PREF64: []PREF64{{pfx("64:ff9b::/96"), 8 * time.Second}},
+	}
+	written, err := all.Marshal(1500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name   string
+		packet Packet
+		want   string
+	}{
+		{
+			"everything", packet(written[0]),
+			"router advertisement, M, O, lifetime 30m0s, high preference, hop limit 64, reachable 1s, retransmit 1s, mac 06:a0:f0:00:00:01, " +
+				"mtu 1500, prefix 2001:db8:1::/64 L A preferred 1h0m0s valid ever, route 2001:db8::/32 low for 1h0m0s, " +
+				"dns 2001:db8::53 2001:db8::54 for 1h0m0s, search a.example b.example for 0s, nat64 64:ff9b::/96 for 8s",
+		},
+		{"nothing", packet(advertisement()), "router advertisement, lifetime 0s"},
+		{
+			"a flaw", packet(advertisement(option(3, make([]byte, 6)...))),
+			"router advertisement, lifetime 0s, option 3 left out (wrong length for its kind)",
+		},
+		{"a forwarded one", Packet{Data: advertisement(), From: router, HopLimit: 64}, "router advertisement, dropped: hop limit is not 255"},
+		{"a solicitation", packet(solicitation(optionMAC)), "router solicitation, mac 06:a0:f0:00:00:01"},
+		{"a forwarded solicitation", Packet{Data: solicitation(), From: router}, "router solicitation, dropped: hop limit is not 255"},
+		{"something else", packet([]byte{135}), "ICMPv6 type 135"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.packet.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

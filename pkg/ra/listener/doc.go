@@ -9,7 +9,7 @@
 //
 // What strangers can occupy is bounded: MaxRouters routers, and of each kind of information as many
 // entries as its limit says. An entry that is known is not pushed out by a newcomer from another
-// router, but each router is sure of an even share, and a prefix that holds an address of the NIC
-// (Addresses) of a place. An advertisement that finds the list of routers full is dropped. What a
+// router, except that each router is sure of an even share of two prefixes, and that a prefix which
+// holds an address of the NIC (Addresses) takes the place of one that holds none. An advertisement that finds the list of routers full is dropped. What a
 // router said can be shortened or withdrawn by that router only, not by another source address.
 package listener

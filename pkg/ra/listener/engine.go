@@ -57,7 +57,9 @@ func New(cfg Config) (*Engine, error) {
 		tellNow:  bucket{left: tellBurst},
 		dropped:  map[string]uint64{},
 	}
-	e.prefixes.inUse = func(p netip.Prefix) bool { return slices.ContainsFunc(e.held, p.Contains) }
+	e.prefixes.inUse = func(p netip.Prefix) bool {
+		return p.Bits() >= minOnLink && slices.ContainsFunc(e.held, p.Contains)
+	}
 	return e, nil
 }
 

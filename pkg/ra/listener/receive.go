@@ -50,7 +50,7 @@ func (e *Engine) received(p ra.Packet) {
 		e.answered()
 	}
 	e.takeLink(a)
-	for _, prefix := range a.Prefixes {
+	for _, prefix := range atMost(e, a.Prefixes, MaxPrefixes) {
 		e.takePrefix(p.From, prefix)
 	}
 	e.takeLists(p.From, a)
@@ -166,22 +166,48 @@ func (e *Engine) takePrefix(from netip.Addr, p ra.Prefix) {
 
 // takeLists takes in routes, DNS and NAT64 prefixes.
 func (e *Engine) takeLists(from netip.Addr, a *ra.Advertisement) {
-	for _, r := range a.Routes {
+	for _, r := range atMost(e, a.Routes, MaxRoutes) {
 		note(e, &e.routes, "too many routes", r.Prefix, from, r.Lifetime, r.Preference)
 	}
-	for _, r := range slices.Backward(a.RDNSS) { // newcomers go in front, in the packet's order
-		for _, server := range slices.Backward(r.Servers) {
-			note(e, &e.dns, "too many DNS servers", server, from, r.Lifetime, ra.Medium)
-		}
+	var servers []lasting[netip.Addr]
+	for _, r := range a.RDNSS {
+		servers = flatten(servers, r.Servers, r.Lifetime)
 	}
-	for _, d := range slices.Backward(a.DNSSL) {
-		for _, domain := range slices.Backward(d.Domains) {
-			note(e, &e.search, "too many search domains", domain, from, d.Lifetime, ra.Medium)
-		}
+	for _, s := range slices.Backward(atMost(e, servers, MaxServers)) { // newcomers go in front, in the packet's order
+		note(e, &e.dns, "too many DNS servers", s.key, from, s.lifetime, ra.Medium)
 	}
-	for _, p := range a.PREF64 {
+	var domains []lasting[string]
+	for _, d := range a.DNSSL {
+		domains = flatten(domains, d.Domains, d.Lifetime)
+	}
+	for _, d := range slices.Backward(atMost(e, domains, MaxDomains)) {
+		note(e, &e.search, "too many search domains", d.key, from, d.lifetime, ra.Medium)
+	}
+	for _, p := range atMost(e, a.PREF64, MaxPREF64) {
 		note(e, &e.pref64, "too many NAT64 prefixes", p.Prefix, from, p.Lifetime, ra.Medium)
 	}
+}
+
+// lasting is one of the things that an option holds, with the option's lifetime.
+type lasting[K comparable] struct {
+	key      K
+	lifetime time.Duration
+}
+
+func flatten[K comparable](list []lasting[K], keys []K, lifetime time.Duration) []lasting[K] {
+	for _, k := range keys {
+		list = append(list, lasting[K]{k, lifetime})
+	}
+	return list
+}
+
+// atMost cuts what one packet says to what could ever be kept, so that none costs more than others.
+func atMost[T any](e *Engine, list []T, most int) []T {
+	if len(list) > most {
+		e.dropped["option: beyond what is kept"] += uint64(len(list) - most)
+		return list[:most]
+	}
+	return list
 }
 
 // note puts what a router says into a table.

@@ -116,25 +116,40 @@ func (t *table[K]) find(key K, router netip.Addr) int {
 }
 
 // displace makes room for a newcomer in a full table, if it has a right to it: in the place of what a
-// forgotten router has left behind; of anything, for a thing in use; of an entry of the router that
-// has the most, if the newcomer's has less than an even share; of one of the same router that ends
-// before the newcomer (RFC 8106, section 5.3.1). Of those, the one that ends first goes.
+// forgotten router has left behind; of anything that is not in use, for a thing in use; of one of the
+// same router that ends before the newcomer (RFC 8106, section 5.3.1); of an entry of the router that
+// has the most, if the newcomer's has less than an even share. That last one may be in use, since a
+// stranger can announce any number of prefixes that hold a certain address. Of those that may go, the
+// one that ends first does.
 func (t *table[K]) displace(e entry[K]) bool {
-	share, most := t.max/MaxRouters, 0
+	free := func(old entry[K]) bool { return !t.used(old.key) }
+	if t.drop(func(old entry[K]) bool { return !old.router.IsValid() && free(old) }) ||
+		t.used(e.key) && t.drop(free) ||
+		t.drop(func(old entry[K]) bool {
+			return old.router == e.router && old.said.until() < e.said.until() && free(old)
+		}) {
+		return true
+	}
+	share := t.max / MaxRouters
+	if t.count(e.router) >= share {
+		return false
+	}
+	most := 0
 	for _, old := range t.entries {
 		most = max(most, t.count(old.router))
 	}
-	return t.drop(func(old entry[K]) bool { return !old.router.IsValid() }) ||
-		t.inUse != nil && t.inUse(e.key) && t.drop(func(entry[K]) bool { return true }) ||
-		most > share && t.count(e.router) < share && t.drop(func(old entry[K]) bool { return t.count(old.router) == most }) ||
-		t.drop(func(old entry[K]) bool { return old.router == e.router && old.said.until() < e.said.until() })
+	richest := func(old entry[K]) bool { return t.count(old.router) == most }
+	return most > share && (t.drop(func(old entry[K]) bool { return richest(old) && free(old) }) || t.drop(richest))
 }
 
-// drop removes, of the entries that may go and are not in use, the one that ends first.
+// used says whether a thing is in use.
+func (t *table[K]) used(key K) bool { return t.inUse != nil && t.inUse(key) }
+
+// drop removes, of the entries that may go, the one that ends first.
 func (t *table[K]) drop(may func(entry[K]) bool) bool {
 	victim := -1
 	for i, e := range t.entries {
-		if (t.inUse == nil || !t.inUse(e.key)) && may(e) && (victim < 0 || e.said.until() < t.entries[victim].said.until()) {
+		if may(e) && (victim < 0 || e.said.until() < t.entries[victim].said.until()) {
 			victim = i
 		}
 	}
