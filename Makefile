@@ -4,6 +4,7 @@ GO      ?= $(or $(shell command -v go 2>/dev/null),/usr/local/go/bin/go)
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
 PEER    ?= v6responder
 COUNT   ?= 20
+BIN     ?= bin
 
 # Tools and what tests leave; the Debian roots of the lab are in $V6GUEST_CACHE or /var/cache/v6guest-lab.
 CACHE     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/v6guest
@@ -23,12 +24,12 @@ BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -bu
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## both programs into bin/, static and reproducible
-	@mkdir -p bin
-	$(BUILD) -o bin/ ./cmd/v6guest ./cmd/v6responder
+build: ## both programs into bin/: static and reproducible
+	@mkdir -p $(BIN)
+	$(BUILD) -o $(BIN)/ ./cmd/v6guest ./cmd/v6responder
 
 demo: need-root build roots ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
-	@$(GO) run ./test/demo -bin bin -peer $(PEER)
+	@$(GO) run ./test/demo -bin $(BIN) -peer $(PEER)
 
 test: need-root roots ## every test with the race detector, the end-to-end ones in namespaces too (root)
 	@mkdir -p $(ARTIFACTS)
@@ -41,7 +42,7 @@ lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulne
 
 bench: need-root build roots ## the figures of docs/performance.md; COUNT=5 for a quick look (root)
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
-	$(GO) run ./test/figures -bin bin -count $(COUNT)
+	$(GO) run ./test/figures -bin $(BIN) -count $(COUNT)
 
 cover: need-root roots ## how much of the code the tests run; cover.out for `go tool cover` (root)
 	$(GO) test -coverpkg=./pkg/...,./cmd/... -coverprofile=cover.out $$($(GO) list ./... | grep -v /test/e2e)

@@ -111,7 +111,7 @@ func dhclient(ctx context.Context, c *cloud.Cloud) error {
 
 // dhcpcd leases, is stopped and started again (Confirm), and releases.
 func dhcpcd(ctx context.Context, c *cloud.Cloud) error {
-	p, err := peer.StartDhcpcd(ctx, c.Guest, "eth0")
+	p, err := peer.StartDhcpcd(c.Guest, "eth0")
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func dhcpcd(ctx context.Context, c *cloud.Cloud) error {
 	if _, err := p.Wait(ctx); err != nil {
 		return err
 	}
-	if p, err = peer.StartDhcpcd(ctx, c.Guest, "eth0"); err != nil {
+	if p, err = peer.StartDhcpcd(c.Guest, "eth0"); err != nil {
 		return err
 	}
 	if _, err := p.AwaitLine(ctx, 0, "DAD completed"); err != nil {

@@ -45,6 +45,7 @@ type Net struct {
 	NIC       string // the guest's
 	Prefix    netip.Prefix
 	Reserved  peer.Guest // the guest's NIC, which has a reservation
+	RouterMAC net.HardwareAddr
 	RouterLL  netip.Addr // the router's link-local address
 	Gateway   netip.Addr // the router's global address
 	Neighbor6 netip.Addr // the neighbour's address
@@ -52,9 +53,6 @@ type Net struct {
 
 // Outside is an address beyond the networks, which every router knows the way to.
 var Outside = netip.MustParseAddr("2001:db8:ffff::1")
-
-// Foreign is an address of the first network that a test gives to somebody else.
-var Foreign = netip.MustParseAddr("2001:db8:1::99")
 
 // New makes the networks with their routers and neighbours; no server runs, and there is no guest.
 func New(ctx context.Context, o Options) (*Cloud, error) {
@@ -94,7 +92,8 @@ func (c *Cloud) network(ctx context.Context, number byte) (*Net, error) {
 	prefix := netip.MustParsePrefix(fmt.Sprintf("2001:db8:%d::/64", number))
 	n := &Net{
 		NIC: fmt.Sprintf("eth%d", number-1), Prefix: prefix,
-		Gateway: host(prefix, 1), Neighbor6: host(prefix, 0x77),
+		RouterMAC: net.HardwareAddr{0x06, 0xa0, 0xf0, 0, number - 1, 0x01},
+		Gateway:   host(prefix, 1), Neighbor6: host(prefix, 0x77),
 		Reserved: peer.Guest{
 			Name: fmt.Sprintf("vm-%d", number), MAC: net.HardwareAddr{0x06, 0xa0, 0xf0, 0, number - 1, 0x38},
 			Addr: host(prefix, 0x38), Secondary: number > 1,
@@ -133,7 +132,7 @@ func (c *Cloud) router(ctx context.Context, n *Net, number byte) (*lab.Machine, 
 	if err := m.AddAddress("lo", Outside.String()+"/128"); err != nil {
 		return nil, err
 	}
-	if err := c.attach(ctx, m, n, net.HardwareAddr{0x06, 0xa0, 0xf0, 0, number - 1, 0x01}, n.Gateway); err != nil {
+	if err := c.attach(ctx, m, n, n.RouterMAC, n.Gateway); err != nil {
 		return nil, err
 	}
 	s, err := m.State()

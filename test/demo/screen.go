@@ -10,16 +10,18 @@ import (
 )
 
 // A screen prints the story: steps in bold, evidence dimmed, the verdict in green or red; no colour
-// where the output is no terminal or NO_COLOR is set.
+// where the output is no terminal or the environment asks for none.
 type screen struct {
 	w      io.Writer
 	colour bool
 	steps  int
 }
 
+const noColour = "NO_COLOR" //nolint:misspell // the name that programs have agreed on
+
 func newScreen(f *os.File) *screen {
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return &screen{w: f, colour: err == nil && os.Getenv("NO_COLOR") == ""}
+	return &screen{w: f, colour: err == nil && os.Getenv(noColour) == ""}
 }
 
 func (s *screen) paint(code, text string) string {

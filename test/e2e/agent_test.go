@@ -1,6 +1,12 @@
 package e2e
 
 import (
+	"context"
+	"encoding/json"
+	"net/netip"
+	"slices"
+	"testing"
+
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/lab"
 )
@@ -17,4 +23,76 @@ func startAgent(c *cloud.Cloud, more string) (*lab.Process, error) {
 		return nil, err
 	}
 	return c.Guest.Start("v6guest", "run")
+}
+
+// agent is startAgent for tests; the context that it returns also ends when the agent does.
+func agent(ctx context.Context, t *testing.T, c *cloud.Cloud, more string) (context.Context, *lab.Process) {
+	t.Helper()
+	p, err := startAgent(c, more)
+	check(t, err)
+	ctx, cancel := p.Guard(ctx)
+	t.Cleanup(cancel)
+	return ctx, p
+}
+
+// asReserved waits until every NIC of the guest has its reserved address and no other, and only the
+// first a default route.
+func asReserved(ctx context.Context, t *testing.T, c *cloud.Cloud) lab.State {
+	t.Helper()
+	s, err := c.Guest.Await(ctx, "the reserved addresses and one default route", func(s lab.State) bool {
+		for _, n := range c.Nets {
+			if len(s.Global(n.NIC)) != 1 || !s.Usable(n.NIC, n.Reserved.Addr) {
+				return false
+			}
+		}
+		return slices.Equal(s.DefaultNICs(), []string{"eth0"})
+	})
+	check(t, err)
+	return s
+}
+
+// A leaseResult is what `v6guest lease --json` says of one NIC, as far as the tests read it.
+type leaseResult struct {
+	NIC     string
+	Address netip.Addr
+	Was     netip.Addr
+	Fault   *struct {
+		Error, Cure string
+		Exit        int
+	}
+}
+
+// lease runs `v6guest lease --json` and returns what it says and its exit code.
+func lease(ctx context.Context, t *testing.T, m *lab.Machine, args ...string) ([]leaseResult, lab.Result) {
+	t.Helper()
+	r, err := m.Run(ctx, append([]string{"v6guest", "lease", "--json"}, args...)...)
+	check(t, err)
+	var out []leaseResult
+	if r.Stdout != "" {
+		if err := json.Unmarshal([]byte(r.Stdout), &out); err != nil {
+			t.Fatalf("v6guest lease --json: %v\n%s%s", err, r.Stdout, r.Stderr)
+		}
+	}
+	return out, r
+}
+
+// history tells what the kernel said of an address, in order: "came", "usable", "gone".
+func history(m *lab.Machine, addr netip.Addr) []string {
+	var out []string
+	for _, c := range m.Changes() {
+		if c.Route || c.Prefix.Addr() != addr {
+			continue
+		}
+		word := "came"
+		switch {
+		case c.Gone:
+			word = "gone"
+		case c.Usable:
+			word = "usable"
+		}
+		if len(out) == 0 || out[len(out)-1] != word {
+			out = append(out, word)
+		}
+	}
+	return out
 }

@@ -20,8 +20,8 @@ var clients = []client{
 	{"dhclient", func(_ context.Context, c *cloud.Cloud) (*lab.Process, error) {
 		return peer.StartDhclient(c.Guest, "eth0")
 	}},
-	{"dhcpcd", func(ctx context.Context, c *cloud.Cloud) (*lab.Process, error) {
-		return peer.StartDhcpcd(ctx, c.Guest, "eth0")
+	{"dhcpcd", func(_ context.Context, c *cloud.Cloud) (*lab.Process, error) {
+		return peer.StartDhcpcd(c.Guest, "eth0")
 	}},
 	{"v6guest", func(_ context.Context, c *cloud.Cloud) (*lab.Process, error) { return startAgent(c, "") }},
 }

@@ -7,11 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/v6guest/v6guest/pkg/wire"
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/lab"
 	"github.com/v6guest/v6guest/test/peer"
@@ -125,15 +127,34 @@ func served(ctx context.Context, t *testing.T, kind peer.Kind, networks int) *cl
 	return c
 }
 
-// saveCaptures writes what was on the wire into the test's artifacts.
+// saveCaptures writes what was on the wire into the folder that the test leaves.
 func saveCaptures(t *testing.T, c *cloud.Cloud) {
 	t.Helper()
 	for _, n := range c.Nets {
 		f, err := os.Create(filepath.Join(t.ArtifactDir(), n.Segment.Name+".pcap"))
 		check(t, err)
 		check(t, errors.Join(n.Segment.Capture.WritePcap(f), f.Close()))
-		t.Log("capture:", f.Name())
+		t.Logf("capture: %s\n%s", f.Name(), summary(n.Segment.Capture.Packets()))
 	}
+}
+
+// summary is packets on a line each, for the log of a test that failed.
+func summary(packets []lab.Packet) string {
+	var b strings.Builder
+	for _, p := range packets[:min(len(packets), 300)] {
+		what := fmt.Sprintf("ICMPv6 type %d", p.ICMP)
+		switch {
+		case p.DstPort == 546 || p.DstPort == 547:
+			what = "unreadable DHCPv6"
+			if m, err := wire.Decode(p.Payload); err == nil {
+				what = m.String()
+			}
+		case p.DstPort != 0:
+			what = fmt.Sprintf("UDP to port %d", p.DstPort)
+		}
+		fmt.Fprintf(&b, "%s %s %s > %s: %s\n", p.At.Format("15:04:05.000"), p.From, p.Src, p.Dst, what)
+	}
+	return b.String()
 }
 
 // usable waits until the guest has an address on a NIC, ready for use.

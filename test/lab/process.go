@@ -33,7 +33,6 @@ type Process struct {
 
 	machine *Machine
 	cmd     *exec.Cmd
-	pump    sync.WaitGroup
 
 	mu      sync.Mutex
 	lines   []Line
@@ -253,3 +252,6 @@ func (m *Machine) RunInput(ctx context.Context, stdin io.Reader, args ...string)
 	}
 	return r, nil
 }
+
+// PID is the process's number on the machine that the lab runs on.
+func (p *Process) PID() int { return p.cmd.Process.Pid }

@@ -130,7 +130,7 @@ func (m *Machine) DeleteAddress(nic, prefix string) error {
 func (s *Segment) Lose(ctx context.Context, percent int) error {
 	rules := "table bridge lab\ndelete table bridge lab\n"
 	if percent > 0 {
-		rules += fmt.Sprintf("table bridge lab { chain loss { type filter hook forward priority 0; numgen random mod 100 < %d drop; } }\n", percent)
+		rules += fmt.Sprintf("table bridge lab { chain loss { type filter hook forward priority 0; numgen random mod 100 < %d drop; }; }\n", percent)
 	}
 	return s.filter(ctx, rules)
 }
@@ -139,7 +139,7 @@ func (s *Segment) Lose(ctx context.Context, percent int) error {
 // "udp dport 547"; it takes the place of a former Drop or Lose.
 func (s *Segment) Drop(ctx context.Context, match string) error {
 	return s.filter(ctx, "table bridge lab\ndelete table bridge lab\n"+
-		"table bridge lab { chain drop { type filter hook forward priority 0; "+match+" drop; } }\n")
+		"table bridge lab { chain drop { type filter hook forward priority 0; "+match+" drop; }; }\n")
 }
 
 func (s *Segment) filter(ctx context.Context, rules string) error {

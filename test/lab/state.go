@@ -27,6 +27,7 @@ type NIC struct {
 	Name    string
 	MAC     net.HardwareAddr
 	Up      bool
+	// Carrier follows what the kernel tells of, which a carrier that is back within a moment does not change.
 	Carrier bool
 }
 
@@ -146,7 +147,7 @@ func (m *Machine) list() (State, error) {
 	for _, l := range links {
 		a := l.Attrs()
 		names[a.Index] = a.Name
-		s.NICs = append(s.NICs, NIC{a.Index, a.Name, a.HardwareAddr, a.Flags&net.FlagUp != 0, a.RawFlags&unix.IFF_LOWER_UP != 0})
+		s.NICs = append(s.NICs, NIC{a.Index, a.Name, a.HardwareAddr, a.Flags&net.FlagUp != 0, a.RawFlags&unix.IFF_RUNNING != 0})
 	}
 	for _, a := range addrs {
 		s.Addrs = append(s.Addrs, newAddr(names[a.LinkIndex], a))
@@ -192,4 +193,19 @@ func prefix(n *net.IPNet) netip.Prefix {
 	}
 	bits, _ := n.Mask.Size()
 	return netip.PrefixFrom(address(n.IP), bits)
+}
+
+// HasNIC says whether there is a NIC of this name.
+func (s State) HasNIC(name string) bool {
+	return slices.ContainsFunc(s.NICs, func(n NIC) bool { return n.Name == name })
+}
+
+// Carrier says whether a NIC is up and has a carrier.
+func (s State) Carrier(name string) bool {
+	return slices.ContainsFunc(s.NICs, func(n NIC) bool { return n.Name == name && n.Carrier })
+}
+
+// Route says whether there is a route to a destination by a NIC.
+func (s State) Route(dst netip.Prefix, nic string) bool {
+	return slices.ContainsFunc(s.Routes, func(r Route) bool { return r.Dst == dst && r.NIC == nic })
 }

@@ -1,8 +1,6 @@
 package peer
 
 import (
-	"context"
-
 	"github.com/v6guest/v6guest/test/lab"
 )
 
@@ -14,7 +12,7 @@ func StartDhclient(m *lab.Machine, nic string) (*lab.Process, error) {
 
 // StartDhcpcd starts dhcpcd on a NIC with a DUID-LL, for IPv6 only, in the foreground. It runs no
 // hook scripts: a signal that comes during one is lost.
-func StartDhcpcd(ctx context.Context, m *lab.Machine, nic string) (*lab.Process, error) {
+func StartDhcpcd(m *lab.Machine, nic string) (*lab.Process, error) {
 	conf := "duid ll\nipv6only\nnoipv6rs\nia_na\noption rapid_commit\nscript /dev/null\n"
 	if err := m.WriteFile("/etc/dhcpcd.conf", conf); err != nil {
 		return nil, err
