@@ -146,6 +146,10 @@ func (d *draft) sift(bucket *bbolt.Bucket, budget int) (used int, end bool, err 
 	return used, k == nil, nil
 }
 
+// end notes where the journal ends, so that a page that has lost its last records is not believed. The
+// bucket's own number stands in a page that every commit writes anyway.
+func (d *draft) end() error { return d.root.SetSequence(d.changed.next) }
+
 // done takes the draft over, with the keys that the batch has changed.
 func (d *draft) done(b *batch, first uint64) {
 	for _, m := range d.moved {

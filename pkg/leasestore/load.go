@@ -21,11 +21,10 @@ func (s *Store) scan(tx *bbolt.Tx) error {
 	if err := eachRecord(tx, c.record, c.segment); err != nil {
 		return err
 	}
-	err = tx.Bucket(valuesBucket).ForEach(func(k, v []byte) error {
-		_, err := openValue(string(k), v)
-		return err
-	})
-	if err != nil {
+	if end := tx.Bucket(journalBucket).Sequence(); end != c.next && (end > 0 || c.records > 0) {
+		return fmt.Errorf("its last record is %d, which should be %d", c.next-1, end-1)
+	}
+	if err := checkValues(tx.Bucket(valuesBucket)); err != nil {
 		return err
 	}
 	s.journal = c.journal
@@ -66,17 +65,17 @@ type census struct {
 }
 
 func (c *census) segment(first uint64) error {
-	if first < c.next {
-		return fmt.Errorf("segment %d begins before record %d", first, c.next)
+	if n := len(c.segments); n > 0 && first != c.next {
+		return fmt.Errorf("segment %d in the place of %d", first, c.next)
 	}
+	c.next = first
 	c.segments = append(c.segments, segment{first: first})
 	return nil
 }
 
 func (c *census) record(seq uint64, record []byte) error {
-	last := &c.segments[len(c.segments)-1]
-	if seq < last.first || seq < c.next {
-		return fmt.Errorf("record %d in segment %d", seq, last.first)
+	if seq != c.next {
+		return fmt.Errorf("it stands in the place of %d", c.next)
 	}
 	kind, k, err := openRecord(record, seq)
 	if err != nil {
@@ -84,7 +83,7 @@ func (c *census) record(seq uint64, record []byte) error {
 	}
 	c.next = seq + 1
 	c.records++
-	last.records++
+	c.segments[len(c.segments)-1].records++
 	if kind == kindForget {
 		delete(c.live, k)
 		return nil
@@ -121,7 +120,7 @@ func eachRecord(tx *bbolt.Tx, record func(seq uint64, record []byte) error, segm
 				err = record(seq, v)
 			}
 			if err != nil {
-				return fmt.Errorf("segment %d, record %x: %w", first, k, err)
+				return fmt.Errorf("segment %d, record %d: %w", first, seq, err)
 			}
 			return nil
 		})

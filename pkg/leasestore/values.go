@@ -62,6 +62,41 @@ func (s *Store) view(f func(*bbolt.Bucket) error) error {
 	return nil
 }
 
+// putValue and deleteValue keep count of the values, in the bucket's own number, so that a page that has
+// lost some is not believed.
+func putValue(bucket *bbolt.Bucket, name, stored []byte) error {
+	if bucket.Get(name) == nil {
+		if err := bucket.SetSequence(bucket.Sequence() + 1); err != nil {
+			return err
+		}
+	}
+	return bucket.Put(name, stored)
+}
+
+func deleteValue(bucket *bbolt.Bucket, name []byte) error {
+	if bucket.Get(name) == nil {
+		return nil
+	}
+	if err := bucket.SetSequence(bucket.Sequence() - 1); err != nil {
+		return err
+	}
+	return bucket.Delete(name)
+}
+
+// checkValues goes through all values.
+func checkValues(bucket *bbolt.Bucket) error {
+	count := uint64(0)
+	err := bucket.ForEach(func(k, v []byte) error {
+		count++
+		_, err := openValue(string(k), v)
+		return err
+	})
+	if err == nil && count != bucket.Sequence() {
+		return fmt.Errorf("%d values, which should be %d", count, bucket.Sequence())
+	}
+	return err
+}
+
 func checkValue(name string, value []byte) error {
 	if name == "" || len(name) > maxName || len(value) > maxValue {
 		return fmt.Errorf("value %q of %d bytes %w", name, len(value), ErrInvalid)

@@ -128,15 +128,15 @@ func (s *Store) draft(tx *bbolt.Tx, b *batch, d *draft) error {
 		case kindLease, kindForget:
 			_, err = d.append(b.arena[o.from:o.to])
 		case kindSet:
-			err = values.Put(b.arena[o.from:o.name], b.arena[o.name:o.to])
+			err = putValue(values, b.arena[o.from:o.name], b.arena[o.name:o.to])
 		case kindUnset:
-			err = values.Delete(b.arena[o.from:o.name])
+			err = deleteValue(values, b.arena[o.from:o.name])
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return d.end()
 }
 
 // tell reports a batch to those who began it.
