@@ -12,7 +12,7 @@ const (
 
 // A Fault is an error that a person can mend: Cure says how, in the imperative, and Exit is the exit
 // code of a command that ends with it.
-type Fault struct {
+type Fault struct { //nolint:errname // it is what a person meets, and carries more than an error
 	Err  error
 	Cure string // "" when nothing is known that would help
 	Exit int    // ExitFailure and so on; 0 counts as ExitFailure
