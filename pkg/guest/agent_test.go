@@ -311,6 +311,25 @@ func TestALeasedAddressThatSomebodyTakesOffIsPutBack(t *testing.T) {
 	})
 }
 
+func TestACarrierThatWasAwayForAMomentIsNoticed(t *testing.T) {
+	play(t, "", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.m.mu.Lock()
+		s.m.heard = nil
+		s.m.servers[2] = reserves("2001:db8::99", wire.Infinite)
+		s.m.mu.Unlock()
+		s.m.done()
+		// Both changes wait when the agent looks.
+		s.m.change(2, func(n *link.NIC) { n.Carrier, n.CarrierChanges = false, 1 })
+		s.m.change(2, func(n *link.NIC) { n.Carrier, n.CarrierChanges = true, 2 })
+		s.wait(10 * time.Second)
+		s.wantDid(s.m.done(), "install 2001:db8::99 on eth0", "remove "+addr0+" from eth0")
+		if s.m.heard[0] != dhcpv6.MessageTypeConfirm {
+			s.Errorf("heard %v", s.m.heard)
+		}
+	})
+}
+
 func TestIPv6OffIsAStateAndComesToAnEnd(t *testing.T) {
 	m := func() *fakeMachine {
 		m := two()

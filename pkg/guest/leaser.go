@@ -26,7 +26,8 @@ type leaser struct {
 	duid wire.DUID
 	mac  net.HardwareAddr
 
-	carrier   bool // as the client was told last
+	carrier   bool   // as the client was told last
+	changes   uint32 // of the carrier until then
 	linkLocal netip.Addr
 	heard     *atomic.Bool // any server
 }
@@ -145,17 +146,15 @@ func (n *managedNIC) tellClient() {
 		l.linkLocal = ll
 		l.runner.SetLinkLocal(ll)
 	}
-	if c := n.nic.Up && n.nic.Carrier; c != l.carrier {
+	switch c := n.nic.Up && n.nic.Carrier; {
+	case c != l.carrier:
 		l.carrier = c
 		l.runner.SetCarrier(c)
+	case c && l.changes != n.nic.CarrierChanges: // it went and came back before anybody looked
+		l.runner.Notify(client.LinkChanged{Why: "the carrier was away"})
+		n.solicit = true
 	}
-}
-
-// flap tells the client of a carrier that went and came back so fast that only the count shows it.
-func (l *leaser) flap(carrier bool) {
-	if carrier && l.carrier {
-		l.runner.Notify(client.LinkChanged{Why: "the carrier flapped"})
-	}
+	l.changes = n.nic.CarrierChanges
 }
 
 // addrChanged takes in an address: the outcome of duplicate address detection goes to the client.

@@ -92,9 +92,6 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 			n.repairAt = n.a.clock.Now()
 		}
 	}
-	if n.leaser != nil && before.Carrier == ev.NIC.Carrier && before.CarrierChanges != ev.NIC.CarrierChanges {
-		n.leaser.flap(ev.NIC.Up && ev.NIC.Carrier)
-	}
 }
 
 // gone takes in that the NIC is away: its lease is kept for when it comes back.
