@@ -66,11 +66,14 @@ func (e *Engine) solicited(from netip.Addr, s *ra.Solicitation) {
 			return
 		}
 	}
+	if e.answering { // the one that is due answers this one, too
+		return
+	}
 	at := e.now.Add(delay)
 	if e.last != 0 && e.now < e.last.Add(minDelay) {
 		at = e.last.Add(minDelay + delay)
 	}
-	e.next = min(e.next, at) // what is due sooner serves as the answer
+	e.next, e.answering = min(e.next, at), true // what is due sooner serves as the answer
 }
 
 // answer sends the unicast answers that are due.
@@ -90,7 +93,7 @@ func (e *Engine) advertise() {
 	if !e.up || e.next > e.now {
 		return
 	}
-	e.last = e.now
+	e.last, e.answering = e.now, false
 	if e.farewell.IsValid() {
 		a := e.current()
 		cease(&a)

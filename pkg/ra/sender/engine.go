@@ -44,19 +44,20 @@ type Engine struct {
 	mtu       int
 	farewell  netip.Addr // the link-local address before, as long as it has not bidden farewell
 
-	last     clock.Instant // of the last multicast advertisement, 0 before the first
-	next     clock.Instant // of the next one, clock.Never for none
-	quick    int           // how many gaps from here are short
-	unicast  []answer
-	final    bool // the next one is the last
-	stopped  bool
-	others   []other
-	reports  limit.Reports
-	multi    uint64
-	single   uint64
-	received uint64
-	heard    uint64
-	dropped  map[string]uint64
+	last      clock.Instant // of the last multicast advertisement, 0 before the first
+	next      clock.Instant // of the next one, clock.Never for none
+	quick     int           // how many gaps from here are short
+	answering bool          // the next one answers a solicitation
+	unicast   []answer
+	final     bool // the next one is the last
+	stopped   bool
+
+	others  []other
+	reports limit.Reports
+
+	multi, single   uint64 // advertisements sent
+	received, heard uint64 // solicitations and advertisements
+	dropped         map[string]uint64
 }
 
 // New makes an engine; it fails on a Config that Check refuses, or without Rand. Nothing is sent
@@ -132,7 +133,7 @@ func (e *Engine) linkUp(ev LinkUp) {
 // linkDown ends all advertising until the link is up again.
 func (e *Engine) linkDown() {
 	e.up, e.linkLocal, e.farewell = false, netip.Addr{}, netip.Addr{}
-	e.next, e.unicast, e.quick = clock.Never, nil, 0
+	e.next, e.unicast, e.quick, e.answering = clock.Never, nil, 0, false
 	if e.final {
 		e.end()
 	}
