@@ -57,8 +57,11 @@ type Agent struct {
 	// passive is the one-shot command without an agent: it leases on the NICs it was given and changes
 	// nothing else.
 	passive bool
-	life    context.Context // of the loop and all that it starts
-	ready   chan struct{}   // closed when the first plan is in force
+	// identity is the configuration from which the one-shot command has DUIDs, nil for cfg: cfg names
+	// only the NICs of the command.
+	identity *Config
+	life     context.Context // of the loop and all that it starts
+	ready    chan struct{}   // closed when the first plan is in force
 }
 
 // choiceMemory is what becomes of the choice of the default NIC over time (decision 3).
@@ -200,6 +203,13 @@ func (a *Agent) settle(ctx context.Context) {
 func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 	old := a.plan
 	a.plan = NewPlan(a.cfg, a.facts(now))
+	if a.identity != nil {
+		whole := NewPlan(a.identity, a.facts(now))
+		for i := range a.plan.NICs {
+			n := &a.plan.NICs[i]
+			n.DUID, n.IAID = whole.Identity(a.identity, n.NIC)
+		}
+	}
 	if m := a.plan.Remember; m != nil && m.String() != a.memory.mac.String() && !a.passive {
 		a.remember(m)
 	}

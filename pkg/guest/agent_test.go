@@ -556,6 +556,32 @@ func TestTheOneShotCommandNeedsNoAgentAndTouchesOnlyAddresses(t *testing.T) {
 	})
 }
 
+func TestTheOneShotCommandSpeaksWithTheDUIDOfTheAgent(t *testing.T) {
+	state := t.TempDir()
+	for _, tt := range []struct{ name, config, want string }{
+		{"duid = nic", "", "00:03:00:01:" + mac1},
+		{"duid = host", "[agent]\nduid = host\n", "00:03:00:01:" + mac0},
+		{"a DUID of the NIC's own", "[nic eth1]\nduid = 00:02:00:00:00:01:aa\n", "00:02:00:00:00:01:aa"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := parse(t, tt.config)
+			synctest.Test(t, func(t *testing.T) {
+				m := two()
+				var spoke wire.DUID
+				m.servers[3] = func(q *wire.Message) *wire.Message {
+					spoke = q.ClientID
+					return reserves(addr1, wire.Infinite)(q)
+				}
+				opts := Options{Config: cfg, System: m, Clock: bubbleClock{time.Now()}, StateDir: state, Log: testLog(t)}
+				res, err := NewOnce(opts).Lease(t.Context(), LeaseRequest{NICs: []string{"eth1"}, Timeout: Seconds(30 * time.Second)})
+				if err != nil || res[0].Fault != nil || spoke.String() != tt.want {
+					t.Errorf("spoke as %s, want %s: %+v, %v", spoke, tt.want, res, err)
+				}
+			})
+		})
+	}
+}
+
 func TestACommandEndsWithItsAsker(t *testing.T) {
 	m := func() *fakeMachine {
 		m := two()

@@ -17,10 +17,8 @@ func (p *Plan) duid(n link.NIC, s Settings) wire.DUID {
 	switch {
 	case s.ExplicitDUID != "":
 		return s.ExplicitDUID
-	case s.DUID == DUIDHost:
-		if d := p.nic(p.Default); d != nil {
-			mac = d.NIC.MAC
-		}
+	case s.DUID == DUIDHost && len(p.host) > 0:
+		mac = p.host
 	}
 	return wire.LinkLayerDUID(mac)
 }

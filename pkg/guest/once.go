@@ -49,7 +49,7 @@ func (o *Once) with(ctx context.Context, req LeaseRequest, do func(*Agent, conte
 	if err != nil {
 		return nil, err
 	}
-	a.passive = true
+	a.passive, a.identity = true, o.opts.Config
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {

@@ -56,6 +56,8 @@ type Plan struct {
 	Remember net.HardwareAddr
 	Missing  []Pattern // of `nics`, those that no NIC matches
 	Notes    []string  // what a person should know, a line each
+
+	host net.HardwareAddr // of which duid = host is made
 }
 
 // A NICPlan is what is to become of one NIC.
@@ -80,6 +82,10 @@ func NewPlan(cfg *Config, f Facts) Plan {
 	p.Reason = strings.Join(choice.reasons, "; ")
 	p.Remember = choice.remember
 	p.Notes = notes(f, p)
+	p.host = f.Remembered // the default NIC may be away for a moment: that changes no identity
+	if d := p.nic(p.Default); d != nil {
+		p.host = d.NIC.MAC
+	}
 	for i := range p.NICs {
 		if p.NICs[i].Managed {
 			p.plan(&p.NICs[i], cfg, f)
@@ -176,7 +182,7 @@ func (p *Plan) String() string {
 			continue
 		}
 		fmt.Fprintf(&b, "%s: %s\n", n.NIC.Name, n.Reason)
-		fmt.Fprintf(&b, "  DUID %s, IAID %d\n", n.DUID, n.IAID)
+		fmt.Fprintf(&b, "  DUID %s, IAID %s\n", n.DUID, n.IAID)
 		for _, s := range n.Switches {
 			fmt.Fprintf(&b, "  net.ipv6.conf.%s.%s = %s\n", n.NIC.Name, s.Switch, s.Value)
 		}

@@ -87,6 +87,7 @@ func TestPlans(t *testing.T) {
 		{"settings", "[agent]\nsecondary_ra = no-default-route\noptimistic_dad = yes\nduid = host\n[nic eth1]\nlease = distro\n", Facts{
 			NICs: cloud(), Remembered: mac("06:a0:f0:00:00:38"),
 		}},
+		{"one-duid-for-the-host", "[agent]\nduid = host\n", Facts{NICs: cloud(), Remembered: mac("06:00:00:00:00:01"), RememberedLeft: true}},
 		{"renamed", "[agent]\nnics = eth0 eth1\ndefault_nic = eth1\n[nic eth1]\noptimistic_dad = yes\n", Facts{
 			NICs:     []link.NIC{virtio(2, "eth0", "06:a0:f0:00:00:38", "0000:00:03.0"), virtio(3, "lan1", "06:a0:f0:00:00:39", "0000:00:04.0")},
 			OldNames: map[int][]string{3: {"eth1"}},
