@@ -107,6 +107,13 @@ func newCloud(ctx context.Context, t *testing.T, networks int) *cloud.Cloud {
 	t.Helper()
 	c, err := cloud.New(ctx, cloud.Options{Root: root(t, roots.Peers), Bin: programs(t), Networks: networks, Output: t.Output()})
 	check(t, err)
+	closeAfter(t, c)
+	return c
+}
+
+// closeAfter ends the cloud with the test, and keeps what was on the wire when that failed.
+func closeAfter(t *testing.T, c *cloud.Cloud) {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {
 			t.Error(err)
@@ -115,7 +122,6 @@ func newCloud(ctx context.Context, t *testing.T, networks int) *cloud.Cloud {
 			saveCaptures(t, c)
 		}
 	})
-	return c
 }
 
 // served is newCloud with a server of one kind on each network, and the guest on, with no NIC up.

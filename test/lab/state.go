@@ -23,10 +23,10 @@ type State struct {
 
 // A NIC is one of a machine's interfaces.
 type NIC struct {
-	Index   int
-	Name    string
-	MAC     net.HardwareAddr
-	Up      bool
+	Index int
+	Name  string
+	MAC   net.HardwareAddr
+	Up    bool
 	// Carrier follows what the kernel tells of, which a carrier that is back within a moment does not change.
 	Carrier bool
 }

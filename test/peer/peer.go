@@ -27,6 +27,8 @@ type Network struct {
 	NoRA bool
 	// Options are further lines for v6responder's [server] section, or dnsmasq's configuration.
 	Options []string
+	// NetworkOptions are further lines for v6responder's section of the network.
+	NetworkOptions []string
 }
 
 // A Guest is a reservation: the NIC with this MAC is given this address for ever.

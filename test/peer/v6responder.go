@@ -8,7 +8,8 @@ import (
 	"github.com/v6guest/v6guest/test/lab"
 )
 
-const responderHosts = "/etc/v6responder/hosts"
+// ResponderHosts is the hosts file that v6responder reads.
+const ResponderHosts = "/etc/v6responder/hosts"
 
 // serveV6responder starts v6responder from the shortest configuration that makes it a gateway too.
 func serveV6responder(ctx context.Context, m *lab.Machine, n Network) (*Server, error) {
@@ -25,11 +26,12 @@ prefix = %s
 dns = %s
 search = %s
 %s
-`, responderHosts, strings.Join(n.Options, "\n"), n.NIC, n.Prefix, n.DNS, n.Search, ra)
+%s
+`, ResponderHosts, strings.Join(n.Options, "\n"), n.NIC, n.Prefix, n.DNS, n.Search, ra, strings.Join(n.NetworkOptions, "\n"))
 	if err := m.WriteFile("/etc/v6responder/v6responder.conf", conf); err != nil {
 		return nil, err
 	}
-	if err := m.WriteFile(responderHosts, Hosts(n.Guests)); err != nil {
+	if err := m.WriteFile(ResponderHosts, Hosts(n.Guests)); err != nil {
 		return nil, err
 	}
 	p, err := start(ctx, m, "serving", "v6responder", "serve")
@@ -38,7 +40,7 @@ search = %s
 	}
 	s := &Server{Kind: V6responder, machine: m, processes: []*lab.Process{p}}
 	s.reserve = func(ctx context.Context, guests []Guest) error {
-		if err := m.WriteFile(responderHosts, Hosts(guests)); err != nil {
+		if err := m.WriteFile(ResponderHosts, Hosts(guests)); err != nil {
 			return err
 		}
 		// Additions and changes hold at once; reload also takes away, without the two seconds' wait.
