@@ -75,6 +75,9 @@ func (w *workspace) checkStanzas(n *NICPlan) error {
 	if i.problem != nil {
 		return i.problem
 	}
+	if n.Want.Lease == LeaseDistro && i.named(n.name()) == nil {
+		return refuse(ErrUnsupported, n.name(), interfacesFile, 0, "write an iface stanza for the NIC, or set lease = agent", "no stanza is about the NIC")
+	}
 	if m := i.mapping(n.name()); m != nil {
 		return refuse(ErrUnreadable, n.name(), m.file, m.start+1, "name the NIC in a stanza of its own", "a mapping script decides which stanza the NIC gets")
 	}
@@ -118,7 +121,7 @@ func (e *stanzaEditor) dynamic() (out []*stanza) {
 // ownOptions is the options of a stanza that v6guest added.
 func ownOptions(s *stanza) (out []option) {
 	for _, o := range s.options {
-		if strings.HasSuffix(o.value, ownLine) {
+		if o.own {
 			out = append(out, o)
 		}
 	}
@@ -147,7 +150,7 @@ func (e *stanzaEditor) agent() error {
 	stanzas := e.dynamic()
 	for i, s := range stanzas {
 		var add []string
-		if i == 0 && e.hookLine(acceptRA) != ownOption(s) {
+		if i == 0 && e.hookLine(acceptRA) != e.ownOption(s) {
 			add = []string{e.hookLine(acceptRA)}
 		}
 		e.method(s, "manual")
@@ -180,9 +183,9 @@ func (e *stanzaEditor) hookLine(acceptRA int) string {
 }
 
 // ownOption is the text of the first option that v6guest added to a stanza.
-func ownOption(s *stanza) string {
+func (e *stanzaEditor) ownOption(s *stanza) string {
 	if own := ownOptions(s); len(own) > 0 {
-		return own[0].key + " " + own[0].value
+		return strings.TrimSpace(splitLines([]byte(e.w.Tree.text(s.file)))[own[0].line])
 	}
 	return ""
 }
@@ -330,7 +333,7 @@ func (e *stanzaEditor) newStanza(options [][2]string) {
 
 // lastStanza is the NIC's last stanza, or the line that brings it up.
 func (e *stanzaEditor) lastStanza() *stanza {
-	own := e.w.interfaces.of(e.n.name(), "")
+	own := e.w.interfaces.of(e.n.name())
 	if len(own) == 0 {
 		return e.w.interfaces.named(e.n.name())
 	}

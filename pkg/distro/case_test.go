@@ -108,6 +108,9 @@ func cases(t *testing.T, pattern string, f func(t *testing.T, c testCase)) {
 	}
 	for _, file := range files {
 		dir := filepath.Dir(file)
-		t.Run(filepath.Base(dir), func(t *testing.T) { f(t, loadCase(t, dir)) })
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			f(t, loadCase(t, dir))
+		})
 	}
 }

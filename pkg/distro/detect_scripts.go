@@ -134,7 +134,7 @@ func ifstateHas(text, nic string) bool {
 // ifupClient is the DHCP client that ifup runs for a NIC; empty if no stanza of the NIC asks for one.
 func (d *detector) ifupClient(nic NIC) string {
 	wanted := false
-	for _, s := range d.interfaces.of(nic.Name, "") {
+	for _, s := range d.interfaces.of(nic.Name) {
 		_, use := s.option("use")
 		wanted = wanted || s.word(3) == "dhcp" || use
 	}
@@ -146,7 +146,7 @@ func (d *detector) ifupClient(nic NIC) string {
 		Ifupdown2:  {"dhclient"},
 		IfupdownNG: {"dhcpcd", "dhclient", "udhcpc"},
 	}[d.ifup]
-	for _, s := range d.interfaces.of(nic.Name, "") {
+	for _, s := range d.interfaces.of(nic.Name) {
 		if o, ok := s.option("dhcp-program"); ok && d.ifup == IfupdownNG {
 			return o.value
 		}

@@ -9,8 +9,9 @@ import (
 // Bounds of what is read of /etc/network/interfaces and the files that it includes.
 const (
 	interfacesFile = "/etc/network/interfaces"
-	maxInclude     = 10   // files deep
-	maxIncluded    = 1000 // files in all
+	maxInclude     = 10      // files deep
+	maxIncluded    = 1000    // files in all
+	maxIncludes    = 4 << 20 // bytes in all
 )
 
 // A dialect is one of the programs that read interfaces(5): they differ in small things.
@@ -41,6 +42,7 @@ type stanza struct {
 type option struct {
 	key, value string
 	line, end  int
+	own        bool // v6guest added it
 }
 
 // keyword is what kind of stanza it is.
@@ -72,6 +74,9 @@ type interfaces struct {
 	sources []string // patterns of source lines, absolute
 	// problem is what makes ifup refuse the whole configuration, or us to edit it.
 	problem *RefusalError
+
+	size int      // bytes read so far
+	open []string // files that are being read, the main one first
 }
 
 // parseInterfaces reads the tree's interfaces files as one of its readers does.
@@ -90,15 +95,20 @@ func (n *interfaces) fail(r *RefusalError) {
 
 // read adds a file's stanzas. A file that is missing adds nothing, as in ifup.
 func (n *interfaces) read(t *Tree, file string, depth int) {
-	if depth > maxInclude || len(n.files) >= maxIncluded {
-		n.fail(refuse(ErrUnreadable, "", file, 0, "", "too many included files"))
+	if slices.Contains(n.open, file) {
+		n.fail(refuse(ErrUnreadable, "", file, 0, "remove the source line", "the file includes itself"))
 		return
 	}
 	b, err := t.Read(file)
 	if err != nil {
 		return
 	}
-	n.files = append(n.files, file)
+	if n.size += len(b); depth > maxInclude || len(n.files) >= maxIncluded || n.size > maxIncludes {
+		n.fail(refuse(ErrUnreadable, "", file, 0, "", "too many included files"))
+		return
+	}
+	n.files, n.open = append(n.files, file), append(n.open, file)
+	defer func() { n.open = n.open[:len(n.open)-1] }()
 	p := interfacesParser{n: n, file: file, lines: splitLines(b), main: depth == 0}
 	for _, s := range p.parse() {
 		n.stanzas = append(n.stanzas, s)
@@ -208,7 +218,8 @@ func (p *interfacesParser) line(text string, start, next int) {
 	}
 	s := p.out[len(p.out)-1]
 	key, value, _ := strings.Cut(strings.ReplaceAll(text, "\t", " "), " ")
-	s.options = append(s.options, option{key: key, value: strings.TrimSpace(value), line: start, end: next})
+	own := strings.HasSuffix(strings.TrimSpace(p.lines[start]), ownLine)
+	s.options = append(s.options, option{key: key, value: strings.TrimSpace(value), line: start, end: next, own: own})
 	s.end = next
 }
 
@@ -241,10 +252,10 @@ func hasOptions(keyword string) bool {
 	return keyword == "iface" || keyword == "mapping" || keyword == "template"
 }
 
-// of is the iface stanzas of a NIC, of one family ("inet", "inet6") or of all ("").
-func (n *interfaces) of(nic, family string) (out []*stanza) {
+// of is the iface stanzas of a NIC, of some families ("inet", "inet6") or of all.
+func (n *interfaces) of(nic string, families ...string) (out []*stanza) {
 	for _, s := range n.stanzas {
-		if s.keyword() == "iface" && s.word(1) == nic && (family == "" || s.word(2) == family) {
+		if s.keyword() == "iface" && s.word(1) == nic && (len(families) == 0 || slices.Contains(families, s.word(2))) {
 			out = append(out, s)
 		}
 	}
@@ -268,7 +279,7 @@ func (n *interfaces) started(nic string) *stanza {
 
 // named is the first stanza that is about a NIC: an iface or a line that brings it up.
 func (n *interfaces) named(nic string) *stanza {
-	if own := n.of(nic, ""); len(own) > 0 {
+	if own := n.of(nic); len(own) > 0 {
 		return own[0]
 	}
 	return n.started(nic)
@@ -300,7 +311,7 @@ func (n *interfaces) master(nic string) (string, *stanza, option) {
 			}
 		}
 	}
-	for _, s := range n.of(nic, "") {
+	for _, s := range n.of(nic) {
 		if o, ok := s.option("bond-master"); ok && o.value != "none" {
 			return o.value, s, o
 		}

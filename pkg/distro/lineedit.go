@@ -1,6 +1,7 @@
 package distro
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -23,7 +24,8 @@ func (e lineEdits) replace(file string, at, end int, add ...string) {
 // apply does the edits of one file. Of those that insert at one place, the first noted stands first.
 func applyEdits(lines []string, edits []lineEdit) []string {
 	edits = slices.Clone(edits)
-	slices.SortStableFunc(edits, func(a, b lineEdit) int { return a.at - b.at })
+	// From the end on; at one place, what replaces lines comes before what is inserted in front of them.
+	slices.SortStableFunc(edits, func(a, b lineEdit) int { return cmp.Or(a.at-b.at, min(a.end-a.at, 1)-min(b.end-b.at, 1)) })
 	for _, e := range slices.Backward(edits) {
 		if e.end == e.at {
 			lines = insertLines(lines, e.at, slices.Clone(e.add)...)

@@ -82,7 +82,7 @@ func NewPlan(s System, wants []Want, o Options) (*Plan, error) {
 		}
 		n.Want, n.Finding = want, w.detect(want.NIC)
 		if o.Backend != "" && n.Finding.Stack != o.Backend {
-			n.Finding = Finding{NIC: want.NIC.Name, Stack: o.Backend, Reasons: append(n.Finding.Reasons, "but "+string(o.Backend)+" was asked for")}
+			n.Finding = w.asked(n.Finding, want.NIC, o.Backend)
 		}
 		if n.RA = RAKernel; !want.Default {
 			n.RA = RANone
@@ -114,6 +114,19 @@ func NewPlan(s System, wants []Want, o Options) (*Plan, error) {
 	}
 	p.Changes = w.finish()
 	return p, nil
+}
+
+// asked is the finding of a NIC whose stack was asked for: what that stack says of itself, if anything.
+func (d *detector) asked(found Finding, nic NIC, stack Stack) Finding {
+	f := Finding{Stack: stack}
+	for _, probe := range probes {
+		if c := probe(d, nic); c.yes && c.Stack == stack {
+			f = c.Finding
+		}
+	}
+	f.NIC, f.Generator = nic.Name, generatorOf(f.File, d.Tree)
+	f.Reasons = append(slices.Concat(found.Reasons, f.Reasons), "and "+string(stack)+" was asked for")
+	return f
 }
 
 // name is the NIC's name.
@@ -163,6 +176,9 @@ func newWorkspace(s System, o Options) *workspace {
 	}
 	s.Tree = s.Tree.With(hidden)
 	w.detector = newDetector(s)
+	if d, ok := dialects[o.Backend]; ok {
+		w.ifup, w.interfaces = o.Backend, parseInterfaces(s.Tree, d)
+	}
 	return w
 }
 

@@ -80,7 +80,7 @@ func (e *stanzaEditor) recipe() error {
 		}
 		e.edits.replace(s.file, s.start, s.head, lines...)
 		for _, o := range s.options {
-			if key := strings.ReplaceAll(o.key, "_", "-"); key == "autoconf" || key == "accept-ra" || strings.HasSuffix(o.value, ownLine) {
+			if key := strings.ReplaceAll(o.key, "_", "-"); key == "autoconf" || key == "accept-ra" || o.own {
 				e.edits.replace(s.file, o.line, o.end)
 			}
 		}
