@@ -11,8 +11,16 @@ type backend interface {
 // backends is every back end there is, and connman, which is only reported.
 func backends() []backend {
 	return []backend{
-		noStack{}, ifupdownBackend{}, initscriptsBackend{}, networkdBackend{}, nmBackend{}, dhcpcdBackend{},
-		ifupdown2Backend{}, ifupdownNGBackend{}, wickedBackend{}, reported{Connman},
+		noStack{},
+		ifupdownBackend{},
+		initscriptsBackend{},
+		networkdBackend{},
+		nmBackend{},
+		dhcpcdBackend{},
+		ifupdown2Backend{},
+		ifupdownNGBackend{},
+		wickedBackend{},
+		reported{Connman},
 	}
 }
 
