@@ -435,6 +435,20 @@ func TestConfirmAnswers(t *testing.T) {
 			t.Errorf("%s, %v", s.state, s.nic)
 		}
 	})
+	t.Run("C-18.2.10.3-02 NotOnLink in the last second counts too", func(t *testing.T) {
+		s, srv := confirming(t)
+		s.after(8 * time.Second)
+		for range 100 {
+			reply(s, srv, status(iana.StatusNotOnLink))
+		}
+		s.after(3 * time.Second)
+		if s.state != StateSoliciting || !s.has(addr38) {
+			t.Errorf("%s, %v", s.state, s.nic)
+		}
+		if lines := len(slices.DeleteFunc(s.reports, func(r Report) bool { return r.Packet })); lines > 20 {
+			t.Errorf("a hundred packets make %d lines that nobody bounds", lines)
+		}
+	})
 	t.Run("C-18.2.10-04 another failure does not count", func(t *testing.T) {
 		s, srv := confirming(t)
 		reply(s, srv, status(iana.StatusUnspecFail))

@@ -29,7 +29,10 @@ func (e *Engine) confirmAnswered(x *exchange, ev Received) {
 		e.confirmEnded(x)
 	case status.Code == iana.StatusNotOnLink:
 		x.notOnLink = status
-		e.report(slog.LevelInfo, "server says that the lease does not fit the link", serverAttr(ev.Msg.ServerID))
+		e.do(Report{
+			Level: slog.LevelInfo, Message: "server says that the lease does not fit the link", Packet: true,
+			Attrs: []slog.Attr{serverAttr(ev.Msg.ServerID)},
+		})
 	default:
 		e.unused(x, &reply{msg: ev.Msg, status: status})
 	}
@@ -39,7 +42,7 @@ func (e *Engine) confirmAnswered(x *exchange, ev Received) {
 // it. Nothing but a Solicit shows a changed reservation, so one follows where no timer ever will
 // (decision 2 of the design).
 func (e *Engine) confirmEnded(x *exchange) {
-	if x.notOnLink == nil && e.now >= x.end {
+	if e.now >= x.end {
 		e.report(slog.LevelInfo, "no answer to Confirm; the lease is kept")
 	}
 	e.main = nil

@@ -210,7 +210,9 @@ func (e *Engine) exhausted(x *exchange) {
 	case dhcpv6.MessageTypeRequest:
 		e.requestFailed(x)
 	case dhcpv6.MessageTypeConfirm:
-		e.confirmEnded(x)
+		if !e.roundOver(x) {
+			e.confirmEnded(x)
+		}
 	case dhcpv6.MessageTypeRenew:
 		e.main = nil // T2: Rebind follows
 	case dhcpv6.MessageTypeRebind:
