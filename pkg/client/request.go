@@ -21,6 +21,9 @@ func (e *Engine) request(r reply, what aim) {
 func (e *Engine) requestFrom(server wire.DUID, addrs []netip.Addr, what aim) {
 	x := e.newExchange(dhcpv6.MessageTypeRequest, 0)
 	x.server, x.addrs, x.aim = server, addrs, what
+	if what == aimReplace && e.binding.t2 > e.now {
+		x.end = e.binding.t2 // what is in use goes first: Rebind
+	}
 	e.run(x)
 }
 
