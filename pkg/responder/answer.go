@@ -212,6 +212,9 @@ func (x *exchange) giveBack() *wire.Message {
 		}
 	}
 	x.refusePrefixes(m, iana.StatusNoBinding, textNoBinding)
+	if !x.client.known() {
+		x.reportRefused()
+	}
 	return m
 }
 

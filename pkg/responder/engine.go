@@ -59,7 +59,7 @@ type Engine struct {
 func NewEngine(cfg EngineConfig) *Engine {
 	e := &Engine{
 		cfg: cfg, byInterface: map[string]*Network{}, count: map[string]uint64{},
-		holds: holds{}, limits: map[limitedLink]*limiter{},
+		holds: holds{until: map[netip.Addr]clock.Instant{}}, limits: map[limitedLink]*limiter{},
 	}
 	for i := range e.cfg.Networks {
 		if n := &e.cfg.Networks[i]; n.Interface != "" {

@@ -193,7 +193,7 @@ func TestS_18_3_10_AnswerGoesBackWhereTheMessageCameFrom(t *testing.T) {
 func TestDeclinedAddressIsHeldBackForAWhile(t *testing.T) {
 	b := newBench(t, plain, reserved)
 	got := b.run("Decline mac=38 ia=1,2001:db8:1::38 server=own", true)
-	if !strings.Contains(got, `"address declined: another node uses it"`) || !strings.Contains(got, "2001:db8:1::38") || !strings.Contains(got, "hosts:1") {
+	if !strings.Contains(got, `"address declined"`) || !strings.Contains(got, "2001:db8:1::38") || !strings.Contains(got, "hosts:1") {
 		t.Errorf("S-18.3.8-04 reports %s", got)
 	}
 	if got := b.send("Solicit mac=38 ia=1 rapid"); got != "Advertise IA 1 NoAddrsAvail" {
@@ -227,13 +227,17 @@ func TestSecondAddressOfTheLineFollowsADeclinedOne(t *testing.T) {
 }
 
 func TestHeldAddressesAreBounded(t *testing.T) {
-	h := holds{}
+	h := holds{until: map[netip.Addr]clock.Instant{}}
+	at := func(i int) netip.Addr { return netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i >> 8), 15: byte(i)}) }
 	for i := range 2 * maxHolds {
-		a := netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i >> 8), 15: byte(i)})
-		h.add(a, clock.Instant(time.Hour)+clock.Instant(i), 0)
+		h.add(at(i), clock.Instant(i))
 	}
-	if len(h) != maxHolds {
-		t.Errorf("%d addresses are held back, limit %d", len(h), maxHolds)
+	if len(h.until) != maxHolds || len(h.queue) != maxHolds || h.held(at(0), 0) || !h.held(at(2*maxHolds-1), 0) {
+		t.Errorf("%d addresses are held back, limit %d", len(h.until), maxHolds)
+	}
+	h.add(at(0), clock.Instant(time.Hour))
+	if len(h.until) != 1 || len(h.queue) != 1 {
+		t.Errorf("an hour later %d are held back, want 1", len(h.until))
 	}
 }
 
@@ -361,6 +365,8 @@ func TestWhyAClientGetsNothingIsSaid(t *testing.T) {
 		{"Solicit mac=43 ia=1", `reason="its reserved address is not in this network's prefix"`},
 		{"Solicit mac=38 frame=none ia=1", `reason="its MAC is not known: the message came in IPv6 fragments"`},
 		{"Renew mac=99 ia=1 server=own", `"no address for client"`},
+		{"Release mac=38 frame=66 ia=1,2001:db8:1::38 server=own", `"release refused"`},
+		{"Decline mac=38 frame=66 ia=1,2001:db8:1::38 server=own", `"decline refused"`},
 		{"Solicit mac=38 ia=1 from=2001:db8::1 relay=2001:db8:1::1,fe80::9,38", `trusted_relays`},
 	} {
 		t.Run(tt.send, func(t *testing.T) {

@@ -16,38 +16,41 @@ const DeclineHold = 10 * time.Minute
 // can decline an address, but with computed reservations there are as many of them as MACs.
 const maxHolds = 4096
 
-// holds are the declined addresses, with the moment at which each is free again.
-type holds map[netip.Addr]clock.Instant
+// holds are the declined addresses. All are held back equally long, so that the queue is in the order in
+// which they are free again.
+type holds struct {
+	until map[netip.Addr]clock.Instant
+	queue []held
+}
 
-func (h holds) held(a netip.Addr, now clock.Instant) bool {
-	until, ok := h[a]
+type held struct {
+	addr  netip.Addr
+	until clock.Instant
+}
+
+func (h *holds) held(a netip.Addr, now clock.Instant) bool {
+	until, ok := h.until[a]
 	return ok && now.Before(until)
 }
 
 // add holds an address back. Where there are too many, the one that would be free first is free now.
-func (h holds) add(a netip.Addr, until, now clock.Instant) {
-	if _, ok := h[a]; !ok && len(h) >= maxHolds {
-		var first netip.Addr
-		for b, t := range h {
-			if !now.Before(t) {
-				delete(h, b)
-			} else if !first.IsValid() || t.Before(h[first]) {
-				first = b
-			}
+func (h *holds) add(a netip.Addr, now clock.Instant) {
+	for len(h.queue) > 0 && (len(h.queue) >= maxHolds || !now.Before(h.queue[0].until)) {
+		if first := h.queue[0]; h.until[first.addr] == first.until { // else it was declined again since
+			delete(h.until, first.addr)
 		}
-		if len(h) >= maxHolds {
-			delete(h, first)
-		}
+		h.queue = h.queue[1:]
 	}
-	h[a] = until
+	until := now.Add(DeclineHold)
+	h.queue, h.until[a] = append(h.queue, held{a, until}), until
 }
 
 // hold holds an address back that its client declined, and tells it.
 func (x *exchange) hold(a netip.Addr) {
-	x.holds.add(a, x.now.Add(DeclineHold), x.now)
+	x.holds.add(a, x.now)
 	attrs := []slog.Attr{slog.Any("address", a), slog.Duration("held_back", DeclineHold)}
 	if x.host != nil {
 		attrs = append(attrs, slog.String("name", x.host.Name), slog.String("line", x.host.Where()))
 	}
-	x.report(x.in, slog.LevelWarn, "address declined: another node uses it", a.String(), attrs...)
+	x.report(x.in, slog.LevelWarn, "address declined", "another node uses it", attrs...)
 }

@@ -70,17 +70,15 @@ func preparePacket(fd, index int) error {
 	_ = unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 	// A storm of guests comes in one burst; the kernel gives what net.core.rmem_max allows.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_IPV6), Ifindex: index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocolIPv6(), Ifindex: index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
 	return nil
 }
 
-// bigEndian is a 16-bit number as it stands in the kernel's structures.
-func bigEndian(n uint16) uint16 {
-	var b [2]byte
-	binary.BigEndian.PutUint16(b[:], n)
-	return binary.NativeEndian.Uint16(b[:])
+// protocolIPv6 is ETH_P_IPV6 in network byte order, as the kernel's structures have it.
+func protocolIPv6() uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IPV6))
 }
 
 // read waits for a datagram to port 547 and reads it into b, to which it refers; a frame that is not
@@ -147,7 +145,7 @@ func auxdata(oob []byte) (tagged, checked bool) {
 // write sends a packet in a frame to that MAC. It does not wait: where the NIC's queue is full the
 // packet is lost, as on the wire, and the client asks again.
 func (c *packetConn) write(packet []byte, mac net.HardwareAddr) error {
-	to := &unix.SockaddrLinklayer{Protocol: bigEndian(unix.ETH_P_IPV6), Ifindex: c.index, Halen: 6}
+	to := &unix.SockaddrLinklayer{Protocol: protocolIPv6(), Ifindex: c.index, Halen: 6}
 	copy(to.Addr[:], mac)
 	var failed error
 	if err := c.raw.Control(func(fd uintptr) {

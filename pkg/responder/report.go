@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/wire"
 )
 
 // reportEvery is how often one MAC causes a line with one message and reason (decision 11 of the design).
@@ -110,7 +112,14 @@ func origin(r *Received) []slog.Attr {
 }
 
 // reportUnmatched says why a client gets no address, and what would help.
-func (x *exchange) reportUnmatched() {
+func (x *exchange) reportUnmatched() { x.reportClient("no address for client") }
+
+// reportRefused says that somebody whose identity is not proven would give an address back.
+func (x *exchange) reportRefused() {
+	x.reportClient(strings.ToLower(wire.TypeName(x.in.Msg.Type)) + " refused")
+}
+
+func (x *exchange) reportClient(message string) {
 	attrs := []slog.Attr{slog.String("network", x.network.Name)}
 	if x.host != nil {
 		attrs = append(attrs, slog.String("line", x.host.Where()))
@@ -118,7 +127,7 @@ func (x *exchange) reportUnmatched() {
 	if cure := x.cure(); cure != "" {
 		attrs = append(attrs, slog.String("try", cure))
 	}
-	x.report(x.in, slog.LevelWarn, "no address for client", x.why, attrs...)
+	x.report(x.in, slog.LevelWarn, message, x.why, attrs...)
 }
 
 // cure says what the operator can do about a client that gets no address.

@@ -1,0 +1,206 @@
+package responder
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// designExample is the smallest configuration of the design, without pools, which come later.
+const designExample = `; /etc/v6responder/v6responder.conf
+[server]
+hosts = /etc/v6responder/hosts        ; dnsmasq dhcp-hostsfile syntax; a file or a folder
+identity = duid                       ; duid | frame
+verify_frame = yes
+duid =                                ; else DUID-LL of the first network's NIC, kept
+trusted_relays =
+[network guests]
+interface = eth1
+prefix = 2001:db8:1::/64              ; other than /64: an error, unless allow_any_prefix = yes
+assign = hosts                        ; hosts | eui64
+dns = 2001:db8:1::53                  ; not a default; as are search, ntp, lifetimes, further RA values
+send_ra = yes                         ; M=1, O=1, prefix on-link and not autonomous
+router_lifetime = 0                   ; e.g. 30m where this machine is the gateway
+`
+
+func TestSmallestConfiguration(t *testing.T) {
+	c, err := ParseConfig("f", []byte(designExample))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		Hosts: "/etc/v6responder/hosts", Identity: IdentityDUID,
+		Networks: []NetworkConfig{{
+			Network: Network{
+				Name: "guests", Interface: "eth1", Prefix: netip.MustParsePrefix("2001:db8:1::/64"), Assign: AssignHosts,
+				DNS: []netip.Addr{netip.MustParseAddr("2001:db8:1::53")}, Preferred: 12 * time.Hour, Valid: 24 * time.Hour,
+			},
+			RA: RAConfig{
+				Send: true, Managed: true, Other: true, DNS: true, RouterPreference: "medium",
+				MinInterval: 200 * time.Second, MaxInterval: 600 * time.Second,
+				PrefixPreferred: 7 * 24 * time.Hour, PrefixValid: 30 * 24 * time.Hour,
+			},
+		}},
+	}
+	opts := cmp.Options{
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+		cmp.AllowUnexported(NetworkConfig{}),
+	}
+	if diff := cmp.Diff(want, c, opts); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+	if _, err := want.Networks[0].sender().Check(); err != nil {
+		t.Errorf("the sender does not take it: %v", err)
+	}
+}
+
+func TestConfigurationMistakes(t *testing.T) {
+	const network = "[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\nassign = eui64\n"
+	for _, tt := range []struct{ name, text, want string }{
+		{"unknown key", network + "perfix = x", `f:5: unknown key "perfix"; did you mean "prefix"?`},
+		{"pool, which there is not yet", network + "pool = x", `f:5: unknown key "pool"`},
+		{"unknown section", "[srever]\n" + network, "f:1: unknown section [srever]; there are [server] and [network NAME]"},
+		{"a key of the other section", network + "[server]\nprefix = 2001:db8::/64", `f:6: "prefix" does not belong into a [server] section`},
+		{"a key before any section", "hosts = /x\n" + network, "f:1: a key before the first section"},
+		{"doubled key", network + "dns = ::1:1\ndns = 2001:db8::1", `f:6: "dns" stands twice; first in line 5`},
+		{"doubled section", network + network, "f:5: section [network guests] stands twice; first in line 1"},
+		{"no network", "[server]\nhosts = /x", "no network is configured"},
+		{"network without name", "[network]\n", "f:1: a network has a name of one word"},
+		{"network with two names", "[network a b]\n", "f:1: a network has a name of one word"},
+		{"no prefix", "[network guests]\ninterface = eth1", "f:1: network guests has no prefix"},
+		{"no interface", "[network guests]\nprefix = 2001:db8:1::/64", "f:1: network guests has no interface"},
+		{"not /64", "[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/56", "f:3: 2001:db8:1::/56 is no /64; if it shall be so, write allow_any_prefix = yes"},
+		{"not /64 with eui64", strings.Replace(network, "/64", "/56\nallow_any_prefix = yes", 1), "f:3: 2001:db8:1::/56 is no /64, of which alone"},
+		{"host bits", "[network guests]\ninterface = eth1\nprefix = 2001:db8:1::1/64", "f:3: prefix: 2001:db8:1::1/64 has bits set behind its length; write 2001:db8:1::/64"},
+		{"IPv4 prefix", "[network guests]\ninterface = eth1\nprefix = 10.0.0.0/8", "is no IPv6 prefix"},
+		{"link-local prefix", "[network guests]\ninterface = eth1\nprefix = fe80::/64", "is no prefix of global or unique local"},
+		{"interface twice", network + "[network more]\ninterface = eth1\nprefix = 2001:db8:2::/64\nassign = eui64", "f:6: eth1 is the interface of network guests already"},
+		{"prefix twice", network + "[network more]\ninterface = eth2\nprefix = 2001:db8:1::/64\nassign = eui64", "f:7: 2001:db8:1::/64 overlaps 2001:db8:1::/64 of network guests"},
+		{"bad choice", network + "[server]\nidentity = mac", `f:6: identity: "mac" is not one of: duid, frame`},
+		{"bad address", network + "dns = 10.0.0.1", `f:5: dns: "10.0.0.1" is no IPv6 address of a host`},
+		{"multicast address", network + "ntp = ff02::1", `is no IPv6 address of a host`},
+		{"bad name", network + "search = a..b", `f:5: search:`},
+		{"relative path", network + "[server]\nhosts = hosts", `f:6: hosts: "hosts": write the whole path`},
+		{"bad DUID", network + "[server]\nduid = xyz", `f:6: duid: "xyz": not a DUID`},
+		{"bad duration", network + "valid_lifetime = 1y", `f:5: valid_lifetime: "1y" is no duration; write seconds, or a number with s, m, h, d or w, or infinite`},
+		{"preferred above valid", network + "valid_lifetime = 1h", "f:1: preferred_lifetime is longer than valid_lifetime"},
+		{"S-21.23-05 SOL_MAX_RT too short", network + "sol_max_rt = 59", "out of range: 1m0s to 24h0m0s"},
+		{"S-21.23-05 SOL_MAX_RT too long", network + "sol_max_rt = 86401", "out of range: 1m0s to 24h0m0s"},
+		{"S-21.23-07 INF_MAX_RT too long", network + "inf_max_rt = 86401", "out of range"},
+		{"S-21.23-02 refresh too short", network + "information_refresh = 599", "out of range: at least 10m0s"},
+		{"S-18.3.9-03 preference of 256", network + "[server]\npreference = 256", `"256" is no number from 0 to 255`},
+		{"router lifetime below the interval", network + "router_lifetime = 5m", "router_lifetime is shorter than ra_max_interval"},
+		{"interval", network + "ra_max_interval = 2", "out of range: 4s to 30m0s"},
+		{"least interval", network + "ra_max_interval = 10\nra_min_interval = 8", "more than 0.75"},
+		{"MTU", network + "mtu = 1000", `"1000" is no number from 1280 to 65535`},
+		{"empty value of a key that has a default", network + "mtu =", "f:5: mtu: a value is missing; the default is 0"},
+		{"quotes", network + `dns = "2001:db8::1"`, "values stand without quotes"},
+		{"control characters", network + "dns = \x1b[31m", "control characters"},
+		{"neither", network + "nonsense", `"nonsense" is neither a section nor key = value`},
+		{"frame identity unverified", network + "[server]\nidentity = frame\nverify_frame = no", "f:7: with identity = frame"},
+		{"name of a NIC", "[network guests]\ninterface = ../x\nprefix = 2001:db8:1::/64", `is no name of a NIC`},
+		{"send_ra without interface", "[server]\ntrusted_relays = 2001:db8::1\n[network far]\nprefix = 2001:db8:1::/64\nsend_ra = yes\n", "f:5: send_ra = yes needs an interface"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := ParseConfig("f", []byte(tt.text))
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want one with %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEveryMistakeIsNamedAtOnce(t *testing.T) {
+	_, err := ParseConfig("f", []byte("[network guests]\nprefix = x\ninterface = eth1\nmtu = 1\n"))
+	for _, want := range []string{"f:2: ", "f:4: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+}
+
+func TestFolderBesideOverrides(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "v6responder[1].conf")
+	for name, text := range map[string]string{
+		file:                      designExample,
+		file + ".d/20-late.conf":  "[network guests]\nvalid_lifetime = 3d\n",
+		file + ".d/10-early.conf": "[network guests]\nvalid_lifetime = 2d\nmtu = 1400\n[network more]\ninterface = eth2\nprefix = 2001:db8:2::/64\n",
+		file + ".d/ignored":       "nonsense",
+	} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := LoadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := c.Networks[0]; len(c.Networks) != 2 || n.Valid != 72*time.Hour || n.RA.MTU != 1400 || n.Interface != "eth1" {
+		t.Errorf("networks %+v", c.Networks)
+	}
+	_, err = LoadConfig(filepath.Join(t.TempDir(), "none.conf"))
+	if f := (*Fault)(nil); !errors.As(err, &f) || f.Exit != ExitUsage || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+func TestInfiniteLifetimes(t *testing.T) {
+	c, err := ParseConfig("f", []byte(designExample+"preferred_lifetime = infinite\nvalid_lifetime = infinite\n"))
+	if err != nil || c.Networks[0].Valid != wire.Infinite || len(c.Warnings) != 1 {
+		t.Errorf("%v, %+v", err, c)
+	}
+}
+
+func TestCheckHosts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "hosts")
+	if err := os.WriteFile(file, []byte("06:a0:f0:00:00:38,[2001:db8:1::38]\nbroken\n06:a0:f0:00:00:39,[2001:db8:9::39]\nid:00:04:aa:bb,[2001:db8:1::]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseConfig("f", []byte(strings.Replace(plain, "/hosts", file, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := CheckHosts(c)
+	want := Check{
+		Networks: 1, Lines: 3,
+		Errors: []string{file + ":2: says not for whom it is: write id:DUID or a MAC"},
+		Warnings: []string{
+			file + ":3: [2001:db8:9::39] is in no network's prefix",
+			file + ":4: [2001:db8:1::] has an interface identifier that RFC 5453 reserves",
+			file + ":4: id:00:04:aa:bb: holds no MAC, so that the frame cannot prove whose it is; any guest can claim it",
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("S-13.1-09 (-want +got):\n%s", diff)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add(designExample)
+	f.Add("[network a]\nprefix=2001:db8::/64\ninterface=e\n[DEFAULT]\nx=y\n%(x)s = \\\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := ParseConfig("f", []byte(text))
+		if err != nil {
+			return
+		}
+		for _, n := range c.Networks {
+			if !n.Prefix.IsValid() || n.Preferred > n.Valid {
+				t.Errorf("accepted %+v", n)
+			}
+			if _, err := n.sender().Check(); n.RA.Send && err != nil {
+				t.Errorf("accepted what the sender refuses: %v", err)
+			}
+		}
+	})
+}

@@ -1,0 +1,154 @@
+package responder
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func testDatagram(payload string) datagram {
+	return datagram{
+		src: netip.MustParseAddrPort("[fe80::1]:547"), dst: netip.MustParseAddrPort("[fe80::2]:546"), payload: []byte(payload),
+	}
+}
+
+func TestPacketRoundTrip(t *testing.T) {
+	for _, payload := range []string{"", "a", "even", "odd", string(make([]byte, 1400))} {
+		want := testDatagram(payload)
+		b := appendPacket(nil, want)
+		got, ok := parsePacket(append(b, "padding"...), false)
+		if !ok || got.src != want.src || got.dst != want.dst || !bytes.Equal(got.payload, want.payload) {
+			t.Errorf("%d bytes: %v %+v", len(payload), ok, got)
+		}
+	}
+}
+
+func TestChecksumIsThatOfAKnownPacket(t *testing.T) {
+	b := appendPacket(nil, datagram{
+		src: netip.MustParseAddrPort("[::1]:1"), dst: netip.MustParseAddrPort("[::1]:2"), payload: []byte{0, 1, 2, 3},
+	})
+	// By hand: addresses 1+1, length 12, protocol 17, ports 1+2, length 12, payload 0001+0203.
+	sum := ^uint16(1 + 1 + 12 + 17 + 1 + 2 + 12 + 0x0001 + 0x0203)
+	if got := uint16(b[46])<<8 | uint16(b[47]); got != sum {
+		t.Errorf("checksum %04x, want %04x", got, sum)
+	}
+}
+
+func TestBadPacketsAreRefused(t *testing.T) {
+	good := appendPacket(nil, testDatagram("hello"))
+	change := func(at int, v byte) []byte {
+		b := bytes.Clone(good)
+		b[at] = v
+		return b
+	}
+	for name, b := range map[string][]byte{
+		"short":                             good[:47],
+		"version 4":                         change(0, 4<<4),
+		"not UDP":                           change(6, 58),
+		"cut":                               good[:len(good)-1],
+		"UDP length beyond the packet":      change(45, 99),
+		"UDP length below its header":       change(45, 7),
+		"a flipped bit in the payload":      change(50, 'x'),
+		"a flipped bit in the source":       change(9, 0x81),
+		"payload length below UDP's header": change(5, 7),
+	} {
+		if _, ok := parsePacket(b, false); ok {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	none := change(46, 0)
+	none[47] = 0
+	if _, ok := parsePacket(none, false); ok {
+		t.Error("no checksum: taken")
+	}
+	if _, ok := parsePacket(none, true); !ok {
+		t.Error("no checksum, since the packet left no machine: refused")
+	}
+}
+
+func FuzzPacket(f *testing.F) {
+	f.Add(appendPacket(nil, testDatagram("hello")), false)
+	f.Fuzz(func(t *testing.T, b []byte, checked bool) {
+		if d, ok := parsePacket(b, checked); ok && len(d.payload) > len(b)-48 {
+			t.Errorf("%d bytes of %d", len(d.payload), len(b))
+		}
+	})
+}
+
+func TestHolderOfThePortIsNamed(t *testing.T) {
+	proc := t.TempDir()
+	table := filepath.Join(proc, "udp6")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(proc, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(proc, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("udp6", `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+ 1046: 00000000000000000000000000000000:0222 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 111 2 0000000000000000 0
+ 1047: 00000000000000000000000000000000:0223 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 222 2 0000000000000000 0
+`)
+	for pid, of := range map[string][2]string{"812": {"dnsmasq", "socket:[222]"}, "813": {"other", "socket:[111]"}, "814": {"bad\x1bname", "socket:[222]"}} {
+		write(pid+"/comm", of[0]+"\n")
+		if err := os.MkdirAll(filepath.Join(proc, pid, "fd"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(of[1], filepath.Join(proc, pid, "fd", "5")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{"dnsmasq (pid 812)", `"bad\x1bname" (pid 814)`}, holders(proc, table, 547)); diff != "" {
+		t.Errorf("holders (-want +got):\n%s", diff)
+	}
+	if got := holders(proc, table, 5); got != nil {
+		t.Errorf("a free port is held by %v", got)
+	}
+}
+
+func TestServerDUIDIsKept(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	if d, err := loadDUID(dir); d != "" || err != nil {
+		t.Fatalf("empty folder: %q, %v", d, err)
+	}
+	if err := saveDUID(dir, own); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := loadDUID(dir); d != own || err != nil {
+		t.Errorf("S-11-05 loaded %q, %v", d, err)
+	}
+	for _, text := range []string{"", "{}", `{"format":1,"duid":"zz"}`, `{"format":2,"duid":"00:03:00:01:02:00:00:00:00:01"}`} {
+		if err := os.WriteFile(filepath.Join(dir, duidFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if d, err := loadDUID(dir); err == nil {
+			t.Errorf("%q: loaded %q", text, d)
+		}
+	}
+}
+
+func TestNetconfIsReadWithinItsBounds(t *testing.T) {
+	message := []byte{
+		36, 0, 0, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // header: 36 bytes, RTM_NEWNETCONF
+		10, 0, 0, 0, // AF_INET6
+		8, 0, 1, 0, 7, 0, 0, 0, // index 7
+		8, 0, 2, 0, 1, 0, 0, 0, // forwards
+	}
+	want := []forwarding{{7, true}}
+	if diff := cmp.Diff(want, parseNetconf(message), cmp.AllowUnexported(forwarding{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for n := range message {
+		parseNetconf(message[:n])
+	}
+	message[20] = 200
+	if got := parseNetconf(message); got != nil {
+		t.Errorf("an attribute that runs over: %v", got)
+	}
+}
