@@ -27,8 +27,11 @@ type Reason struct {
 	Text string
 }
 
+// A Kind is a kind of reason.
+type Kind struct{ Name, Meaning string }
+
 // Kinds are the kinds of reasons, with their meaning.
-var Kinds = []struct{ Name, Meaning string }{
+var Kinds = []Kind{
 	{"not built", "the feature that the demand speaks of is not there"},
 	{"kernel", "the kernel does it"},
 	{"elsewhere", "another part of a cloud has to do it, neither of the two programs"},
@@ -56,7 +59,7 @@ func ReadDemands(root, name string) ([]Demand, error) {
 
 // ReadReasons reads why demands have no test.
 func ReadReasons(root string) ([]Reason, error) {
-	rows, err := readTSV(filepath.Join(root, "testdata/conformance/reasons.tsv"), "ids", "kind", "reason")
+	rows, err := readTSV(reasonsFile(root), "ids", "kind", "reason")
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +72,17 @@ func ReadReasons(root string) ([]Reason, error) {
 	}
 	return out, nil
 }
+
+// WriteReasons writes what ReadReasons reads.
+func WriteReasons(root string, reasons []Reason) error {
+	text := "ids\tkind\treason\n"
+	for _, r := range reasons {
+		text += r.IDs + "\t" + r.Kind + "\t" + r.Text + "\n"
+	}
+	return os.WriteFile(reasonsFile(root), []byte(text), 0o644)
+}
+
+func reasonsFile(root string) string { return filepath.Join(root, "testdata/conformance/reasons.tsv") }
 
 // Speaks reports whether the reason is one for the demand with that id.
 func (r Reason) Speaks(id string) bool {
