@@ -13,7 +13,7 @@ import (
 // An Index finds hosts by MAC, DUID and address. It does not change, so that it may be read while the
 // next one is made. The nil Index has no hosts.
 type Index struct {
-	hosts  []Host
+	hosts  []*Host // those of the lists
 	refs   []ref
 	byMAC  map[MAC]int32 // to refs, as byDUID
 	byDUID map[wire.DUID]int32
@@ -25,7 +25,7 @@ type ref struct{ host, next int32 }
 
 const none = -1
 
-// Build makes an index of lists of hosts. Where two speak of one client in one network, or of one
+// Build makes an index of lists of hosts, which it refers to. Where two speak of one client in one network, or of one
 // address, the later one wins, be it in the same list (as in dnsmasq) or in a later list.
 func Build(lists ...[]Host) *Index {
 	n := 0
@@ -33,7 +33,7 @@ func Build(lists ...[]Host) *Index {
 		n += len(l)
 	}
 	x := &Index{
-		hosts: make([]Host, 0, n), refs: make([]ref, 0, n),
+		hosts: make([]*Host, 0, n), refs: make([]ref, 0, n),
 		byMAC: make(map[MAC]int32, n), byDUID: map[wire.DUID]int32{}, byAddr: make(map[[16]byte]int32, n),
 	}
 	for _, l := range lists {
@@ -46,7 +46,7 @@ func Build(lists ...[]Host) *Index {
 
 func (x *Index) add(h *Host) {
 	i := int32(len(x.hosts))
-	x.hosts = append(x.hosts, *h)
+	x.hosts = append(x.hosts, h)
 	for _, m := range h.MACs {
 		next, ok := x.byMAC[m]
 		x.byMAC[m] = x.link(i, next, ok)
@@ -102,7 +102,7 @@ func (x *Index) list(first int32, ok bool) iter.Seq[*Host] {
 	}
 	return func(yield func(*Host) bool) {
 		for i := first; i != none; i = x.refs[i].next {
-			if !yield(&x.hosts[x.refs[i].host]) {
+			if !yield(x.hosts[x.refs[i].host]) {
 				return
 			}
 		}
@@ -124,15 +124,14 @@ func (x *Index) Owner(a netip.Addr) *Host {
 	if !ok {
 		return nil
 	}
-	return &x.hosts[i]
+	return x.hosts[i]
 }
 
 // conflicts tells of lines that take something from each other: one address in two lines, or two
 // addresses of one /64 for one client. Each is reported at the line that wins.
 func (x *Index) conflicts() []Problem {
 	var out []Problem
-	for i := range x.hosts {
-		h := &x.hosts[i]
+	for _, h := range x.hosts {
 		for _, a := range h.Addrs {
 			if o := x.Owner(a); o != h && len(out) <= MaxProblems {
 				out = append(out, conflict(o, h, fmt.Sprintf("[%s]", a)))

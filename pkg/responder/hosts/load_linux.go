@@ -34,8 +34,8 @@ func (x *Index) All() iter.Seq[*Host] {
 		if x == nil {
 			return
 		}
-		for i := range x.hosts {
-			if !yield(&x.hosts[i]) {
+		for _, h := range x.hosts {
+			if !yield(h) {
 				return
 			}
 		}

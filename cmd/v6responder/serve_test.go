@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/responder"
+)
+
+// A safeBuffer is a log that is written and read by several goroutines.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func TestServeAndReload(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("makes a network namespace, which needs root")
+	}
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("conf", "[server]\nhosts = "+path("hosts")+"\n[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\n")
+	write("hosts", "06:a0:f0:00:00:38,[2001:db8:1::38]\n06:a0:f0:00:00:39,[2001:db8:1::39]\n")
+	args := func(command ...string) []string {
+		return append([]string{"v6responder", "--config", path("conf"), "--state-dir", path("state"), "--run-dir", path("run")}, command...)
+	}
+
+	var log safeBuffer
+	hangups := make(chan os.Signal, 1)
+	server := &env{stdout: &log, stderr: &log, hangups: hangups}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // the thread ends with its namespace
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			done <- err
+			return
+		}
+		done <- server.run(ctx, args("serve"))
+	}()
+	stopped := false
+	stop := func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	defer stop()
+
+	await := func(what string, ok func() bool) {
+		t.Helper()
+		for limit := time.Now().Add(10 * time.Second); !ok(); runtime.Gosched() {
+			if time.Now().After(limit) {
+				t.Fatalf("not seen: %s\n%s", what, log.String())
+			}
+		}
+	}
+	await("the server's control socket", func() bool {
+		_, err := responder.Reload(t.Context(), path("run"))
+		return err == nil
+	})
+	await("what is missing", func() bool { return strings.Contains(log.String(), "interface is missing") })
+
+	// The file is rewritten with one line less: reload does not wait for two quiet seconds.
+	write("hosts", "06:a0:f0:00:00:38,[2001:db8:1::38]\nbroken\n")
+	var out, errs bytes.Buffer
+	client := &env{stdout: &out, stderr: &errs}
+	if err := client.run(t.Context(), args("reload")); err != nil {
+		t.Fatal(err)
+	}
+	if out.String() != "1 hosts lines in force, 1 problems\n" || !strings.Contains(errs.String(), "hosts:2: says not for whom it is") {
+		t.Errorf("reload says %q and %q", out.String(), errs.String())
+	}
+
+	write("hosts", "")
+	hangups <- syscall.SIGHUP
+	await("SIGHUP", func() bool { return strings.Contains(log.String(), `msg="hosts read anew" lines=0`) })
+
+	// A second server with the same run folder is refused before it touches anything.
+	err := client.run(t.Context(), args("serve"))
+	if f := (*responder.Fault)(nil); !errors.As(err, &f) || !strings.Contains(err.Error(), "another v6responder is running") {
+		t.Errorf("a second server: %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+	if _, err := responder.Reload(t.Context(), path("run")); !errors.Is(err, responder.ErrNotRunning) {
+		t.Errorf("after the stop: %v", err)
+	}
+}
