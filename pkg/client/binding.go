@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -17,6 +18,7 @@ type binding struct {
 	t1, t2   clock.Instant
 	addrs    []leased
 	lease    *Lease
+	unsaved  bool // a restart would not find it yet
 	lost     bool // no server vouches for it: it is not taken up again
 }
 
@@ -167,32 +169,29 @@ func (b *binding) renewTimes(ia wire.IANA, at clock.Instant) (t1, t2 time.Durati
 	return t1, t2
 }
 
-// expire takes off what has come to the end of its valid lifetime (section 6.2). Discovery begins when
-// nothing is left.
+// expire takes off what has come to the end of its valid lifetime (section 6.2). When nothing is left,
+// the binding that was to be replaced comes back; without one, discovery begins.
 func (e *Engine) expire() {
 	e.replaced = e.expireFrom(e.replaced)
-	had := e.binding != nil
+	had, used := e.binding != nil, e.binding.usable()
 	e.binding = e.expireFrom(e.binding)
 	if !had || e.binding != nil {
 		return
 	}
-	e.do(Forget{})
 	e.report(slog.LevelWarn, "lease expired")
 	e.check = false
-	if e.main != nil && e.main.holdsOn() {
-		return
+	if e.main != nil && e.main.typ == dhcpv6.MessageTypeDecline {
+		return // declineEnded goes on
 	}
 	e.main = nil
-	e.configure(Settings{})
-	if e.up && !e.released {
+	e.dropEmptyBinding()
+	switch {
+	case e.binding != nil || !e.up:
+	case used:
 		e.solicit(0)
+	default: // a server whose leases end before they can be used must not make a loop
+		e.solicit(e.pause())
 	}
-}
-
-// holdsOn reports whether the exchange goes on although the binding has ended.
-func (x *exchange) holdsOn() bool {
-	s := x.state()
-	return s == StateDeclining || s == StateReleasing
 }
 
 // expireFrom removes the expired addresses of b and returns b, or nil when none is left.
@@ -274,7 +273,7 @@ func (e *Engine) refresh(r reply) {
 	e.report(slog.LevelDebug, "renewed", e.bindingAttrs()...)
 }
 
-// bound does what a good Reply asks for: the lease is saved, the addresses it named are installed.
+// bound does what a good Reply asks for: the addresses it named are installed, the lease is to be saved.
 func (e *Engine) bound(r reply, named []netip.Addr) {
 	b := e.binding
 	e.offers, e.lastErr = nil, nil
@@ -283,9 +282,7 @@ func (e *Engine) bound(r reply, named []netip.Addr) {
 	if e.command != nil {
 		e.command.fresh = true
 	}
-	if e.replaced == nil { // else the old lease is what a restart should find until the new one is usable
-		e.do(Save{Lease: b.lease})
-	}
+	b.unsaved = true
 	e.configure(settingsOf(r.msg))
 	for _, addr := range named {
 		e.install(b.find(addr))
@@ -334,10 +331,14 @@ func (e *Engine) usable(addr netip.Addr) {
 	e.pauseRT, e.lastErr = 0, nil
 }
 
-// settle ends what the last step has brought to its end: a replacement, and a command.
+// settle ends what the last step has brought to its end: a replacement, and a command. The lease that
+// a restart should find is the old one until the new one is usable.
 func (e *Engine) settle() {
+	if b := e.binding; b != nil && b.unsaved && (e.replaced == nil || b.usable()) {
+		b.unsaved = false
+		e.do(Save{Lease: b.lease})
+	}
 	if e.replaced != nil && e.binding.usable() {
-		e.do(Save{Lease: e.binding.lease})
 		for _, addr := range e.replaced.addresses() {
 			e.do(Remove{Addr: addr, Why: "replaced"})
 		}

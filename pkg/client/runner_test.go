@@ -184,7 +184,7 @@ func TestRunnerLeases(t *testing.T) {
 		if err != nil || got.State != StateBound || !got.Addresses[0].Usable {
 			t.Errorf("%+v, %v", got, err)
 		}
-		if want := []string{"save", "install 2001:db8::38"}; !slices.Equal(want, r.host.did) {
+		if want := []string{"install 2001:db8::38", "save"}; !slices.Equal(want, r.host.did) {
 			t.Errorf("host did %v", r.host.did)
 		}
 		if r.conn.src[0] != linkLocal {
