@@ -5,6 +5,10 @@
 // prefixes and flags. Package sender is the router's side. Each is an engine without socket, clock or
 // goroutine, and a runner that gives it these.
 //
+// SEND (RFC 3971), provisioning domains (RFC 7556), captive portals and encrypted DNS are not offered:
+// their options are skipped as unknown. Neighbour caches, reachability and address resolution are the
+// kernel's.
+//
 // Reading is bounded: its time and memory are linear in the packet, a bad option is left out and
 // named in Flaws, and only what RFC 4861 says is dropped as a whole. The codec of
 // github.com/mdlayher/ndp v1.1.0 is a peer in the tests and not used here: one bad option costs it

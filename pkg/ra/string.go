@@ -81,7 +81,7 @@ func (w *words) add(format string, args ...any) {
 	if w.Len() > 0 {
 		w.WriteString(", ")
 	}
-	fmt.Fprintf(w, format, args...)
+	_, _ = fmt.Fprintf(w, format, args...) // a Builder never fails
 }
 
 func (w *words) addIf(condition bool, format string, args ...any) {

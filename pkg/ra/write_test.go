@@ -76,7 +76,8 @@ func TestWriteAdvertisement(t *testing.T) {
 		{"R-4191-03 /128", Advertisement{Routes: []Route{{pfx("2001:db8::1/128"), Medium, Infinite}}}, empty + "1803 8000 ffffffff 20010db8 00000000 00000000 00000001"},
 		{"R-8106-01 two servers", Advertisement{RDNSS: []RDNSS{{time.Hour, servers}}}, empty + "1905 0000 00000e10 20010db8 00000000 00000000 00000001 20010db8 00000000 00000000 00000002"},
 		{
-			"R-8106-06 two lifetimes", Advertisement{RDNSS: []RDNSS{{time.Hour, servers[:1]}, {0, servers[1:]}}},
+			"R-8106-06 two lifetimes",
+			Advertisement{RDNSS: []RDNSS{{time.Hour, servers[:1]}, {0, servers[1:]}}},
 			empty + "1903 0000 00000e10 20010db8 00000000 00000000 00000001 1903 0000 00000000 20010db8 00000000 00000000 00000002",
 		},
 		{"R-8106-04 R-8106-05 names", Advertisement{DNSSL: []DNSSL{{time.Hour, []string{"a.example", "b.example."}}}}, empty + "1f04 0000 00000e10 0161 076578616d706c65 00 0162 076578616d706c65 00 0000"},

@@ -132,13 +132,15 @@ func (e *Engine) routerLifetime() time.Duration {
 // current is the whole advertisement that would leave now.
 func (e *Engine) current() ra.Advertisement {
 	a := e.says
-	a.RouterLifetime = e.routerLifetime()
 	if !e.cfg.OmitLinkLayer {
 		a.SourceLinkLayer = e.mac
 	}
 	a.Prefixes, a.Routes, a.PREF64 = slices.Clone(a.Prefixes), slices.Clone(a.Routes), slices.Clone(a.PREF64)
 	a.RDNSS, a.DNSSL = slices.Clone(a.RDNSS), slices.Clone(a.DNSSL)
 	e.withdrawn.add(e.now, &a)
+	if !e.forwarding { // nothing that is sent through this machine arrives (RFC 4861, section 6.2.5)
+		cease(&a)
+	}
 	return a
 }
 

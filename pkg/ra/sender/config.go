@@ -30,7 +30,7 @@ type Config struct {
 
 	Prefixes []ra.Prefix
 	// A lifetime of 0 in the following stands for three times MaxInterval.
-	Routes []ra.Route
+	Routes []ra.Route // sent with lifetime 0 while forwarding is off
 	RDNSS  []ra.RDNSS
 	DNSSL  []ra.DNSSL
 	PREF64 []ra.PREF64
@@ -46,7 +46,7 @@ type Config struct {
 const (
 	leastMaxInterval   = 4 * time.Second
 	leastMinInterval   = 3 * time.Second
-	mostSeconds        = math.MaxUint16 * time.Second
+	mostLifetime       = math.MaxUint16 * time.Second
 	mostReachable      = time.Hour
 	mostRetrans        = math.MaxUint32 * time.Millisecond
 	mostPREF64         = 65528 * time.Second
@@ -73,14 +73,14 @@ func DefaultPrefix(p netip.Prefix) ra.Prefix {
 func (c Config) Check() (warnings []string, err error) {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if c.MaxInterval < leastMaxInterval || c.MaxInterval > mostSeconds {
-		wrong("the longest interval between advertisements is %s: it must be %s to %s", c.MaxInterval, leastMaxInterval, mostSeconds)
+	if c.MaxInterval < leastMaxInterval || c.MaxInterval > mostLifetime {
+		wrong("the longest interval between advertisements is %s: it must be %s to %s", c.MaxInterval, leastMaxInterval, mostLifetime)
 	}
 	if c.MinInterval != 0 && (c.MinInterval < leastMinInterval || c.MinInterval > c.MaxInterval*3/4) {
 		wrong("the shortest interval between advertisements is %s: it must be %s to 0.75 of the longest, %s", c.MinInterval, leastMinInterval, c.MaxInterval*3/4)
 	}
-	if c.RouterLifetime != 0 && (c.RouterLifetime < c.MaxInterval || c.RouterLifetime > mostSeconds) {
-		wrong("the router lifetime is %s: it must be 0, or %s (the longest interval) to %s", c.RouterLifetime, c.MaxInterval, mostSeconds)
+	if c.RouterLifetime != 0 && (c.RouterLifetime < c.MaxInterval || c.RouterLifetime > mostLifetime) {
+		wrong("the router lifetime is %s: it must be 0, or %s (the longest interval) to %s", c.RouterLifetime, c.MaxInterval, mostLifetime)
 	}
 	if c.ReachableTime < 0 || c.ReachableTime > mostReachable {
 		wrong("the reachable time is %s: it must be 0 to %s", c.ReachableTime, mostReachable)
@@ -127,8 +127,8 @@ func (c Config) checkLists() (errs []error) {
 		}
 	}
 	for _, p := range c.PREF64 {
-		if p.Lifetime < 0 || p.Lifetime > mostSeconds {
-			errs = append(errs, fmt.Errorf("NAT64 prefix %s: its lifetime is %s: it must be at most %s", p.Prefix, p.Lifetime, mostSeconds))
+		if p.Lifetime < 0 || p.Lifetime > mostLifetime {
+			errs = append(errs, fmt.Errorf("NAT64 prefix %s: its lifetime is %s: it must be at most %s", p.Prefix, p.Lifetime, mostLifetime))
 		}
 	}
 	for _, r := range c.Routes {

@@ -145,20 +145,23 @@ func (e *Engine) setForwarding(on bool) {
 		return
 	}
 	e.forwarding = on
-	if e.says.RouterLifetime == 0 {
+	if !e.routes() {
 		return
 	}
 	if on {
-		e.do(Report{Level: slog.LevelInfo, Message: "forwarding is on: advertised as a default router"})
+		e.do(Report{Level: slog.LevelInfo, Message: "forwarding is on: advertised as a router"})
 	} else {
 		e.reportForwarding()
 	}
 	e.changed()
 }
 
+// routes says whether the configuration asks hosts to send through this machine.
+func (e *Engine) routes() bool { return e.says.RouterLifetime > 0 || len(e.says.Routes) > 0 }
+
 func (e *Engine) reportForwarding() {
-	if !e.forwarding && e.says.RouterLifetime > 0 {
-		e.do(Report{Level: slog.LevelWarn, Message: "forwarding is off: not advertised as a default router"})
+	if !e.forwarding && e.routes() {
+		e.do(Report{Level: slog.LevelWarn, Message: "forwarding is off: not advertised as a router"})
 	}
 }
 
@@ -168,10 +171,10 @@ func (e *Engine) reconfigure(cfg Config) {
 		e.do(Report{Level: slog.LevelError, Message: "configuration not used", Attrs: []slog.Attr{slog.Any("error", err)}})
 		return
 	}
-	was, omitted := e.says, e.cfg.OmitLinkLayer
+	was, omitted, routed := e.says, e.cfg.OmitLinkLayer, e.routes()
 	e.cfg, e.says = cfg, cfg.advertisement()
 	e.withdrawn.change(e.now, was, e.says)
-	if was.RouterLifetime == 0 {
+	if !routed {
 		e.reportForwarding()
 	}
 	if omitted != cfg.OmitLinkLayer || !reflect.DeepEqual(was, e.says) {

@@ -376,11 +376,35 @@ func TestForwardingFromTheStart(t *testing.T) {
 	}
 	s := &sim{t: t, e: e, now: boot}
 	s.up()
-	if s.last().RouterLifetime != 0 || len(s.report) != 1 || s.report[0].Message != "forwarding is off: not advertised as a default router" {
+	if s.last().RouterLifetime != 0 || s.last().Routes[0].Lifetime != 0 || len(s.report) != 1 ||
+		s.report[0].Message != "forwarding is off: not advertised as a router" {
 		t.Errorf("%s, reports %v", s.last(), s.report)
 	}
 	if got := e.Snapshot().RouterLifetime; got != 0 {
 		t.Errorf("snapshot says %s", got)
+	}
+}
+
+// TestSnapshot: what status shows.
+func TestSnapshot(t *testing.T) {
+	s := newSim(t, 1, config(t, "lifetime 30m prefix 2001:db8:1::/64=L 1h 1h"))
+	s.up()
+	s.advance(time.Minute)
+	s.do(Reconfigure{Config: config(t, "lifetime 30m")})
+	s.hear("fe80::2", "M lifetime 1h")
+	s.do(Received{ra.Packet{Data: []byte{133}, From: host, HopLimit: 255}})
+	got := s.e.Snapshot()
+	got.Next = 0
+	want := Snapshot{
+		Up: true, LinkLocal: linkLocal, RouterLifetime: 30 * time.Minute, Deprecated: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")},
+		Others:    []Other{{Addr: netip.MustParseAddr("fe80::2"), Default: true, Heard: s.now, Contradict: []string{"managed flag"}}},
+		Multicast: 5, Advertisements: 1, Dropped: map[string]uint64{"too short": 1},
+	}
+	compare := cmp.Options{
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	}
+	if diff := cmp.Diff(want, got, compare); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -26,7 +26,8 @@ type (
 	// advertisement.
 	Received struct{ Packet ra.Packet }
 
-	// Forwarding says whether the interface forwards. It counts where RouterLifetime is not 0.
+	// Forwarding says whether the interface forwards. It counts where RouterLifetime is not 0 or there are
+	// routes: both are sent with lifetime 0 while it does not.
 	Forwarding struct{ On bool }
 
 	// Reconfigure puts another configuration in force. One that Check refuses changes nothing and is

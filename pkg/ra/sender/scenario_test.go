@@ -99,14 +99,11 @@ func (st *story) Do(t *testing.T, words []string) {
 // config takes the words "interval D" and "unicast" before those of an advertisement.
 func (st *story) config(t *testing.T, words []string) Config {
 	interval, unicast := time.Duration(0), false
-	for len(words) > 0 {
-		if words[0] == "interval" {
-			interval, words = duration(t, words[1]), words[2:]
-		} else if words[0] == "unicast" {
-			unicast, words = true, words[1:]
-		} else {
-			break
-		}
+	if len(words) > 0 && words[0] == "interval" {
+		interval, words = duration(t, words[1]), words[2:]
+	}
+	if len(words) > 0 && words[0] == "unicast" {
+		unicast, words = true, words[1:]
 	}
 	c := config(t, strings.Join(words, " "))
 	c.UnicastAnswers = unicast

@@ -7,17 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/internal/ratest"
 )
 
 var (
-	compareAddrs = cmp.Options{
-		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
-		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
-	}
 	mac       = []byte{6, 0xa0, 0xf0, 0, 0, 1}
 	hostMAC   = []byte{6, 0xa0, 0xf0, 0, 0, 0x38}
 	linkLocal = netip.MustParseAddr("fe80::1")
