@@ -1,12 +1,14 @@
 package conformance
 
 import (
+	"errors"
 	"flag"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,22 +27,27 @@ var marks = []struct {
 	{"<!-- lines: made by `go test ./test/conformance -update` -->\n", "<!-- end of the lines -->\n", Lines},
 }
 
-// everything reads the lists, the tests and the reasons.
+// read reads the lists, the tests and the reasons, once: under the race detector that takes seconds.
+var read = sync.OnceValues(func() (all everythingRead, err error) {
+	lists, err1 := Lists(root)
+	proofs, err2 := FindProofs(root)
+	reasons, err3 := ReadReasons(root)
+	return everythingRead{lists, proofs, reasons}, errors.Join(err1, err2, err3)
+})
+
+type everythingRead struct {
+	lists   []List
+	proofs  Proofs
+	reasons []Reason
+}
+
 func everything(t *testing.T) ([]List, Proofs, []Reason) {
 	t.Helper()
-	lists, err := Lists(root)
+	all, err := read()
 	if err != nil {
 		t.Fatal(err)
 	}
-	proofs, err := FindProofs(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reasons, err := ReadReasons(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lists, proofs, reasons
+	return all.lists, all.proofs, all.reasons
 }
 
 func TestPageIsCurrent(t *testing.T) {
