@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -80,11 +81,14 @@ func (p *port) advertise() error {
 // startAdvertising opens the socket and starts the sender.
 func (p *port) startAdvertising() error {
 	conn, err := ra.Open(p.nic.Name, p.nic.Index, ra.Router)
-	if errors.Is(err, unix.ENODEV) {
+	switch {
+	case errors.Is(err, unix.ENODEV):
 		return nil // gone again; an event will tell
-	}
-	if err != nil {
+	case errors.Is(err, os.ErrPermission):
 		return notPermitted(err)
+	case err != nil: // IPv6 may be off there; the NIC's next event tries anew
+		p.log.Warn("router advertisements are not sent", "error", err)
+		return nil
 	}
 	var seed [32]byte
 	_, _ = crand.Read(seed[:]) // never fails
@@ -120,18 +124,18 @@ func (p *port) startAdvertising() error {
 	return nil
 }
 
-// cease ends the sender. For good, guests are told first that this router is none any more; that can
-// take three seconds, which the caller awaits.
-func (p *port) cease(restart bool) (wait func()) {
+// cease ends the sender. At a final stop guests are told that this router is none any more, which can
+// take three seconds; wait awaits the end.
+func (p *port) cease(final bool) (wait func()) {
 	if p.ra == nil {
 		return func() {}
 	}
 	a := p.ra
 	p.ra = nil
-	if restart {
-		a.cancel()
-	} else {
+	if final {
 		a.runner.Notify(sender.Stop{Final: true})
+	} else {
+		a.cancel()
 	}
 	return func() {
 		<-a.done

@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,7 @@ type port struct {
 
 	nic   link.NIC     // its Index is 0 while it is not there
 	conn  *packetConn  // nil while it is not there
+	mute  bool         // it was told that nothing can be sent
 	local []netip.Addr // its usable link-local addresses
 	ra    *advertising // nil while no advertisements are sent
 }
@@ -92,6 +94,9 @@ func (p *port) present(nic link.NIC) error {
 			p.log.Warn("multicast group", "error", err)
 		}
 	}
+	if before.Index == nic.Index && !bytes.Equal(before.MAC, nic.MAC) {
+		p.cease(false) // advertisements name the MAC: begin anew
+	}
 	return p.advertise()
 }
 
@@ -149,16 +154,19 @@ func (p *port) join() error {
 
 // address notes whether the NIC has a link-local address that can be used.
 func (p *port) address(a netip.Addr, usable bool) error {
-	p.local = slices.DeleteFunc(p.local, func(b netip.Addr) bool { return a == b })
-	if usable {
+	i := slices.Index(p.local, a)
+	switch {
+	case usable && i < 0:
 		p.local = append(p.local, a)
+	case !usable && i >= 0:
+		p.local = slices.Delete(p.local, i, i+1)
 	}
 	return p.advertise()
 }
 
 // close ends the service of the NIC. Guests are told nothing: it may be back in a moment.
 func (p *port) close() {
-	p.cease(true)
+	p.cease(false)
 	if p.conn != nil {
 		_ = p.conn.close() // it only ends the read
 	}
@@ -291,8 +299,13 @@ func (s *Server) send(a Send) error {
 		return s.udp.write(b, a.To, 0, netip.Addr{})
 	}
 	if p == nil || len(p.local) == 0 {
+		if p != nil && !p.mute {
+			p.mute = true
+			p.log.Warn("guests ask and cannot be answered", "error", errNoLinkLocal)
+		}
 		return errNoLinkLocal
 	}
+	p.mute = false
 	if a.MAC == nil || p.nic.MTU < ipv6Header+udpHeader+len(b) {
 		return s.udp.write(b, a.To, p.nic.Index, p.local[0])
 	}

@@ -82,8 +82,12 @@ func NewServer(opts Options) *Server {
 // Serve serves until the context ends. It may be called once. Errors that a person can mend are Faults.
 func (s *Server) Serve(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer func() { err = errors.Join(err, s.close(errors.Is(context.Cause(ctx), ErrRestart))) }()
+	defer func() {
+		// After a failure somebody starts the server anew: only a stop that was asked for is one.
+		final := err == nil && !errors.Is(context.Cause(ctx), ErrRestart)
+		cancel(nil)
+		err = errors.Join(err, s.close(final))
+	}()
 	if s.udp, err = openUDP(); err != nil {
 		return err
 	}
@@ -264,12 +268,12 @@ func (s *Server) followForwarding(cancel context.CancelCauseFunc) error {
 	return nil
 }
 
-// close ends all goroutines and closes all sockets. Unless another instance follows, guests are told
-// that this router is none any more.
-func (s *Server) close(restart bool) error {
+// close ends all goroutines, whose context has ended, and closes all sockets. At a final stop guests are
+// told that this router is none any more.
+func (s *Server) close(final bool) error {
 	var waits []func()
 	for _, p := range s.ports {
-		waits = append(waits, p.cease(restart))
+		waits = append(waits, p.cease(final))
 	}
 	for _, wait := range waits {
 		wait()
@@ -339,7 +343,7 @@ func (s *Server) logHosts(u hosts.Update) {
 		summary.Problems = append(summary.Problems, text)
 		switch {
 		case before[text]:
-		case p.Warning:
+		case p.Warning, p.Line == 0:
 			s.log.Warn("hosts", "problem", text)
 		default:
 			s.log.Warn("hosts: line left out", "problem", text)
