@@ -130,7 +130,7 @@ func (m *Machine) DeleteAddress(nic, prefix string) error {
 func (s *Segment) Lose(ctx context.Context, percent int) error {
 	rules := "table bridge lab\ndelete table bridge lab\n"
 	if percent > 0 {
-		rules += fmt.Sprintf("table bridge lab { chain loss { type filter hook forward priority 0; numgen random mod 100 < %d drop; }; }\n", percent)
+		rules += fmt.Sprintf("table bridge lab { chain loss { type filter hook forward priority 0; numgen random mod 100 <= %d drop; }; }\n", percent-1)
 	}
 	return s.filter(ctx, rules)
 }
