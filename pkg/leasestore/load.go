@@ -17,7 +17,7 @@ func (s *Store) scan(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	c := census{journal: journal{next: 1, live: map[key]uint64{}}, boots: bs}
+	c := census{journal: journal{next: 1, live: make(map[key]uint64, expected(tx.Bucket(journalBucket)))}, boots: bs}
 	if err := eachRecord(tx, c.record, c.segment); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (s *Store) scan(tx *bbolt.Tx) error {
 	if err := checkValues(tx.Bucket(valuesBucket)); err != nil {
 		return err
 	}
-	s.journal = c.journal
+	s.journal, s.holds = c.journal, c.holds
 	s.boots, s.stale = c.boots.enter(s.o.BootID)
 	if s.stale && c.oldest > 0 {
 		s.boots = s.boots.since(c.oldest)
@@ -57,12 +57,45 @@ func checkFormat(tx *bbolt.Tx, path string) error {
 	return nil
 }
 
+// expected is about how many leases a journal has, if it has been compacted lately.
+func expected(root *bbolt.Bucket) uint64 {
+	name, _ := root.Cursor().First()
+	first, err := number(name)
+	if end := root.Sequence(); err == nil && end > first {
+		return min((end-first)/2, 1<<24)
+	}
+	return 0
+}
+
 // A census is what scan finds out.
 type census struct {
 	journal
 	boots  boots
 	oldest uint64 // number of the oldest boot that a record has, 0 if none
+	holds  holding
 }
+
+// A holding says which records hold, a bit each, so that a second pass need not look up each of them.
+type holding struct {
+	first uint64 // sequence number of the first bit
+	bits  []uint64
+}
+
+func (h *holding) has(seq uint64) bool {
+	return seq >= h.first && (seq-h.first)/64 < uint64(len(h.bits)) && h.bits[(seq-h.first)/64]>>((seq-h.first)%64)&1 == 1
+}
+
+func (h *holding) set(seq uint64) {
+	if len(h.bits) == 0 {
+		h.first = seq
+	}
+	for uint64(len(h.bits)) <= (seq-h.first)/64 {
+		h.bits = append(h.bits, 0)
+	}
+	h.bits[(seq-h.first)/64] |= 1 << ((seq - h.first) % 64)
+}
+
+func (h *holding) clear(seq uint64) { h.bits[(seq-h.first)/64] &^= 1 << ((seq - h.first) % 64) }
 
 func (c *census) segment(first uint64) error {
 	if n := len(c.segments); n > 0 && first != c.next {
@@ -84,10 +117,14 @@ func (c *census) record(seq uint64, record []byte) error {
 	c.next = seq + 1
 	c.records++
 	c.segments[len(c.segments)-1].records++
+	if old, ok := c.live[k]; ok {
+		c.holds.clear(old)
+	}
 	if kind == kindForget {
 		delete(c.live, k)
 		return nil
 	}
+	c.holds.set(seq)
 	boot, granted, err := momentOf(record)
 	if err != nil {
 		return err
@@ -129,6 +166,7 @@ func eachRecord(tx *bbolt.Tx, record func(seq uint64, record []byte) error, segm
 
 // load tells the leases to their user.
 func (s *Store) load() error {
+	defer func() { s.holds = holding{} }()
 	defer s.release()
 	if s.o.Load == nil {
 		return nil
@@ -137,11 +175,10 @@ func (s *Store) load() error {
 	err := guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			return eachRecord(tx, func(seq uint64, record []byte) error {
-				_, k, err := openRecord(record, seq)
-				if err != nil || s.journal.live[k] != seq {
-					return err
+				if !s.holds.has(seq) {
+					return nil
 				}
-				l, boot, err := decodeLease(record, k, intern)
+				l, boot, err := decodeLease(record, intern)
 				if err != nil {
 					return err
 				}
@@ -165,7 +202,7 @@ func (s *Store) load() error {
 // release gives back the memory of the file's pages that were read; those that are needed come back from
 // the page cache. The store is read as a whole only when it is loaded and when it is compacted.
 func (s *Store) release() {
-	_ = guard(func() error { // what fails costs only memory
+	_ = s.bolted(func() error { // what fails costs only memory
 		return s.db.View(func(tx *bbolt.Tx) error {
 			_, _, errno := unix.Syscall(unix.SYS_MADVISE, s.db.Info().Data, uintptr(tx.Size()), unix.MADV_DONTNEED)
 			if errno != 0 {
@@ -191,7 +228,7 @@ func (s *Store) farewell() error {
 	if s.suspect || s.db == nil {
 		return nil // it is known well enough by the moments of the leases
 	}
-	return guard(func() error {
+	return s.bolted(func() error {
 		_, err := s.transact(s.saveBoots)
 		return err
 	})

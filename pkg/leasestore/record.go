@@ -177,9 +177,9 @@ func openRecord(record []byte, seq uint64) (kind byte, k key, err error) {
 
 // decodeLease reads the lease of a record that openRecord has found to be one, and the number of the boot
 // that its moment belongs to. The names are taken from intern, so that a million leases share them.
-func decodeLease(record []byte, k key, intern interner) (*Lease, uint64, error) {
+func decodeLease(record []byte, intern interner) (*Lease, uint64, error) {
 	r := reader{b: record[headLength : len(record)-sumLength]}
-	l := &Lease{Prefix: k.prefix(), State: State(r.byte())}
+	l := &Lease{Prefix: key(record[2:headLength]).prefix(), State: State(r.byte())}
 	flags := r.byte()
 	l.Delegated = flags&flagDelegated != 0
 	l.IAID = wire.IAID(binary.BigEndian.Uint32(r.take(4)))

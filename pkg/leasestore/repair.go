@@ -74,7 +74,7 @@ func (s *Store) recover() error {
 
 func (s *Store) giveUpIfDamaged(err error) {
 	if errors.Is(err, ErrCorrupt) {
-		s.dead = err
+		_ = s.end(err)
 	}
 }
 
@@ -86,7 +86,7 @@ func (s *Store) reopen() error {
 	if err := s.open(); err != nil {
 		return err
 	}
-	s.suspect = false
+	s.suspect, s.holds = false, holding{}
 	s.release()
 	return nil
 }

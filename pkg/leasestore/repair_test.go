@@ -131,3 +131,26 @@ func TestAPanicInBoltEndsTheStoreNotTheProcess(t *testing.T) {
 	}
 	open(t, image).want(t, stamped(lease(1, 1)))
 }
+
+// TestAFileThatIsCutUnderTheStoreEndsItNotTheProcess: a page of the memory map is gone (SIGBUS).
+func TestAFileThatIsCutUnderTheStoreEndsItNotTheProcess(t *testing.T) {
+	h, err := opened(temporary(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.do(t, put(1, 1), Set{"name", []byte("value")})
+	if err := os.Truncate(h.o.Path, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, _, err := h.Value("name"); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("value: %v", err)
+		}
+		if err := h.Commit(t.Context(), put(2, 2)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("commit: %v", err)
+		}
+	}
+	if err := h.Close(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("close: %v", err)
+	}
+}

@@ -63,16 +63,17 @@ type Store struct {
 	waiting *batch
 	closed  bool
 	stats   Stats
+	dead    error // why nothing can be read or written any more
 
 	// What follows is the writer's, except that others may read values while they hold bolt for reading.
 	bolt    sync.RWMutex
 	file    *os.File // bbolt's
 	db      *bbolt.DB
 	journal journal
+	holds   holding // from scan to load
 	boots   boots
-	stale   bool  // the boots are not stored as they are
-	suspect bool  // the last commit failed: look at the file before the next
-	dead    error // why nothing can be written any more
+	stale   bool // the boots are not stored as they are
+	suspect bool // the last commit failed: look at the file before the next
 	commit  func(*bbolt.Tx) error
 	results []Result
 }
@@ -171,7 +172,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.nudge()
 	<-s.done
-	err := s.dead
+	err := s.ended()
 	if err == nil {
 		err = s.farewell()
 	}
@@ -185,12 +186,41 @@ func (s *Store) Close() error {
 func (s *Store) closeBolt() error {
 	s.bolt.Lock()
 	defer s.bolt.Unlock()
-	if s.db == nil || s.dead != nil {
+	if s.db == nil || s.ended() != nil {
 		return nil
 	}
-	err := guard(s.db.Close)
+	err := s.bolted(s.db.Close)
 	s.db = nil
 	return err
+}
+
+// bolted runs f, which uses bbolt. If bbolt panics, it may hold its locks for ever: nobody may use it then.
+func (s *Store) bolted(f func() error) error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	err := guard(f)
+	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
+		return s.end(damaged(s.o.Path, err))
+	}
+	return err
+}
+
+// end says why nothing more can be done with the file.
+func (s *Store) end(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead == nil {
+		s.dead = err
+	}
+	return s.dead
+}
+
+// ended is the error of end, nil if there was none.
+func (s *Store) ended() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dead
 }
 
 // Stats returns the store's figures as they are now.

@@ -1,12 +1,14 @@
 package leasestore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -381,4 +383,45 @@ func TestOpenWithoutWhatItNeeds(t *testing.T) {
 	if _, err := opened(filepath.Join(path, "no", "folder")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no folder: %v", err)
 	}
+}
+
+// TestManyUseAStoreAtOnce is for the race detector; each has its own addresses and values.
+func TestManyUseAStoreAtOnce(t *testing.T) {
+	h := open(t, temporary(t), func(_ *harness, o *Options) { o.MaxQueue = 64 })
+	var group sync.WaitGroup
+	const each = 60
+	for who := range 8 {
+		group.Go(func() {
+			for i := range each {
+				name := fmt.Sprintf("%d/%d", who, i)
+				err := h.Commit(t.Context(), put(who*1000+i, who), Set{name, []byte(name)})
+				for errors.Is(err, ErrBusy) {
+					err = h.Commit(t.Context(), put(who*1000+i, who), Set{name, []byte(name)})
+				}
+				v, ok, err2 := h.Value(name)
+				if err != nil || err2 != nil || !ok || string(v) != name {
+					t.Errorf("%s: %v; %q, %v, %v", name, err, v, ok, err2)
+					return
+				}
+				if values, err := h.Values(fmt.Sprintf("%d/", who)); len(values) != i+1 || err != nil {
+					t.Errorf("%d values, want %d; %v", len(values), i+1, err)
+				}
+				_ = h.Stats()
+			}
+		})
+	}
+	group.Wait()
+	if n := len(h.again(t).loaded); n != 8*each {
+		t.Errorf("%d leases", n)
+	}
+}
+
+func TestACommitThatIsNotWaitedForIsDoneAllTheSame(t *testing.T) {
+	h := open(t, temporary(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.Commit(ctx, put(1, 1)); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("error: %v", err)
+	}
+	h.again(t).want(t, stamped(lease(1, 1)))
 }

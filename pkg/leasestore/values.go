@@ -53,11 +53,14 @@ func (s *Store) view(f func(*bbolt.Bucket) error) error {
 	if s.db == nil {
 		return ErrClosed
 	}
-	err := guard(func() error {
+	err := s.bolted(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error { return f(tx.Bucket(valuesBucket)) })
 	})
+	if err != nil && s.ended() == nil {
+		err = damaged(s.o.Path, err)
+	}
 	if err != nil {
-		return fmt.Errorf("lease store: %w", damaged(s.o.Path, err))
+		return fmt.Errorf("lease store: %w", err)
 	}
 	return nil
 }

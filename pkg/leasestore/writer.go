@@ -36,8 +36,8 @@ func (s *Store) run() {
 
 // write makes a batch durable.
 func (s *Store) write(b *batch, d *draft) error {
-	if s.dead != nil {
-		return s.dead
+	if err := s.ended(); err != nil {
+		return err
 	}
 	if s.suspect {
 		if err := s.recover(); err != nil {
@@ -45,14 +45,12 @@ func (s *Store) write(b *batch, d *draft) error {
 		}
 	}
 	var landed bool
-	err := guard(func() (err error) {
+	err := s.bolted(func() (err error) {
 		landed, err = s.transact(func(tx *bbolt.Tx) error { return s.draft(tx, b, d) })
 		return err
 	})
-	if panicked := (*panicError)(nil); errors.As(err, &panicked) {
-		// bbolt may hold its locks for ever now: this process can only read on what it has.
-		s.dead = damaged(s.o.Path, err)
-		return s.dead
+	if ended := s.ended(); ended != nil {
+		return ended
 	}
 	switch {
 	case err == nil:
