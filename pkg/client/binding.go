@@ -139,6 +139,20 @@ func (b *binding) update(r reply, at clock.Instant) {
 	b.t1, b.t2 = until(at, t1), until(at, t2)
 }
 
+// takeOver moves to b what both bindings hold, and returns what is left of old, nil if nothing.
+func (b *binding) takeOver(old *binding) *binding {
+	for i := range b.addrs {
+		if o := old.find(b.addrs[i].Addr); o != nil {
+			b.addrs[i].installed, b.addrs[i].usable = o.installed, o.usable
+			old.drop(o.Addr)
+		}
+	}
+	if old.empty() {
+		return nil
+	}
+	return old
+}
+
 // renewTimes are T1 and T2 as the server gave them, or what the client chooses where it gave 0: half
 // and four fifths of the shortest preferred lifetime (sections 14.2 and 21.4). Addresses that are
 // deprecated from the start count with their valid lifetime.
@@ -216,16 +230,7 @@ func (e *Engine) expireFrom(b *binding) *binding {
 func (e *Engine) bind(r reply) {
 	b := newBinding(r, e.now)
 	old := e.superseded()
-	for i := range b.addrs {
-		if o := old.find(b.addrs[i].Addr); o != nil {
-			b.addrs[i].installed, b.addrs[i].usable = o.installed, o.usable
-			old.drop(o.Addr)
-		}
-	}
-	if old.empty() {
-		old = nil
-	}
-	e.binding, e.replaced = b, old
+	e.binding, e.replaced = b, b.takeOver(old)
 	e.main, e.check = nil, false
 	e.info, e.informed, e.refreshAt = nil, false, clock.Never // what the lease brings takes its place
 	e.bound(r, b.addresses())
@@ -249,14 +254,17 @@ func (e *Engine) superseded() *binding {
 // refresh takes a Reply to Renew, Rebind or a repeated Request into the binding.
 func (e *Engine) refresh(r reply) {
 	b := e.binding
+	ended := &binding{server: b.server, lease: b.lease, t1: clock.Never, t2: clock.Never, lost: true}
 	for _, addr := range r.gone {
-		if b.find(addr) != nil {
+		if l := b.find(addr); l != nil {
+			ended.addrs = append(ended.addrs, *l)
 			b.drop(addr)
-			e.do(Remove{Addr: addr, Why: "the server has ended its lifetime"})
 		}
 	}
 	b.update(r, e.now)
+	e.replaced = b.takeOver(e.replaced)
 	e.main = nil
+	e.retire(ended)
 	if b.empty() {
 		e.binding = nil
 		e.do(Forget{})
@@ -271,6 +279,26 @@ func (e *Engine) refresh(r reply) {
 	}
 	e.bound(r, named)
 	e.report(slog.LevelDebug, "renewed", e.bindingAttrs()...)
+}
+
+// endedGrace is how long an address whose lifetime the server has ended may wait for the one that takes
+// its place: longer than duplicate address detection takes.
+const endedGrace = 10 * time.Second
+
+// retire takes addresses off whose lifetimes the server has ended: at once (section 18.2.10.1), unless
+// that would leave nothing usable while detection runs on what the same Reply gives instead.
+func (e *Engine) retire(ended *binding) {
+	if ended.usable() && e.replaced == nil && !e.binding.empty() && !e.binding.usable() {
+		for i := range ended.addrs {
+			l := &ended.addrs[i]
+			l.ValidUntil = min(l.ValidUntil, e.now.Add(endedGrace))
+		}
+		e.replaced = ended
+		return
+	}
+	for _, addr := range ended.addresses() {
+		e.do(Remove{Addr: addr, Why: "the server has ended its lifetime"})
+	}
 }
 
 // bound does what a good Reply asks for: the addresses it named are installed, the lease is to be saved.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
@@ -121,10 +122,8 @@ func (e *Engine) judgeAddress(a wire.Address, r *reply) string {
 	case len(r.ia.Addresses) >= maxAddresses:
 		return "too many addresses"
 	}
-	for _, known := range r.ia.Addresses {
-		if known.Addr == a.Addr {
-			return "named twice"
-		}
+	if slices.Contains(r.gone, a.Addr) || slices.ContainsFunc(r.ia.Addresses, func(b wire.Address) bool { return b.Addr == a.Addr }) {
+		return "named twice"
 	}
 	if e.cfg.Refuse != nil && a.Valid > 0 {
 		return e.cfg.Refuse(a.Addr)

@@ -21,7 +21,9 @@
 //   - No usable address is dropped before its replacement is usable. After NotOnLink in answer to a
 //     Confirm, or when a server no longer knows the binding and gives no other, discovery starts while
 //     an address that is on the NIC stays until the new one has passed duplicate address detection, or
-//     until its valid lifetime ends (sections 18 and 18.2.13 would take it off first).
+//     until its valid lifetime ends (sections 18 and 18.2.13 would take it off first). Where one Reply
+//     ends its lifetime and gives another (as Kea does when a reservation has changed), it stays until
+//     that is usable, for 10 s at the most (section 18.2.10.1 would have it dropped at once).
 //   - No lifetimes, no T1, no T2 and no wished address are ever sent in a Solicit: some servers grant
 //     the shorter wish, or the old address where the reservation has changed.
 //   - After a Confirm, a binding whose T1 and T2 never come is checked again with a Solicit without

@@ -1,8 +1,12 @@
 package client
 
 import (
+	"bytes"
+	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/v6guest/v6guest/pkg/wire"
 )
 
 // What is held goes before what might replace it.
@@ -52,6 +56,84 @@ func TestReplacementFails(t *testing.T) {
 			t.Errorf("on the NIC %v, a restart would find %+v", s.nic, s.saved)
 		}
 	})
+}
+
+// A server that has another reservation ends the old address and gives the new one in the same Reply.
+func TestRenewBringsAnotherAddress(t *testing.T) {
+	gives := func(addr string) func(req, resp *wire.Message) *wire.Message {
+		return func(req, resp *wire.Message) *wire.Message {
+			if req.Type == renew {
+				a := &resp.IANAs[0].Addresses
+				(*a)[0].Preferred, (*a)[0].Valid = 0, 0
+				*a = append(*a, wire.Address{Addr: ip(addr), Preferred: time.Hour, Valid: time.Hour})
+			}
+			return resp
+		}
+	}
+	renewed := func(t *testing.T, taken int) *sim {
+		s, a := leaseSim(t, 100*time.Second, 200*time.Second, addr38)
+		a.edit, s.taken[ip(addr39)] = gives(addr39), taken
+		s.run(reception.Add(100500 * time.Millisecond))
+		if !s.usable[ip(addr38)] || !s.has(addr39) {
+			t.Fatalf("while detection runs on the NIC: %v", s.nic)
+		}
+		return s
+	}
+	t.Run("the old one stays until that is usable", func(t *testing.T) {
+		s := renewed(t, 0)
+		s.after(time.Second)
+		if s.has(addr38) || !s.usable[ip(addr39)] || !bytes.Contains(s.saved.Reply, ip(addr39).AsSlice()) {
+			t.Errorf("on the NIC %v, saved %v", s.nic, s.saved)
+		}
+	})
+	t.Run("but not for long: the new one is a duplicate", func(t *testing.T) {
+		s := renewed(t, 1)
+		s.servers[0].silent = true
+		s.after(endedGrace)
+		if len(s.nic) != 0 || s.state != StateDeclining && s.state != StateSoliciting {
+			t.Errorf("%s, on the NIC %v", s.state, s.nic)
+		}
+	})
+	t.Run("and no longer where another is usable", func(t *testing.T) {
+		s, a := leaseSim(t, 100*time.Second, 200*time.Second, addr38, "2001:db8::40")
+		a.edit = gives(addr39)
+		s.run(reception.Add(100500 * time.Millisecond))
+		if s.has(addr38) || !s.has("2001:db8::40") {
+			t.Errorf("on the NIC %v", s.nic)
+		}
+	})
+	t.Run("an address at 0 and at an hour in one Reply counts once", func(t *testing.T) {
+		s, a := leaseSim(t, 100*time.Second, 200*time.Second, addr38, addr39)
+		a.edit = gives(addr38)
+		s.run(reception.Add(100500 * time.Millisecond))
+		if s.has(addr38) || !s.has(addr39) {
+			t.Errorf("on the NIC %v", s.nic)
+		}
+	})
+}
+
+// A server gives a new address, and in answer to a Renew the old one as well, before that is removed.
+func TestRenewBringsBackWhatIsReplaced(t *testing.T) {
+	s, a := leaseSim(t, 100*time.Second, 200*time.Second, addr38)
+	a.reserve(addr39)
+	a.t1 = time.Second
+	s.dad = 3 * time.Second
+	a.edit = func(req, resp *wire.Message) *wire.Message {
+		if req.Type == renew {
+			a.grant(req, resp, []netip.Addr{ip(addr38), ip(addr39)})
+		}
+		return resp
+	}
+	s.do(LeaseNow{})
+	s.after(10 * time.Second)
+	if !s.usable[ip(addr38)] || !s.usable[ip(addr39)] {
+		t.Errorf("on the NIC %v, sent %v", s.nic, s.types(0))
+	}
+	for _, act := range s.acts {
+		if r, ok := act.(Remove); ok {
+			t.Errorf("%s removed: %s", r.Addr, r.Why)
+		}
+	}
 }
 
 // Leases that end before they can be used, one after the other, make no storm of messages and lines.
