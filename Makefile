@@ -28,7 +28,7 @@ build: ## both programs into bin/: static and reproducible
 	@mkdir -p $(BIN)
 	$(BUILD) -o $(BIN)/ ./cmd/v6guest ./cmd/v6responder
 
-demo: need-root build roots ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
+demo: need-root build lab-tools ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
 	@$(GO) run ./test/demo -bin $(BIN) -peer $(PEER)
 
 test: need-root roots ## every test with the race detector, the end-to-end ones in namespaces too (root)
@@ -40,7 +40,7 @@ lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulne
 	$(GOLANGCI) run ./...
 	@.ci/vulncheck $(GOVULNCHECK)
 
-bench: need-root build roots ## the figures of docs/performance.md; COUNT=5 for a quick look (root)
+bench: need-root build lab-tools ## the figures of docs/performance.md; COUNT=5 for a quick look (root)
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
 	$(GO) run ./test/figures -bin $(BIN) -count $(COUNT)
 
