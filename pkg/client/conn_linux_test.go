@@ -53,8 +53,31 @@ func newTestNet(t *testing.T) *testNet {
 	n.ip("addr", "add", "fe80::b/64", "dev", "v6cb", "nodad")
 	n.ip("route", "add", "2001:db8::/64", "dev", "v6cb")
 	n.peer = n.lookup("v6cb")
+	n.await("v6cb")
 	n.enter(n.guest)
+	n.await("v6ca")
 	return n
+}
+
+// await waits until a NIC of the thread's namespace sends: what is sent before that is lost.
+func (n *testNet) await(name string) {
+	n.t.Helper()
+	updates, done := make(chan netlink.LinkUpdate), make(chan struct{})
+	if err := netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{ListExisting: true}); err != nil {
+		n.t.Fatal(err)
+	}
+	found := false
+	for deadline := time.After(10 * time.Second); !found; {
+		select {
+		case u := <-updates:
+			found = u.Attrs().Name == name && u.Attrs().OperState == netlink.OperUp
+		case <-deadline:
+			n.t.Fatalf("%s does not come up", name)
+		}
+	}
+	close(done)
+	for range updates { // until the subscription has ended
+	}
 }
 
 // newNamespace moves the thread into a new network namespace.
