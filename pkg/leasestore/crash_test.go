@@ -46,9 +46,10 @@ func (h *history) find(got model, least, most int) int {
 // there; the rest is there up to some step and not beyond, so nothing is half done or out of order.
 func TestKilledAtAnyMoment(t *testing.T) {
 	path := temporary(t)
+	const kills = 40
 	r := rand.New(rand.NewPCG(7, 7))
 	h, steps, total := &history{}, 0, 0
-	for round := range 60 {
+	for round := range kills {
 		cmd := child(t, "write", path, steps, 0, 40)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
@@ -60,7 +61,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		}
 		acknowledged := steps
 		lines, limit := bufio.NewScanner(out), r.IntN(400)
-		for n := 0; (n < limit || round%10 == 9 && n < 5000) && lines.Scan(); n++ {
+		for n := 0; (n < limit || round%10 == 9 && n < 3000) && lines.Scan(); n++ {
 			acknowledged = atoi(lines.Text()) + 1
 		}
 		if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
@@ -83,7 +84,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		total += acknowledged - steps
 		steps = found
 	}
-	t.Logf("60 kills, %d steps acknowledged, none lost", total)
+	t.Logf("%d kills, %d steps acknowledged, none lost", kills, total)
 }
 
 // TestAFileThatMayNotGrow: the commit fails, nothing acknowledged is lost, and with the limit gone the

@@ -91,32 +91,23 @@ func (s *Store) begin(b begin, changes []Change) error {
 
 // encode adds one change to what waits.
 func (s *Store) encode(w *batch, c Change) error {
+	if err := Check(c); err != nil {
+		return err
+	}
 	o := op{from: len(w.arena)}
 	switch c := c.(type) {
 	case Put:
-		if err := checkLease(c.Lease); err != nil {
-			return err
-		}
 		o.kind, o.key = kindLease, keyOf(c.Lease.Prefix)
 		w.arena = appendLease(w.arena, s.stamped(c.Lease), s.present)
 	case Forget:
-		if err := checkPrefix(c.Prefix); err != nil {
-			return err
-		}
 		o.kind, o.key = kindForget, keyOf(c.Prefix)
 		w.arena = appendForget(w.arena, o.key)
 	case Set:
-		if err := checkValue(c.Name, c.Value); err != nil {
-			return err
-		}
 		o.kind = kindSet
 		w.arena = append(w.arena, c.Name...)
 		o.name = len(w.arena)
 		w.arena = appendValue(w.arena, c.Name, c.Value)
 	case Unset:
-		if err := checkValue(c.Name, nil); err != nil {
-			return err
-		}
 		o.kind = kindUnset
 		w.arena = append(w.arena, c.Name...)
 		o.name = len(w.arena)
@@ -124,6 +115,21 @@ func (s *Store) encode(w *batch, c Change) error {
 	o.to = len(w.arena)
 	w.ops = append(w.ops, o)
 	return nil
+}
+
+// Check says what keeps a change from being stored, whatever the store (ErrInvalid), nil if nothing does.
+func Check(c Change) error {
+	switch c := c.(type) {
+	case Put:
+		return checkLease(c.Lease)
+	case Forget:
+		return checkPrefix(c.Prefix)
+	case Set:
+		return checkValue(c.Name, c.Value)
+	case Unset:
+		return checkValue(c.Name, nil)
+	}
+	return fmt.Errorf("change %T %w", c, ErrInvalid)
 }
 
 // stamped is the lease with its moment on the wall clock.
