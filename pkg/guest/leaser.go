@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -222,6 +221,3 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 		}
 	}
 }
-
-// String names the client in messages.
-func (l *leaser) String() string { return fmt.Sprintf("client %s", l.duid) }
