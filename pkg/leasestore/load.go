@@ -32,7 +32,17 @@ func (s *Store) scan(tx *bbolt.Tx) error {
 	if s.stale && c.oldest > 0 {
 		s.boots = s.boots.since(c.oldest)
 	}
-	s.present = s.boots.present().number
+	return s.enter(s.boots.present().number)
+}
+
+// enter sets the number of this boot, which Begin reads: it is the same whenever the file is opened anew.
+func (s *Store) enter(number uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.present != 0 && s.present != number {
+		return fmt.Errorf("boot %d is boot %d now", s.present, number)
+	}
+	s.present = number
 	return nil
 }
 
@@ -229,7 +239,10 @@ func (s *Store) farewell() error {
 		return nil // it is known well enough by the moments of the leases
 	}
 	return s.bolted(func() error {
-		_, err := s.transact(s.saveBoots)
+		landed, err := s.transact(s.saveBoots)
+		if landed {
+			return settle(s.file)
+		}
 		return err
 	})
 }

@@ -78,12 +78,16 @@ func (s *Store) giveUpIfDamaged(err error) {
 	}
 }
 
-// reopen opens the file anew and reads from it what the writer must know.
+// reopen opens the file anew and reads from it what the writer must know. Who reads values waits.
 func (s *Store) reopen() error {
-	if err := s.closeBolt(); err != nil {
-		return err
+	s.bolt.Lock()
+	s.absent = s.shut()
+	if s.absent == nil {
+		s.absent = s.open()
 	}
-	if err := s.open(); err != nil {
+	err := s.absent
+	s.bolt.Unlock()
+	if err != nil {
 		return err
 	}
 	s.suspect, s.holds = false, holding{}

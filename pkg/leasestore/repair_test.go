@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -82,6 +83,39 @@ func TestACommitWhoseLastFlushFailedSucceedsByAnother(t *testing.T) {
 		t.Errorf("figures: %+v", s)
 	}
 	h.again(t).want(t, m.leases()...)
+}
+
+// TestBeginsGoOnWhileTheFileIsOpenedAnew is for the race detector.
+func TestBeginsGoOnWhileTheFileIsOpenedAnew(t *testing.T) {
+	h := open(t, temporary(t))
+	commit, calls := h.commit, 0
+	h.commit = func(tx *bbolt.Tx) error {
+		err := commit(tx)
+		if calls++; calls%2 == 0 {
+			return errors.Join(unix.EIO, err)
+		}
+		return err
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range 300 {
+			if r := <-h.told; r.Err != nil {
+				t.Errorf("result: %+v", r)
+			}
+		}
+	})
+	for n := range 300 {
+		if err := h.Begin(uint64(n), put(n, n), Set{"name", nil}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := h.Value("name"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	group.Wait()
+	if n := len(h.again(t).loaded); n != 300 {
+		t.Errorf("%d leases", n)
+	}
 }
 
 // TestWhatCannotBeFlushedIsUncertain: the meta page is written, and no flush succeeds until later.

@@ -68,6 +68,7 @@ type Store struct {
 	// What follows is the writer's, except that others may read values while they hold bolt for reading.
 	bolt    sync.RWMutex
 	file    *os.File // bbolt's
+	absent  error    // why db is nil, where it could not be opened anew
 	db      *bbolt.DB
 	journal journal
 	holds   holding // from scan to load
@@ -145,9 +146,7 @@ func (s *Store) openLocked(f *os.File) error {
 	if err != nil {
 		return damaged(s.o.Path, err)
 	}
-	s.bolt.Lock()
 	s.db, s.file = db, f
-	s.bolt.Unlock()
 	err = guard(func() error { return db.View(s.scan) })
 	if err == nil {
 		err = settle(f)
@@ -155,7 +154,7 @@ func (s *Store) openLocked(f *os.File) error {
 		err = damaged(s.o.Path, err)
 	}
 	if err != nil {
-		return errors.Join(err, s.closeBolt())
+		return errors.Join(err, s.shut())
 	}
 	return nil
 }
@@ -182,11 +181,16 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// closeBolt closes the file, unless bbolt has panicked in a commit and holds its own locks for ever.
+// closeBolt closes the file when nobody reads in it any more.
 func (s *Store) closeBolt() error {
 	s.bolt.Lock()
 	defer s.bolt.Unlock()
-	if s.db == nil || s.ended() != nil {
+	return s.shut()
+}
+
+// shut closes the file, unless bbolt has panicked and may hold its own locks for ever.
+func (s *Store) shut() error {
+	if usable := s.ended() == nil; s.db == nil || !usable {
 		return nil
 	}
 	err := s.bolted(s.db.Close)

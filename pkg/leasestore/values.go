@@ -50,7 +50,10 @@ func (s *Store) Values(prefix string) (values []Value, err error) {
 func (s *Store) view(f func(*bbolt.Bucket) error) error {
 	s.bolt.RLock()
 	defer s.bolt.RUnlock()
-	if s.db == nil {
+	switch {
+	case s.db == nil && s.absent != nil:
+		return fmt.Errorf("lease store: %w", s.absent)
+	case s.db == nil:
 		return ErrClosed
 	}
 	err := s.bolted(func() error {
