@@ -377,11 +377,26 @@ func (e *Engine) settle() {
 	}
 }
 
-// installFailed takes in that the kernel refused an address. It is tried again with the next Reply.
+// installFailed takes in that the kernel refused an address. It is tried again after pauses that grow,
+// and with the next Reply: an infinite lease gets none.
 func (e *Engine) installFailed(ev InstallFailed) {
 	if l := e.binding.find(ev.Addr); l != nil {
 		l.installed, l.usable = false, false
+		e.installAt = min(e.installAt, e.now.Add(e.pause()))
 	}
 	e.fail(ev.Err)
 	e.finish(ev.Err)
+}
+
+// reinstall tries again what the kernel refused.
+func (e *Engine) reinstall() {
+	e.installAt = clock.Never
+	if e.binding == nil {
+		return
+	}
+	for i := range e.binding.addrs {
+		if l := &e.binding.addrs[i]; !l.installed {
+			e.install(l)
+		}
+	}
 }

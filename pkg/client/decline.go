@@ -36,12 +36,22 @@ func (e *Engine) duplicate(addr netip.Addr) {
 	if e.replaced.empty() {
 		e.replaced = nil
 	}
-	if e.main != nil && e.main.state() != StateReleasing && e.main.state() != StateDeclining {
-		e.main = nil // the Decline goes first; begin starts it
-	}
+	e.interrupt()
 	if !e.up {
 		e.abandonDecline()
 	}
+}
+
+// interrupt makes way for a Decline, which begin starts; what is cut short is taken up again after it.
+// Only a Confirm goes on while there is something to confirm: it ends in 10 s, and is not repeated.
+func (e *Engine) interrupt() {
+	x := e.main
+	if x == nil || x.state() == StateReleasing || x.state() == StateDeclining ||
+		x.typ == dhcpv6.MessageTypeConfirm && !e.binding.empty() {
+		return
+	}
+	e.check = e.check || x.aim == aimReplace || e.command != nil
+	e.main = nil
 }
 
 // abandonDecline leaves it to the server to find out about duplicates, since the link is gone.
@@ -104,6 +114,7 @@ func (e *Engine) dropEmptyBinding() {
 	case !e.replaced.lost:
 		e.binding, e.replaced = e.replaced, nil
 		e.configureFromLease()
+		e.reinstall()
 		e.report(slog.LevelInfo, "the earlier lease is kept", slog.Any("addresses", e.binding.addresses()))
 	}
 }

@@ -37,6 +37,7 @@ type Engine struct {
 
 	informed           bool          // stateless information was wanted or given
 	refreshAt          clock.Instant // of that information
+	installAt          clock.Instant // when to try again what the kernel refused
 	prefixAt, prefixed clock.Instant // when to confirm because of a prefix change, and when last done
 
 	lastXID            dhcpv6.TransactionID
@@ -62,7 +63,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 		cfg: cfg, iaid: cfg.IAID,
 		limit:    limiter{interval: cfg.RateInterval / time.Duration(cfg.RateBurst), burst: cfg.RateBurst},
 		solMaxRT: defaultMaxRT, infMaxRT: defaultMaxRT,
-		refreshAt: clock.Never, prefixAt: clock.Never,
+		refreshAt: clock.Never, prefixAt: clock.Never, installAt: clock.Never,
 		count: counters{
 			sent: map[dhcpv6.MessageType]uint64{}, answers: map[dhcpv6.MessageType]uint64{},
 			dropped: map[string]uint64{},
@@ -120,6 +121,9 @@ func (e *Engine) happened(ev Event) {
 // advance does what the time asks for.
 func (e *Engine) advance() {
 	e.expire()
+	if e.installAt <= e.now {
+		e.reinstall()
+	}
 	if e.up {
 		e.drive(e.main)
 		e.drive(e.info)
@@ -156,7 +160,7 @@ func (e *Engine) Deadline() clock.Instant {
 	if !e.started {
 		return clock.Never
 	}
-	d := min(e.binding.nextExpiry(), e.replaced.nextExpiry())
+	d := min(e.binding.nextExpiry(), e.replaced.nextExpiry(), e.installAt)
 	if !e.up {
 		return d
 	}
@@ -218,7 +222,7 @@ func (e *Engine) stop() {
 func (e *Engine) halt() {
 	e.main, e.info = nil, nil
 	e.offers, e.check = nil, false
-	e.prefixAt = clock.Never
+	e.prefixAt, e.installAt = clock.Never, clock.Never
 }
 
 // carrier takes in that the link can be used, or not.
@@ -258,7 +262,7 @@ func (e *Engine) linkChanged(why string) {
 // attach finds out where the NIC stands on what may be a new link.
 func (e *Engine) attach() {
 	e.failed, e.pauseRT = false, 0
-	e.prefixAt = clock.Never
+	e.prefixAt, e.installAt = clock.Never, clock.Never
 	if e.informed {
 		e.inform("", e.startDelay())
 	}

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,4 +148,66 @@ func TestLeasesTooShortToUse(t *testing.T) {
 	if len(s.sent) > 40 || len(s.reports) > 100 {
 		t.Errorf("%d messages and %d reports in an hour", len(s.sent), len(s.reports))
 	}
+}
+
+// What the kernel refuses is tried again, although no server ever speaks of an infinite lease again.
+func TestInstallIsTriedAgain(t *testing.T) {
+	s := newSim(t, 1)
+	s.server("A", addr38).infinite().rapid = true
+	s.dad = time.Hour
+	s.up()
+	s.after(time.Second)
+	tries := func() (n int) {
+		for _, a := range s.acts {
+			if _, ok := a.(Install); ok {
+				n++
+			}
+		}
+		return n
+	}
+	for want := 2; want < 6; want++ {
+		s.do(InstallFailed{Addr: ip(addr38), Err: ErrStopped})
+		delete(s.nic, ip(addr38))
+		pause := s.engine.Deadline().Sub(s.now)
+		if low := time.Duration(900<<(want-2)) * time.Millisecond; pause < low || pause > 3*low {
+			t.Errorf("try %d after %s", want, pause)
+		}
+		s.after(pause)
+		if got := tries(); got != want {
+			t.Errorf("%d tries, want %d", got, want)
+		}
+	}
+	s.after(2 * time.Hour)
+	if s.state != StateBound || tries() != 5 || len(s.sent) != 1 {
+		t.Errorf("%s after %d tries, sent %v", s.state, tries(), s.types(0))
+	}
+}
+
+// A duplicate that shows up in the middle of something costs a Decline, and not what was under way.
+func TestDuplicateInTheMiddle(t *testing.T) {
+	t.Run("of a Confirm: that is carried to its end", func(t *testing.T) {
+		s, srv := leaseSim(t, time.Hour, time.Hour, addr38, addr39)
+		srv.silent = true
+		s.do(LinkChanged{})
+		n := len(s.sent)
+		s.do(AddressDuplicate{ip(addr39)})
+		s.after(5 * time.Second)
+		srv.silent = false
+		s.after(10 * time.Second)
+		got := strings.Join(s.types(n), " ")
+		if !strings.HasPrefix(got, "Confirm ") || !strings.HasSuffix(got, "Confirm Decline") || s.state != StateBound {
+			t.Errorf("%s, sent %s", s.state, got)
+		}
+	})
+	t.Run("of the command: that ends", func(t *testing.T) {
+		s, srv := leaseSim(t, time.Hour, time.Hour, addr38, addr39)
+		srv.silent = true
+		s.do(LeaseNow{})
+		s.do(AddressDuplicate{ip(addr39)})
+		srv.silent = false
+		s.after(20 * time.Second)
+		if len(s.finished) != 1 || s.finished[0].Err != nil || s.state != StateBound {
+			t.Errorf("%s, finished %v, sent %v", s.state, s.finished, s.types(0))
+		}
+	})
 }
