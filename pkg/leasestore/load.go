@@ -182,7 +182,7 @@ func (s *Store) load() error {
 		return nil
 	}
 	intern, telling := interner{}, false
-	err := guard(func() error {
+	err := s.bolted(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			return eachRecord(tx, func(seq uint64, record []byte) error {
 				if !s.holds.has(seq) {
@@ -203,10 +203,10 @@ func (s *Store) load() error {
 	if telling {
 		panic(err) // Load's own: no word about the file
 	}
-	if err != nil {
+	if err != nil && s.ended() == nil {
 		return damaged(s.o.Path, err)
 	}
-	return nil
+	return err
 }
 
 // release gives back the memory of the file's pages that were read; those that are needed come back from

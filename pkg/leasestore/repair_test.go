@@ -2,8 +2,10 @@ package leasestore
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 
@@ -152,7 +154,6 @@ func TestAPanicInBoltEndsTheStoreNotTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.do(t, put(1, 1))
-	image := h.image(t)
 	h.commit = func(*bbolt.Tx) error { panic("page 7 already freed") }
 	for range 2 {
 		err, fault := h.Commit(t.Context(), put(2, 2)), (*Fault)(nil)
@@ -163,7 +164,20 @@ func TestAPanicInBoltEndsTheStoreNotTheProcess(t *testing.T) {
 	if err := h.Close(); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("close: %v", err)
 	}
-	open(t, image).want(t, stamped(lease(1, 1)))
+	open(t, h.o.Path).want(t, stamped(lease(1, 1)))
+}
+
+// TestAPanicOfLoadIsItsOwn: it is no word about the file.
+func TestAPanicOfLoadIsItsOwn(t *testing.T) {
+	h := open(t, temporary(t))
+	h.do(t, put(1, 1))
+	defer func() {
+		if p := fmt.Sprint(recover()); !strings.Contains(p, "a mistake in Load") {
+			t.Errorf("panic: %v", p)
+		}
+	}()
+	_, err := opened(h.image(t), func(_ *harness, o *Options) { o.Load = func(*Lease) { panic("a mistake in Load") } })
+	t.Errorf("opened: %v", err)
 }
 
 // TestAFileThatIsCutUnderTheStoreEndsItNotTheProcess: a page of the memory map is gone (SIGBUS).

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 )
@@ -143,14 +145,18 @@ func (s *Store) openLocked(f *os.File) error {
 		return damaged(s.o.Path, err)
 	}
 	db, err := openBolt(s.o.Path, f)
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		return fmt.Errorf("%s: %w", s.o.Path, err) // no memory for the map, and the like
+	}
 	if err != nil {
 		return damaged(s.o.Path, err)
 	}
 	s.db, s.file = db, f
-	err = guard(func() error { return db.View(s.scan) })
-	if err == nil {
+	err = s.bolted(func() error { return db.View(s.scan) })
+	switch {
+	case err == nil:
 		err = settle(f)
-	} else if !errors.Is(err, ErrNewer) {
+	case !errors.Is(err, ErrNewer) && !errors.Is(err, ErrCorrupt):
 		err = damaged(s.o.Path, err)
 	}
 	if err != nil {
@@ -174,11 +180,20 @@ func (s *Store) Close() error {
 	err := s.ended()
 	if err == nil {
 		err = s.farewell()
+	} else {
+		s.abandon()
 	}
 	if err = errors.Join(err, s.closeBolt()); err != nil {
 		return fmt.Errorf("close lease store: %w", err)
 	}
 	return nil
+}
+
+// abandon gives up the file, and its lock, from under a bbolt that cannot be closed any more. The memory
+// map stays, and would keep the lock.
+func (s *Store) abandon() {
+	_ = unix.Flock(int(s.file.Fd()), unix.LOCK_UN) // it may be closed already
+	_ = s.file.Close()
 }
 
 // closeBolt closes the file when nobody reads in it any more.
