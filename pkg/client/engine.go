@@ -77,6 +77,8 @@ func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 	e.now, e.out = max(e.now, now), e.out[:0]
 	if start, ok := ev.(Start); ok {
 		e.start(start.Saved)
+	} else if c, ok := ev.(Carrier); ok && !e.started {
+		e.up = c.Up // for the next life
 	} else if e.started {
 		e.happened(ev)
 	}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -117,11 +118,14 @@ func LoadLease(dir string, mac net.HardwareAddr, boot Boot) (*Lease, error) {
 }
 
 func readLease(path string, mac net.HardwareAddr, boot Boot) (*Lease, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not hold us up
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%w: not a regular file", ErrLeaseCorrupt), err)
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxLeaseFile))
 	if err != nil {
 		return nil, err

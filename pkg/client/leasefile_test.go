@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,6 +137,37 @@ func TestLeaseFileThatIsNotUsed(t *testing.T) {
 			}
 			if _, err := LoadLease(dir, testMAC, Boot{ID: "b1"}); !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// What stands in the place of the file holds nobody up, and is replaced at the next save.
+func TestWhatIsNoLeaseFile(t *testing.T) {
+	for name, tt := range map[string]struct {
+		put  func(path string) error
+		want error
+	}{
+		"FIFO":           {func(path string) error { return syscall.Mkfifo(path, 0o600) }, ErrLeaseCorrupt},
+		"dangling link":  {func(path string) error { return os.Symlink("nowhere", path) }, fs.ErrNotExist},
+		"link to itself": {func(path string) error { return os.Symlink(filepath.Base(path), path) }, syscall.ELOOP},
+		"device":         {func(path string) error { return os.Symlink("/dev/zero", path) }, ErrLeaseCorrupt},
+		"huge":           {func(path string) error { return os.WriteFile(path, make([]byte, 1<<20), 0o600) }, ErrLeaseCorrupt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, boot := t.TempDir(), Boot{ID: "b1", Wall: testWall}
+			path := LeasePath(dir, testMAC)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), tt.put(path)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := LoadLease(dir, testMAC, boot); !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if err := SaveLease(dir, testMAC, sampleLease(t), boot); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := LoadLease(dir, testMAC, boot); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -142,3 +142,21 @@ func TestPendingSaysWhatStandsInTheWay(t *testing.T) {
 		t.Errorf("%v, %v", p.Pending, p.LastError)
 	}
 }
+
+// The link comes and goes between two lives of an engine as it does within one.
+func TestCarrierBetweenTwoLives(t *testing.T) {
+	s := newSim(t, 1)
+	s.up()
+	s.do(Stop{})
+	s.do(Carrier{Up: false})
+	s.do(Start{})
+	if s.state != StateNoLink {
+		t.Errorf("without a link: %s", s.state)
+	}
+	s.do(Stop{})
+	s.do(Carrier{Up: true})
+	s.do(Start{})
+	if s.state != StateSoliciting {
+		t.Errorf("with a link: %s", s.state)
+	}
+}
