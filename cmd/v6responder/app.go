@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/responder"
 )
 
@@ -33,17 +34,17 @@ func (e *env) run(ctx context.Context, args []string) error {
 // exit prints err, once, with its cure, and returns the exit code.
 func (e *env) exit(err error) int {
 	if err == nil {
-		return responder.ExitDone
+		return fault.ExitDone
 	}
 	var text strings.Builder
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		fmt.Fprintf(&text, "v6responder: %s\n", printable(line))
 	}
-	if f := (*responder.Fault)(nil); errors.As(err, &f) && f.Cure != "" {
+	if f := (*fault.Fault)(nil); errors.As(err, &f) && f.Cure != "" {
 		fmt.Fprintf(&text, "v6responder: try: %s\n", printable(f.Cure))
 	}
 	_, _ = io.WriteString(e.stderr, text.String()) // nobody is left to tell of a failure
-	return responder.ExitCode(err)
+	return fault.ExitCode(err)
 }
 
 func (e *env) app() *cli.App {
@@ -85,8 +86,8 @@ func (e *env) app() *cli.App {
 func usageError(_ *cli.Context, err error, _ bool) error { return usagef("%w", err) }
 
 func usagef(format string, args ...any) error {
-	return &responder.Fault{
-		Err: fmt.Errorf(format, args...), Cure: "v6responder --help, or v6responder COMMAND --help", Exit: responder.ExitUsage,
+	return &fault.Fault{
+		Err: fmt.Errorf(format, args...), Cure: "v6responder --help, or v6responder COMMAND --help", Exit: fault.ExitUsage,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/responder"
 )
 
@@ -40,9 +41,9 @@ func (e *env) printCheck(found responder.Check, asJSON bool) error {
 		return err
 	}
 	if len(found.Errors) > 0 {
-		return &responder.Fault{
+		return &fault.Fault{
 			Err:  fmt.Errorf("%d hosts lines are left out", len(found.Errors)),
-			Cure: "correct the lines named; the others are in force", Exit: responder.ExitUsage,
+			Cure: "correct the lines named; the others are in force", Exit: fault.ExitUsage,
 		}
 	}
 	return nil

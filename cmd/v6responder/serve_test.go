@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/responder"
 )
 
@@ -109,7 +110,7 @@ func TestServeAndReload(t *testing.T) {
 
 	// A second server with the same run folder is refused before it touches anything.
 	err := client.run(t.Context(), args("serve"))
-	if f := (*responder.Fault)(nil); !errors.As(err, &f) || !strings.Contains(err.Error(), "another v6responder is running") {
+	if f := (*fault.Fault)(nil); !errors.As(err, &f) || !strings.Contains(err.Error(), "another v6responder is running") {
 		t.Errorf("a second server: %v", err)
 	}
 	if err := stop(); err != nil {

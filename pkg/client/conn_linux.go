@@ -41,7 +41,7 @@ func Listen(ctx context.Context, nic string, index int) (Conn, error) {
 	conn, err := lc.ListenPacket(ctx, "udp6", net.JoinHostPort("::", strconv.Itoa(clientPort)))
 	if err != nil {
 		if errors.Is(err, unix.EADDRINUSE) {
-			err = &PortTakenError{NIC: nic, Port: clientPort, Holder: findHolder("/proc", clientPort)}
+			err = portTaken(nic)
 		}
 		return nil, fmt.Errorf("DHCPv6 socket on %s: %w", nic, err)
 	}

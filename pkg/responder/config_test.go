@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -150,7 +151,7 @@ func TestFolderBesideOverrides(t *testing.T) {
 		t.Errorf("networks %+v", c.Networks)
 	}
 	_, err = LoadConfig(filepath.Join(t.TempDir(), "none.conf"))
-	if f := (*Fault)(nil); !errors.As(err, &f) || f.Exit != ExitUsage || !errors.Is(err, os.ErrNotExist) {
+	if f := (*fault.Fault)(nil); !errors.As(err, &f) || f.Exit != fault.ExitUsage || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 // controlSocket is the unix socket in the run folder over which the commands ask the running server,
@@ -44,7 +46,7 @@ func ListenControl(dir string) (net.Listener, error) {
 	}
 	if c, err := net.Dial("unix", name); err == nil {
 		_ = c.Close()
-		return nil, &Fault{
+		return nil, &fault.Fault{
 			Err:  fmt.Errorf("control socket %s: another v6responder is running", name),
 			Cure: "stop that one, or give this one a folder of its own by --run-dir",
 		}
@@ -65,9 +67,9 @@ func ListenControl(dir string) (net.Listener, error) {
 }
 
 func controlFault(err error) error {
-	f := &Fault{Err: err, Cure: "name a folder that can be written to by --run-dir"}
+	f := &fault.Fault{Err: err, Cure: "name a folder that can be written to by --run-dir"}
 	if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) {
-		f.Exit = ExitNotPermitted
+		f.Exit = fault.ExitNotPermitted
 	}
 	return f
 }
@@ -146,12 +148,12 @@ func Reload(ctx context.Context, dir string) (HostsSummary, error) {
 func connectFault(name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
-		return &Fault{
+		return &fault.Fault{
 			Err:  fmt.Errorf("%s: %w", name, ErrNotRunning),
 			Cure: "start it, or name its run folder by --run-dir",
 		}
 	case errors.Is(err, fs.ErrPermission):
-		return &Fault{Err: fmt.Errorf("%s: %w", name, fs.ErrPermission), Cure: "run it as root", Exit: ExitNotPermitted}
+		return &fault.Fault{Err: fmt.Errorf("%s: %w", name, fs.ErrPermission), Cure: "run it as root", Exit: fault.ExitNotPermitted}
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }

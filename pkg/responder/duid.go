@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -44,7 +45,7 @@ func loadDUID(dir string) (wire.DUID, error) {
 		err = errors.New("it holds no DUID")
 	}
 	if err != nil {
-		return "", &Fault{
+		return "", &fault.Fault{
 			Err:  fmt.Errorf("server DUID: %s: %w", name, err),
 			Cure: "write the server's DUID into [server] as duid = …, or remove the file to begin with a new one",
 		}
@@ -59,7 +60,7 @@ func saveDUID(dir string, duid wire.DUID) error {
 		err = writeDurably(filepath.Join(dir, duidFile), append(b, '\n'))
 	}
 	if err != nil {
-		return &Fault{
+		return &fault.Fault{
 			Err:  fmt.Errorf("keep the server DUID: %w", err),
 			Cure: fmt.Sprintf("make %s a folder that can be written to, or write duid = %s into [server]", dir, duid),
 		}

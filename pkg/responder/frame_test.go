@@ -79,39 +79,6 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-func TestHolderOfThePortIsNamed(t *testing.T) {
-	proc := t.TempDir()
-	table := filepath.Join(proc, "udp6")
-	write := func(name, text string) {
-		t.Helper()
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(proc, name)), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(proc, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("udp6", `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
- 1046: 00000000000000000000000000000000:0222 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 111 2 0000000000000000 0
- 1047: 00000000000000000000000000000000:0223 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 222 2 0000000000000000 0
-`)
-	for pid, of := range map[string][2]string{"812": {"dnsmasq", "socket:[222]"}, "813": {"other", "socket:[111]"}, "814": {"bad\x1bname", "socket:[222]"}} {
-		write(pid+"/comm", of[0]+"\n")
-		if err := os.MkdirAll(filepath.Join(proc, pid, "fd"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(of[1], filepath.Join(proc, pid, "fd", "5")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if diff := cmp.Diff([]string{"dnsmasq (pid 812)", `"bad\x1bname" (pid 814)`}, holders(proc, table, 547)); diff != "" {
-		t.Errorf("holders (-want +got):\n%s", diff)
-	}
-	if got := holders(proc, table, 5); got != nil {
-		t.Errorf("a free port is held by %v", got)
-	}
-}
-
 func TestServerDUIDIsKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	if d, err := loadDUID(dir); d != "" || err != nil {

@@ -8,13 +8,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 // maxConfig bounds one configuration file, in bytes: a device or a log given by mistake is not read whole.
 const maxConfig = 1 << 20
 
 // LoadConfig reads file and then file+".d"/*.conf in the order of their names: a later file overrides
-// an earlier one key by key. The error is a Fault with ExitUsage that names every mistake with its file
+// an earlier one key by key. The error is a Fault with fault.ExitUsage that names every mistake with its file
 // and line.
 func LoadConfig(file string) (*Config, error) {
 	more, err := filepath.Glob(escapeGlob(file) + ".d/*.conf")
@@ -61,7 +63,7 @@ func escapeGlob(path string) string {
 }
 
 func configFault(err error) error {
-	return &Fault{Err: fmt.Errorf("configuration: %w", err), Cure: "correct the lines named", Exit: ExitUsage}
+	return &fault.Fault{Err: fmt.Errorf("configuration: %w", err), Cure: "correct the lines named", Exit: fault.ExitUsage}
 }
 
 func readConfig(name string) ([]byte, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -131,9 +132,9 @@ func (p *port) first() bool {
 func (p *port) makeDUID() error {
 	duid := wire.LinkLayerDUID(p.nic.MAC)
 	if duid == "" {
-		return &Fault{
+		return &fault.Fault{
 			Err:  errors.New("the server has no DUID: " + p.nic.Name + " has no MAC of which one could be made"),
-			Cure: "write duid = … into [server]", Exit: ExitUsage,
+			Cure: "write duid = … into [server]", Exit: fault.ExitUsage,
 		}
 	}
 	if err := saveDUID(p.opts.StateDir, duid); err != nil {

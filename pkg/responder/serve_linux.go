@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -121,9 +122,9 @@ func (s *Server) begin() error {
 		}
 	}
 	if duid == "" && !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.Interface != "" }) {
-		return &Fault{
+		return &fault.Fault{
 			Err:  errors.New("the server has no DUID: none is configured, and no network has an interface of which one could be made"),
-			Cure: "write duid = … into [server]", Exit: ExitUsage,
+			Cure: "write duid = … into [server]", Exit: fault.ExitUsage,
 		}
 	}
 	s.identify(duid)
@@ -148,7 +149,7 @@ func (s *Server) followHosts(ctx context.Context, cancel context.CancelCauseFunc
 	}
 	w, err := hosts.NewWatcher(s.opts.Config.Hosts, s.opts.Clock)
 	if err != nil {
-		return &Fault{Err: err, Cure: "make the folder that holds the hosts file, or correct hosts in [server]"}
+		return &fault.Fault{Err: err, Cure: "make the folder that holds the hosts file, or correct hosts in [server]"}
 	}
 	s.mu.Lock()
 	s.watcher = w

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -438,7 +439,7 @@ func TestServeNamesWhoHasThePort(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = NewServer(Options{Config: c, StateDir: n.dir, Log: slog.New(slog.DiscardHandler), Clock: clock.Boottime{}}).Serve(t.Context())
-	f := (*Fault)(nil)
+	f := (*fault.Fault)(nil)
 	if !errors.As(err, &f) || !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d) has it", os.Getpid())) {
 		t.Errorf("error %v", err)
 	}

@@ -10,6 +10,9 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/holder"
 )
 
 // A udpConn is the socket on UDP port 547. It serves relay agents, and clients whose message came in
@@ -70,14 +73,14 @@ func prepareUDP(fd int) error {
 func portFault(err error) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		who := holders("/proc", "/proc/thread-self/net/udp6", serverPort)
+		var who []string
+		for _, p := range holder.UDP("/proc", serverPort) {
+			who = append(who, p.String())
+		}
 		if len(who) == 0 {
-			return &Fault{Err: fmt.Errorf("%w: another program has it", err), Cure: "find it as root by: ss -lunp 'sport = :547'"}
+			return fault.New(fault.ExitFailure, "find it as root by: ss -lunp 'sport = :547'", "%w: another program has it", err)
 		}
-		return &Fault{
-			Err:  fmt.Errorf("%w: %s has it", err, strings.Join(who, ", ")),
-			Cure: "stop that server, or keep it off port 547",
-		}
+		return fault.New(fault.ExitFailure, "stop that server, or keep it off port 547", "%w: %s has it", err, strings.Join(who, ", "))
 	case errors.Is(err, os.ErrPermission):
 		return notPermitted(err)
 	}
@@ -89,7 +92,7 @@ func notPermitted(err error) error {
 	if !errors.Is(err, os.ErrPermission) {
 		return err
 	}
-	return &Fault{Err: err, Cure: "run it as root, or with CAP_NET_RAW and CAP_NET_BIND_SERVICE", Exit: ExitNotPermitted}
+	return &fault.Fault{Err: err, Cure: "run it as root, or with CAP_NET_RAW and CAP_NET_BIND_SERVICE", Exit: fault.ExitNotPermitted}
 }
 
 // join makes the socket hear a group on a NIC, anew if it did before.
