@@ -17,6 +17,9 @@ var (
 	ErrInterrupted = errors.New("the kernel's list changed each time while it was read")
 	// ErrAmbiguousRoute says that the kernel would remove another route than the one that is meant.
 	ErrAmbiguousRoute = errors.New("the kernel cannot tell the route from one made of a nexthop object")
+	// ErrNoAnswer says that the kernel did not answer a request in time. Whether the change that was
+	// asked for is made is not known.
+	ErrNoAnswer = errors.New("the kernel did not answer")
 	// ErrClosed says that the Kernel was closed.
 	ErrClosed = errors.New("the connection to the kernel is closed")
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"github.com/vishvananda/netns"
@@ -15,9 +16,9 @@ import (
 // dumpTries is how often a listing that changes interrupted is begun anew.
 const dumpTries = 10
 
-// requestTimeout bounds one exchange with the kernel, in seconds: it answers from memory, but may
-// wait for the lock that guards the network configuration.
-const requestTimeout = 30
+// answerTime bounds one exchange with the kernel: it answers from memory, but may wait for the lock that
+// guards the network configuration.
+const answerTime = 30 * time.Second
 
 // A Config says how a Kernel is opened. The zero value is right for the product.
 type Config struct {
@@ -31,12 +32,15 @@ type Config struct {
 // A Kernel is the connection to the kernel of one network namespace: the one that the thread of Open
 // was in. Its methods may be called from several goroutines.
 type Kernel struct {
-	cfg    Config
-	ns     netns.NsHandle
-	socket *nl.SocketHandle
-	strict bool
-	closed atomic.Bool
-	nsLock sync.RWMutex // held while ns is used
+	cfg      Config
+	ns       netns.NsHandle
+	nsLock   sync.RWMutex // held while ns is used
+	closed   atomic.Bool
+	patience time.Duration
+
+	exchange sync.Mutex // held while the socket is used
+	socket   atomic.Pointer[nl.SocketHandle]
+	strict   atomic.Bool // the kernel filters listings
 }
 
 // Open connects to the kernel of the present network namespace. It needs no privilege; changes need
@@ -52,22 +56,29 @@ func Open(cfg Config) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look up the network namespace: %w", err)
 	}
-	k := &Kernel{cfg: cfg, ns: ns}
-	s, err := k.open()
-	if err != nil {
+	k := &Kernel{cfg: cfg, ns: ns, patience: answerTime}
+	if err := k.connect(); err != nil {
 		return nil, errors.Join(err, ns.Close())
 	}
-	timeout := unix.Timeval{Sec: requestTimeout}
-	if err := errors.Join(s.SetSendTimeout(&timeout), s.SetReceiveTimeout(&timeout)); err != nil {
-		s.Close()
-		return nil, errors.Join(fmt.Errorf("bound the netlink socket's waiting: %w", err), ns.Close())
+	return k, nil
+}
+
+// connect opens the socket that requests go over.
+func (k *Kernel) connect() error {
+	s, err := k.open()
+	if err != nil {
+		return err
 	}
 	// Extended errors are text only, of kernels from 4.12 on: their absence changes nothing.
 	_ = s.SetExtAck(true)
 	// With strict checking (4.20) the kernel filters listings; list filters in any case.
-	k.strict = setStrict(s) == nil
-	k.socket = &nl.SocketHandle{Socket: s}
-	return k, nil
+	k.strict.Store(setStrict(s) == nil)
+	k.socket.Store(&nl.SocketHandle{Socket: s})
+	if k.closed.Load() { // Close came between and has not seen it
+		s.Close()
+		return ErrClosed
+	}
+	return nil
 }
 
 // Close ends the connection. A Watch of it goes on until its context ends or messages are lost.
@@ -77,7 +88,9 @@ func (k *Kernel) Close() error {
 	}
 	k.nsLock.Lock()
 	defer k.nsLock.Unlock()
-	k.socket.Close()
+	if s := k.socket.Load(); s != nil {
+		s.Close()
+	}
 	return k.ns.Close()
 }
 
@@ -111,32 +124,50 @@ func setStrict(s *nl.NetlinkSocket) error {
 	return unix.SetsockoptInt(s.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 }
 
-// request makes a request that goes over the Kernel's own socket.
-func (k *Kernel) request(msgType, flags int, data ...nl.NetlinkRequestData) *nl.NetlinkRequest {
+// change asks the kernel for a change and waits until it is made.
+func (k *Kernel) change(ctx context.Context, msgType, flags int, data ...nl.NetlinkRequestData) error {
+	_, err := k.request(ctx, 0, msgType, flags|unix.NLM_F_ACK, data...)
+	return err
+}
+
+// request does one exchange with the kernel, and gives the messages of the type answer.
+//
+// It is bounded by a timer that ends with it. The library's own timeouts are not used: its deadlines
+// stay armed when the answer is there, and would wake an idle process up for nothing.
+func (k *Kernel) request(ctx context.Context, answer uint16, msgType, flags int, data ...nl.NetlinkRequestData) ([][]byte, error) {
+	k.exchange.Lock()
+	defer k.exchange.Unlock()
+	if err := k.ready(ctx); err != nil {
+		return nil, err
+	}
+	s := k.socket.Load()
+	if s == nil {
+		if err := k.connect(); err != nil {
+			return nil, err
+		}
+		s = k.socket.Load()
+	}
 	req := nl.NewNetlinkRequest(msgType, flags)
-	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: k.socket}
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: s}
 	for _, d := range data {
 		req.AddData(d)
 	}
-	return req
-}
-
-// change asks the kernel for a change and waits until it is made.
-func (k *Kernel) change(ctx context.Context, msgType, flags int, data ...nl.NetlinkRequestData) error {
-	if err := k.ready(ctx); err != nil {
-		return err
+	late := time.AfterFunc(k.patience, s.Socket.Close) //nolint:forbidigo // while the machine is suspended, so is the kernel
+	msgs, err := req.Execute(unix.NETLINK_ROUTE, answer)
+	if late.Stop() {
+		return msgs, err
 	}
-	_, err := k.request(msgType, flags|unix.NLM_F_ACK, data...).Execute(unix.NETLINK_ROUTE, 0)
-	return err
+	k.socket.Store(nil) // it is closed; the next request opens another
+	if err != nil {
+		err = fmt.Errorf("%w within %s", ErrNoAnswer, k.patience)
+	}
+	return msgs, err
 }
 
 // dump lists what the kernel has, whole: an interrupted listing is begun anew.
 func (k *Kernel) dump(ctx context.Context, get, answer int, header nl.NetlinkRequestData) ([][]byte, error) {
 	for range dumpTries {
-		if err := k.ready(ctx); err != nil {
-			return nil, err
-		}
-		msgs, err := k.request(get, unix.NLM_F_DUMP, header).Execute(unix.NETLINK_ROUTE, uint16(answer))
+		msgs, err := k.request(ctx, uint16(answer), get, unix.NLM_F_DUMP, header)
 		if err == nil {
 			return msgs, nil
 		}

@@ -47,10 +47,7 @@ func (k *Kernel) NICByIndex(ctx context.Context, index int) (NIC, error) {
 }
 
 func (k *Kernel) nic(ctx context.Context, what string, data ...nl.NetlinkRequestData) (NIC, error) {
-	if err := k.ready(ctx); err != nil {
-		return NIC{}, err
-	}
-	msgs, err := k.request(unix.RTM_GETLINK, 0, data...).Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	msgs, err := k.request(ctx, unix.RTM_NEWLINK, unix.RTM_GETLINK, 0, data...)
 	if err != nil {
 		return NIC{}, kernelError(err, "%s", what)
 	}
@@ -67,7 +64,7 @@ func (k *Kernel) nic(ctx context.Context, what string, data ...nl.NetlinkRequest
 // error is ErrNoNIC if the NIC is not there.
 func (k *Kernel) Addrs(ctx context.Context, index int) ([]Addr, error) {
 	header := nl.NewIfAddrmsg(unix.AF_INET6)
-	if k.strict {
+	if k.strict.Load() {
 		header.Index = uint32(index)
 	}
 	msgs, err := k.dump(ctx, unix.RTM_GETADDR, unix.RTM_NEWADDR, header)
