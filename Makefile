@@ -56,11 +56,11 @@ clean: ## remove what was built; the cached Debian roots stay
 need-root:
 	$(if $(filter 0,$(shell id -u)),,$(error this makes network namespaces and needs root: run it as root))@:
 
-# debootstrap starts no daemon; everything else that the lab needs is in the roots that it makes.
+# None of these starts a daemon; everything else that the lab needs is in the roots that it makes.
 lab-tools: need-root
-	@command -v debootstrap >/dev/null && command -v gpgv >/dev/null || { \
-		echo "installing debootstrap, which makes the roots of the lab"; \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap gpgv debian-archive-keyring; }
+	@command -v debootstrap >/dev/null && command -v gpgv >/dev/null && command -v ip >/dev/null || { \
+		echo "installing debootstrap and iproute2, for the roots and networks of the tests"; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap gpgv debian-archive-keyring iproute2; }
 
 roots: lab-tools
 	@$(GO) run ./test/roots/make >/dev/null
