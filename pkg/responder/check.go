@@ -8,12 +8,15 @@ import (
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
-// check says what does not fit together. Errors begin with file and line, and are joined.
-func check(c *Config, server *section, at []section) error {
+// check says what does not fit together, and completes c. Errors begin with file and line, and are
+// joined. It is asked only where every line by itself is in order: what a wrong line has left open
+// would be told as a second mistake.
+func (d *draft) check(c *Config) error {
 	if len(c.Networks) == 0 {
 		return errors.New("no network is configured; write a section [network NAME] with interface and prefix")
 	}
 	var errs []error
+	at := d.networks()
 	for i := range c.Networks {
 		n := &c.Networks[i]
 		s := checker{section: &at[i], errs: &errs, config: c}
@@ -28,7 +31,7 @@ func check(c *Config, server *section, at []section) error {
 		}
 	}
 	if c.Identity == IdentityFrame && c.AnyFrame {
-		s := checker{section: server, errs: &errs, config: c}
+		s := checker{section: d.server(), errs: &errs, config: c}
 		s.fail("verify_frame", "with identity = frame the frame's MAC is the identity; take verify_frame = no out")
 	}
 	return errors.Join(errs...)
@@ -44,7 +47,7 @@ type checker struct {
 // at is where the key stands, or its section if it is not given.
 func (s *checker) at(key string) string {
 	if v, ok := s.keys[key]; ok {
-		return v.where
+		return v.Where
 	}
 	return s.where
 }
@@ -78,7 +81,7 @@ func (s *checker) link(n *NetworkConfig) {
 		s.fail("interface", "network %s has no interface, and no trusted_relays are set in [server]", n.Name)
 	}
 	if v, ok := s.keys["send_ra"]; ok && n.RA.Send {
-		s.fail("send_ra", "send_ra = %s needs an interface", v.text)
+		s.fail("send_ra", "send_ra = %s needs an interface", v.Text)
 	}
 	n.RA.Send = false
 }

@@ -2,9 +2,12 @@ package responder
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +74,7 @@ func TestConfigurationMistakes(t *testing.T) {
 		{"unknown section", "[srever]\n" + network, "f:1: unknown section [srever]; there are [server] and [network NAME]"},
 		{"a key of the other section", network + "[server]\nprefix = 2001:db8::/64", `f:6: "prefix" does not belong into a [server] section`},
 		{"a key before any section", "hosts = /x\n" + network, "f:1: a key before the first section"},
-		{"doubled key", network + "dns = ::1:1\ndns = 2001:db8::1", `f:6: "dns" stands twice; first in line 5`},
+		{"doubled key", network + "dns = ::1:1\ndns = 2001:db8::1", `f:6: "dns" is set twice; first in line 5`},
 		{"doubled section", network + network, "f:5: section [network guests] stands twice; first in line 1"},
 		{"no network", "[server]\nhosts = /x", "no network is configured"},
 		{"network without name", "[network]\n", "f:1: a network has a name of one word"},
@@ -120,11 +123,61 @@ func TestConfigurationMistakes(t *testing.T) {
 }
 
 func TestEveryMistakeIsNamedAtOnce(t *testing.T) {
-	_, err := ParseConfig("f", []byte("[network guests]\nprefix = x\ninterface = eth1\nmtu = 1\n"))
-	for _, want := range []string{"f:2: ", "f:4: "} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want one with %q", err, want)
-		}
+	const text = `[network guests]
+prefix = x
+interface = eth1
+perfix = 2001:db8:1::/64
+mtu = 1
+[netwrok more]
+send_ra = no
+[server]
+identity = mac
+preference = 256
+preference = 255
+nonsense
+`
+	_, err := ParseConfig("f", []byte(text))
+	var got []string
+	for line := range strings.SplitSeq(fmt.Sprint(err), "\n") {
+		got = append(got, line)
+	}
+	slices.Sort(got)
+	want := []string{
+		`f:10: preference: "256" is no number from 0 to 255`,
+		`f:11: "preference" is set twice; first in line 10`,
+		`f:12: "nonsense" is neither a section nor key = value`,
+		`f:2: prefix: "x" is no IPv6 prefix; write it as 2001:db8:1::/64`,
+		`f:4: unknown key "perfix"; did you mean "prefix"?`,
+		`f:5: mtu: "1" is no number from 1280 to 65535`,
+		`f:6: unknown section [netwrok more]; there are [server] and [network NAME]`,
+		`f:9: identity: "mac" is not one of: duid, frame`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("mistakes (-want +got):\n%s", diff)
+	}
+}
+
+func TestFilesThatCannotBeReadHaveTheirOwnCure(t *testing.T) {
+	dir := t.TempDir()
+	none := filepath.Join(dir, "none.conf")
+	_, err := LoadConfig(none)
+	f, ok := fault.As(err)
+	if !ok || f.Exit != fault.ExitUsage || !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(f.Cure, "write "+none+",") {
+		t.Errorf("missing: %v; cure %q", err, fault.Cure(err))
+	}
+	if _, text, _ := strings.Cut(fault.Cure(err), "\n"); text+"\n" != SmallestConfig {
+		t.Errorf("the cure shows %q", text)
+	}
+	if c, err := ParseConfig("f", []byte(SmallestConfig)); err != nil || len(c.Warnings) > 0 {
+		t.Errorf("the smallest configuration: %v, %+v", err, c)
+	}
+	_, err = LoadConfig(dir)
+	if fault.ExitCode(err) != fault.ExitUsage || fault.Cure(err) != "give it a file that can be read" {
+		t.Errorf("a folder: %v; cure %q", err, fault.Cure(err))
+	}
+	denied := unreadFault("f", fs.ErrPermission, nil)
+	if denied.Exit != fault.ExitNotPermitted || !strings.Contains(denied.Cure, "run it as root") {
+		t.Errorf("not permitted: exit code %d, cure %q", denied.Exit, denied.Cure)
 	}
 }
 
@@ -149,10 +202,6 @@ func TestFolderBesideOverrides(t *testing.T) {
 	}
 	if n := c.Networks[0]; len(c.Networks) != 2 || n.Valid != 72*time.Hour || n.RA.MTU != 1400 || n.Interface != "eth1" {
 		t.Errorf("networks %+v", c.Networks)
-	}
-	_, err = LoadConfig(filepath.Join(t.TempDir(), "none.conf"))
-	if f := (*fault.Fault)(nil); !errors.As(err, &f) || f.Exit != fault.ExitUsage || !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("missing file: %v", err)
 	}
 }
 

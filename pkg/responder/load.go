@@ -4,46 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/inifile"
 )
 
-// maxConfig bounds one configuration file, in bytes: a device or a log given by mistake is not read whole.
-const maxConfig = 1 << 20
+// SmallestConfig is a configuration with nothing in it that could be left out.
+const SmallestConfig = `[server]
+hosts = /etc/v6responder/hosts
+[network guests]
+interface = eth1
+prefix = 2001:db8:1::/64
+`
 
 // LoadConfig reads file and then file+".d"/*.conf in the order of their names: a later file overrides
-// an earlier one key by key. The error is a Fault with fault.ExitUsage that names every mistake with its file
-// and line.
+// an earlier one key by key. The error is a Fault that names every mistake with its file and line; its
+// exit code is fault.ExitUsage, or fault.ExitNotPermitted where a file may not be read.
 func LoadConfig(file string) (*Config, error) {
-	more, err := filepath.Glob(escapeGlob(file) + ".d/*.conf")
-	if err != nil {
-		return nil, configFault(err)
-	}
-	slices.Sort(more)
 	var (
-		d    draft
-		errs []error
+		d                draft
+		unread, mistakes []error
 	)
-	for i, name := range append([]string{file}, more...) {
-		text, err := readConfig(name)
+	files := inifile.Read(file)
+	for i, f := range files {
 		switch {
-		case err == nil:
-			err = d.add(name, text)
-		case i == 0 && len(more) > 0 && errors.Is(err, fs.ErrNotExist):
-			err = nil // the folder alone will do
+		case f.Err == nil:
+			mistakes = append(mistakes, d.add(f.Name, f.Text))
+		case i == 0 && len(files) > 1 && errors.Is(f.Err, fs.ErrNotExist): // the folder alone will do
+		default:
+			unread = append(unread, f.Err)
 		}
-		errs = append(errs, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, configFault(err)
+	if err := errors.Join(unread...); err != nil {
+		return nil, unreadFault(file, err, errors.Join(mistakes...))
 	}
 	c, err := d.config()
+	if err = errors.Join(append(mistakes, err)...); err == nil {
+		err = d.check(c)
+	}
 	if err != nil {
-		return nil, configFault(err)
+		return nil, configFault(err, "correct the lines named")
 	}
 	return c, nil
 }
@@ -51,98 +53,100 @@ func LoadConfig(file string) (*Config, error) {
 // ParseConfig reads one file's text; name stands before the line in errors, which are joined.
 func ParseConfig(name string, text []byte) (*Config, error) {
 	var d draft
-	if err := d.add(name, text); err != nil {
-		return nil, err
+	mistakes := d.add(name, text)
+	c, err := d.config()
+	if err = errors.Join(mistakes, err); err == nil {
+		err = d.check(c)
 	}
-	return d.config()
-}
-
-// escapeGlob quotes what filepath.Glob would take as a pattern in the path itself.
-func escapeGlob(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
-}
-
-func configFault(err error) error {
-	return &fault.Fault{Err: fmt.Errorf("configuration: %w", err), Cure: "correct the lines named", Exit: fault.ExitUsage}
-}
-
-func readConfig(name string) ([]byte, error) {
-	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxConfig {
-		return nil, fmt.Errorf("%s is no regular file of at most %d bytes", name, maxConfig)
+	return c, nil
+}
+
+func configFault(err error, cure string) *fault.Fault {
+	return &fault.Fault{Err: fmt.Errorf("configuration: %w", err), Cure: cure, Exit: fault.ExitUsage}
+}
+
+// unreadFault says of files that could not be read what to do; the mistakes are those in the others.
+func unreadFault(file string, err, mistakes error) *fault.Fault {
+	f := configFault(errors.Join(err, mistakes), "give it a file that can be read")
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		f.Cure, f.Exit = "run it as root, or let its user read the file", fault.ExitNotPermitted
+	case errors.Is(err, fs.ErrNotExist):
+		f.Cure = fmt.Sprintf("write %.200s, or name another file by --config; this is enough:\n%s", file, strings.TrimSpace(SmallestConfig))
 	}
-	return os.ReadFile(name)
+	return f
 }
 
 // A draft is what the files say, a later one over an earlier one.
 type draft struct{ sections []section }
 
-// add lays a file's sections over what there is. Names of sections and keys are checked here.
+// A section is one of the files together, with the keys in it by their names.
+type section struct {
+	title, name string // "network", "guests"
+	where       string // "file:line" of the first
+	keys        map[string]inifile.Key
+}
+
+// add lays a file's sections over what there is. Names of sections and keys are checked here; what has
+// a mistake is left out, so that the rest can be looked at too.
 func (d *draft) add(name string, text []byte) error {
-	list, err := sections(name, text)
-	if err != nil {
-		return err
-	}
+	list, err := inifile.Parse(name, text, "[server]", "[network NAME]")
+	errs := []error{err}
 	keys := Keys()
-	var errs []error
 	for _, s := range list {
-		if err := s.check(); err != nil {
+		if err := checkTitle(s); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		i := slices.IndexFunc(d.sections, func(o section) bool { return o.title == s.title && o.name == s.name })
+		i := slices.IndexFunc(d.sections, func(o section) bool { return o.title == s.Title && o.name == s.Name })
 		if i < 0 {
 			i = len(d.sections)
-			d.sections = append(d.sections, section{title: s.title, name: s.name, where: s.where, keys: map[string]value{}})
+			d.sections = append(d.sections, section{s.Title, s.Name, s.Where, map[string]inifile.Key{}})
 		}
-		for _, k := range s.order {
-			if err := s.known(keys, k); err != nil {
+		for _, k := range s.Keys {
+			if err := checkName(keys, s.Title, k); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			d.sections[i].keys[k] = s.keys[k]
+			d.sections[i].keys[k.Name] = k
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// check refuses sections that there are not.
-func (s *section) check() error {
+// checkTitle refuses sections that there are not.
+func checkTitle(s inifile.Section) error {
 	switch {
-	case s.title == "server" && s.name == "":
+	case s.Title == "server" && s.Name == "":
 		return nil
-	case s.title == "network" && s.name != "" && !strings.Contains(s.name, " "):
+	case s.Title == "network" && s.Name != "" && !strings.Contains(s.Name, " "):
 		return nil
-	case s.title == "network":
-		return fmt.Errorf("%s: a network has a name of one word: [network guests]", s.where)
+	case s.Title == "network":
+		return fmt.Errorf("%s: a network has a name of one word: [network guests]", s.Where)
 	}
-	return fmt.Errorf("%s: unknown section [%s]; there are [server] and [network NAME]", s.where, strings.TrimSpace(s.title+" "+s.name))
+	return fmt.Errorf("%s: unknown section [%s]; there are [server] and [network NAME]", s.Where, strings.TrimSpace(s.Title+" "+s.Name))
 }
 
-// known refuses keys that there are not in such a section.
-func (s *section) known(keys []Key, name string) error {
-	elsewhere := false
-	best, least := "", 0
-	for _, k := range keys {
-		if k.Section != s.title {
-			elsewhere = elsewhere || k.Name == name
-			continue
-		}
-		if k.Name == name {
-			return nil
-		}
-		if d := distance(name, k.Name); best == "" || d < least {
-			best, least = k.Name, d
+// checkName refuses keys that there are not in such a section.
+func checkName(keys []Key, title string, k inifile.Key) error {
+	var here, elsewhere []string
+	for _, known := range keys {
+		if known.Section == title {
+			here = append(here, known.Name)
+		} else {
+			elsewhere = append(elsewhere, known.Name)
 		}
 	}
-	where := s.keys[name].where
-	if elsewhere {
-		return fmt.Errorf("%s: %q does not belong into a [%s] section", where, name, s.title)
+	switch {
+	case slices.Contains(here, k.Name):
+		return nil
+	case slices.Contains(elsewhere, k.Name):
+		return fmt.Errorf("%s: %q does not belong into a [%s] section", k.Where, k.Name, title)
 	}
-	return fmt.Errorf("%s: unknown key %q; did you mean %q?", where, name, best)
+	return fmt.Errorf("%s: unknown key %.80q; did you mean %q?", k.Where, k.Name, inifile.Nearest(k.Name, here))
 }
 
 func (k *Key) section() string {
@@ -152,18 +156,33 @@ func (k *Key) section() string {
 	return "server"
 }
 
-// config sets every key, to its default where it is not given, and checks the whole.
+// server is the [server] section, an empty one where there is none.
+func (d *draft) server() *section {
+	for i := range d.sections {
+		if d.sections[i].title == "server" {
+			return &d.sections[i]
+		}
+	}
+	return &section{title: "server"}
+}
+
+// networks are the sections of the networks, in the order of Config.Networks.
+func (d *draft) networks() []section {
+	var out []section
+	for _, s := range d.sections {
+		if s.title == "network" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// config sets every key, to its default where it is not given.
 func (d *draft) config() (*Config, error) {
 	c := new(Config)
-	server := section{title: "server"}
-	at := make([]section, 0, len(d.sections))
-	for _, s := range d.sections {
-		if s.title == "server" {
-			server = s
-			continue
-		}
+	server, at := d.server(), d.networks()
+	for _, s := range at {
 		c.Networks = append(c.Networks, NetworkConfig{Network: Network{Name: s.name}})
-		at = append(at, s)
 	}
 	var errs []error
 	for _, k := range Keys() {
@@ -175,47 +194,20 @@ func (d *draft) config() (*Config, error) {
 			errs = append(errs, at[i].apply(&k, func(v string) error { return k.setNetwork(&c.Networks[i], v) }))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	if err := check(c, &server, at); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, errors.Join(errs...)
 }
 
 // apply sets one key to what the section says, or to its default.
 func (s *section) apply(k *Key, set func(string) error) error {
 	v, given := s.keys[k.Name]
 	if !given {
-		v = value{k.Default, s.where}
+		v = inifile.Key{Text: k.Default, Where: s.where}
 	}
-	if v.text == "" && k.Default != "" {
-		return fmt.Errorf("%s: %s: a value is missing; the default is %s", v.where, k.Name, k.Default)
+	if v.Text == "" && k.Default != "" {
+		return fmt.Errorf("%s: %s: a value is missing; the default is %s", v.Where, k.Name, k.Default)
 	}
-	if err := set(v.text); err != nil {
-		return fmt.Errorf("%s: %s: %w", v.where, k.Name, err)
+	if err := set(v.Text); err != nil {
+		return fmt.Errorf("%s: %s: %w", v.Where, k.Name, err)
 	}
 	return nil
-}
-
-// distance is the number of letters to insert, drop or change that makes b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
