@@ -187,7 +187,7 @@ func (b *binding) renewTimes(ia wire.IANA, at clock.Instant) (t1, t2 time.Durati
 // the binding that was to be replaced comes back; without one, discovery begins.
 func (e *Engine) expire() {
 	e.replaced = e.expireFrom(e.replaced)
-	had, used := e.binding != nil, e.binding.usable()
+	had := e.binding != nil
 	e.binding = e.expireFrom(e.binding)
 	if !had || e.binding != nil {
 		return
@@ -201,9 +201,9 @@ func (e *Engine) expire() {
 	e.dropEmptyBinding()
 	switch {
 	case e.binding != nil || !e.up:
-	case used:
+	case e.settled():
 		e.solicit(0)
-	default: // a server whose leases end before they can be used must not make a loop
+	default: // a server whose leases end before they are of use must not make a loop
 		e.solicit(e.pause())
 	}
 }
@@ -354,9 +354,10 @@ func (e *Engine) usable(addr netip.Addr) {
 	}
 	if !l.usable {
 		e.report(slog.LevelInfo, "address usable", addrAttr(addr))
+		e.usableAt = e.now
 	}
 	l.installed, l.usable = true, true
-	e.pauseRT, e.lastErr = 0, nil
+	e.lastErr = nil
 }
 
 // settle ends what the last step has brought to its end: a replacement, and a command. The lease that

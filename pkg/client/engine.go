@@ -43,7 +43,8 @@ type Engine struct {
 	lastXID            dhcpv6.TransactionID
 	limit              limiter
 	solMaxRT, infMaxRT time.Duration
-	pauseRT            time.Duration // last pause before discovery was begun again
+	pauseRT            time.Duration // last pause before something was tried again
+	usableAt           clock.Instant // when an address became usable, since that pause
 	lastErr            error
 	count              counters
 }
@@ -63,7 +64,7 @@ func NewEngine(cfg Config) (*Engine, error) {
 		cfg: cfg, iaid: cfg.IAID,
 		limit:    limiter{interval: cfg.RateInterval / time.Duration(cfg.RateBurst), burst: cfg.RateBurst},
 		solMaxRT: defaultMaxRT, infMaxRT: defaultMaxRT,
-		refreshAt: clock.Never, prefixAt: clock.Never, installAt: clock.Never,
+		refreshAt: clock.Never, prefixAt: clock.Never, installAt: clock.Never, usableAt: clock.Never,
 		count: counters{
 			sent: map[dhcpv6.MessageType]uint64{}, answers: map[dhcpv6.MessageType]uint64{},
 			dropped: map[string]uint64{},
@@ -197,7 +198,7 @@ func (e *Engine) start(saved *Lease) {
 	e.stop()
 	e.started, e.released, e.failed = true, false, false
 	e.binding, e.replaced, e.declining = nil, nil, nil
-	e.pauseRT, e.lastErr, e.refreshAt = 0, nil, clock.Never
+	e.pauseRT, e.lastErr, e.refreshAt, e.usableAt = 0, nil, clock.Never, clock.Never
 	e.iaid = e.cfg.IAID
 	e.informed = e.cfg.Stateless
 	if saved != nil && !e.cfg.Stateless {

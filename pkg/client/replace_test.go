@@ -137,17 +137,36 @@ func TestRenewBringsBackWhatIsReplaced(t *testing.T) {
 	}
 }
 
-// Leases that end before they can be used, one after the other, make no storm of messages and lines.
-func TestLeasesTooShortToUse(t *testing.T) {
-	s := newSim(t, 1)
-	srv := s.server("A", addr38)
-	srv.rapid, srv.preferred, srv.valid = true, time.Second, time.Second
-	s.dad = 2 * time.Second
-	s.up()
-	s.after(time.Hour)
-	if len(s.sent) > 40 || len(s.reports) > 100 {
-		t.Errorf("%d messages and %d reports in an hour", len(s.sent), len(s.reports))
+// Leases that are of no use, one after the other, make no storm of messages and lines.
+func TestLeasesOfNoUse(t *testing.T) {
+	for name, tt := range map[string]struct {
+		dad, valid, t1 time.Duration
+		edit           func(req, resp *wire.Message) *wire.Message
+	}{
+		"over before detection is":       {dad: 2 * time.Second, valid: time.Second, t1: time.Hour},
+		"over at once after it":          {dad: 10 * time.Millisecond, valid: time.Second, t1: time.Hour},
+		"ended by the server at Renewal": {dad: 10 * time.Millisecond, valid: time.Hour, t1: time.Second, edit: ended},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSim(t, 1)
+			srv := s.server("A", addr38)
+			srv.rapid, srv.preferred, srv.valid, srv.t1, srv.t2 = true, tt.valid, tt.valid, tt.t1, 2*tt.t1
+			srv.edit, s.dad = tt.edit, tt.dad
+			s.up()
+			s.after(time.Hour)
+			if len(s.sent) > 40 || len(s.reports) > 120 {
+				t.Errorf("%d messages and %d reports in an hour", len(s.sent), len(s.reports))
+			}
+		})
 	}
+}
+
+// ended is a server that ends at Renewal what it gave.
+func ended(req, resp *wire.Message) *wire.Message {
+	if req.Type == renew {
+		resp.IANAs[0].Addresses[0].Preferred, resp.IANAs[0].Addresses[0].Valid = 0, 0
+	}
+	return resp
 }
 
 // What the kernel refuses is tried again, although no server ever speaks of an infinite lease again.

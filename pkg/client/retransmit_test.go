@@ -415,14 +415,14 @@ func TestLeaseEndsBetweenRetransmissions(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
-	// A server that makes the client ask at full speed: T1 of 1 s, granted again and again.
+	// A server that makes the client ask at full speed: a lease of 1 s, granted again and again.
 	storm := func(change ...func(*Config)) *sim {
 		s := newSim(t, 1, change...)
 		srv := s.server("A", addr38)
-		srv.rapid, srv.t1, srv.t2 = true, time.Nanosecond, 0
+		srv.rapid = true
 		srv.edit = func(_, resp *wire.Message) *wire.Message {
 			if len(resp.IANAs) > 0 {
-				resp.IANAs[0].T1, resp.IANAs[0].T2 = time.Second, time.Second
+				resp.IANAs[0].T1, resp.IANAs[0].T2 = 0, 0
 				for i := range resp.IANAs[0].Addresses {
 					resp.IANAs[0].Addresses[i].Preferred = time.Second
 					resp.IANAs[0].Addresses[i].Valid = time.Second

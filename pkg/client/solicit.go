@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
+	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -43,9 +44,13 @@ func (e *Engine) solicit(delay time.Duration) {
 	e.run(x)
 }
 
-// pause is how long to wait before discovery is begun again after it led to nothing: as long as
-// between Solicits that nobody answers, so that no refusal makes a loop.
+// pause is how long to wait before something is tried again that led to nothing: as long as between
+// Solicits that nobody answers, so that no refusal makes a loop. It begins anew when there was an
+// address that could be used for a while.
 func (e *Engine) pause() time.Duration {
+	if e.settled() {
+		e.pauseRT, e.usableAt = 0, clock.Never
+	}
 	if e.pauseRT == 0 {
 		e.pauseRT = firstRT(time.Second, e.draw())
 	} else {
@@ -53,6 +58,12 @@ func (e *Engine) pause() time.Duration {
 	}
 	return e.pauseRT
 }
+
+// whileUsable is how long an address must have been usable for things to count as in order.
+const whileUsable = time.Minute
+
+// settled reports whether things were in order since the last pause.
+func (e *Engine) settled() bool { return e.usableAt.Add(whileUsable) <= e.now }
 
 // advertised takes in an Advertise.
 func (e *Engine) advertised(x *exchange, ev Received) {
