@@ -117,3 +117,32 @@ func TestAnotherClientOnPort546IsNamed(t *testing.T) {
 	check(t, err)
 	refused(t, r, 1, "eth0", "546", "dhclient")
 }
+
+func TestResponderRefusesWhatItCannotServe(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := newCloud(ctx, t, 1)
+	m := c.Nets[0].Router
+	const file = "/etc/v6responder/v6responder.conf"
+	network := "[network guests]\ninterface = eth0\nprefix = 2001:db8:1::/64\n"
+	refusals := []struct {
+		name, config string
+		says         []string
+	}{
+		{"an unknown key", "[server]\nhost = /etc/v6responder/hosts\n" + network, []string{file + ":2", "host", `"hosts"`}},
+		{"a prefix that is no /64", "[server]\nhosts = /etc/v6responder/hosts\n[network guests]\ninterface = eth0\nprefix = 2001:db8::/48\n", []string{file + ":5", "/48", "allow_any_prefix"}},
+		{"no prefix", "[server]\n[network guests]\ninterface = eth0\nassign = eui64\n", []string{file, "prefix"}},
+		{"a value that is no duration", "[server]\nhosts = /etc/v6responder/hosts\n" + network + "router_lifetime = long\n", []string{file + ":6", "router_lifetime"}},
+		{"no network", "[server]\nhosts = /etc/v6responder/hosts\n", []string{"[network NAME]"}},
+	}
+	for _, tt := range refusals {
+		t.Run(tt.name, func(t *testing.T) {
+			check(t, m.WriteFile(file, tt.config))
+			for _, command := range []string{"check-config", "serve"} {
+				r, err := m.Run(ctx, "v6responder", command)
+				check(t, err)
+				refused(t, r, 2, tt.says...)
+			}
+		})
+	}
+}
