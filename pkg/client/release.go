@@ -14,9 +14,12 @@ func (e *Engine) releaseNow() {
 		e.releasing = true
 		return
 	}
-	b := e.binding
+	b, addrs := e.binding, e.binding.addresses()
 	if b.empty() {
 		b = e.replaced
+	}
+	if e.replaced != nil && e.replaced.server == b.server {
+		addrs = append(addrs, e.replaced.addresses()...)
 	}
 	e.halt()
 	e.declining, e.failed = nil, false
@@ -38,7 +41,7 @@ func (e *Engine) releaseNow() {
 		return
 	}
 	x := e.newExchange(dhcpv6.MessageTypeRelease, 0)
-	x.server, x.addrs = b.server, b.addresses()
+	x.server, x.addrs = b.server, addrs
 	e.run(x)
 }
 

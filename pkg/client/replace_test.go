@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -229,4 +230,24 @@ func TestDuplicateInTheMiddle(t *testing.T) {
 			t.Errorf("%s, finished %v, sent %v", s.state, s.finished, s.types(0))
 		}
 	})
+}
+
+// What is about to be replaced is given back with the rest.
+func TestReleaseDuringReplacement(t *testing.T) {
+	s, srv := leaseSim(t, time.Hour, time.Hour, addr38)
+	srv.reserve(addr39)
+	s.dad = time.Minute
+	s.do(LeaseNow{})
+	s.after(5 * time.Second)
+	if len(s.nic) != 2 {
+		t.Fatalf("on the NIC %v", s.nic)
+	}
+	s.do(ReleaseNow{})
+	var got []netip.Addr
+	for _, a := range s.last().IANAs[0].Addresses {
+		got = append(got, a.Addr)
+	}
+	if diff := cmp.Diff([]netip.Addr{ip(addr39), ip(addr38)}, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || len(s.nic) != 0 {
+		t.Errorf("on the NIC %v, released (-want +got):\n%s", s.nic, diff)
+	}
 }
