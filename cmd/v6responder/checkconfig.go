@@ -1,26 +1,26 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"strings"
+	"errors"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/responder"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
 )
 
 func (e *env) checkConfigCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check-config", Usage: "check the configuration and the hosts file, and say what does not hold",
-		Description: "Exit code 0 when all is in order, 2 when the configuration cannot be used or a hosts line is left out.\n" +
+		Description: "Exit code 0 when all is in order, 2 when the configuration cannot be used, a hosts line is left out or\n" +
+			"a hosts file cannot be read.\n" +
 			"What the configuration cannot promise: reservations are safe from other guests only where the\n" +
 			"hypervisor keeps guests from sending frames with a MAC that is not theirs.",
-		Flags:        []cli.Flag{jsonFlag()},
-		OnUsageError: usageError,
+		Flags: []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := e.NoArguments(c); err != nil {
 				return err
 			}
 			cfg, err := responder.LoadConfig(c.String("config"))
@@ -34,31 +34,33 @@ func (e *env) checkConfigCommand() *cli.Command {
 
 func (e *env) printCheck(found responder.Check, asJSON bool) error {
 	if asJSON {
-		if err := printJSON(e.stdout, found); err != nil {
+		if err := e.PrintJSON(found); err != nil {
 			return err
 		}
-	} else if _, err := io.WriteString(e.stdout, checkText(found)); err != nil {
-		return err
+		return notInForce(found.Tally, fault.ExitUsage)
 	}
-	if len(found.Errors) > 0 {
-		return &fault.Fault{
-			Err:  fmt.Errorf("%d hosts lines are left out", len(found.Errors)),
-			Cure: "correct the lines named; the others are in force", Exit: fault.ExitUsage,
-		}
-	}
-	return nil
-}
-
-// checkText is what was found, for a person.
-func checkText(found responder.Check) string {
-	var b strings.Builder
 	for _, w := range found.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", printable(w))
+		e.Print("warning: %s", w)
 	}
 	for _, p := range found.Errors {
-		fmt.Fprintf(&b, "error: %s\n", printable(p))
+		e.Print("error: %s", p)
 	}
-	fmt.Fprintf(&b, "%d networks, %d hosts lines, %d errors, %d warnings\n",
-		found.Networks, found.Lines, len(found.Errors), len(found.Warnings))
-	return b.String()
+	e.Print("%s, %s, %s, %s", cmdline.Count(found.Networks, "network", "networks"), hostsLines(found.Lines),
+		cmdline.Count(len(found.Errors), "error", "errors"), cmdline.Count(len(found.Warnings), "warning", "warnings"))
+	return notInForce(found.Tally, fault.ExitUsage)
+}
+
+func hostsLines(n int) string { return cmdline.Count(n, "hosts line", "hosts lines") }
+
+// notInForce is the error of hosts that are not all in force as they stand; nil where they are.
+func notInForce(t hosts.Tally, exit int) error {
+	var errs []error
+	if n := t.LeftOut; n > 0 {
+		errs = append(errs, fault.New(exit, "correct the lines named; the others are in force", "%s left out", cmdline.Count(n, "hosts line is", "hosts lines are")))
+	}
+	if n := t.Unread; n > 0 {
+		errs = append(errs, fault.New(exit, "let the server's user read it, or correct hosts in [server]; the running server keeps the lines that it had before",
+			"%s be read", cmdline.Count(n, "hosts file cannot", "hosts files cannot")))
+	}
+	return errors.Join(errs...)
 }

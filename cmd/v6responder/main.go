@@ -4,15 +4,21 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/responder"
 )
 
 // version is set by the linker (-X main.version=…).
 var version = "devel"
+
+func newProgram(stdout, stderr io.Writer) cmdline.Program {
+	return cmdline.Program{Name: "v6responder", Version: version, Stdout: stdout, Stderr: stderr}
+}
 
 func main() { os.Exit(mainExit()) }
 
@@ -35,6 +41,6 @@ func mainExit() int {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	e := &env{stdout: os.Stdout, stderr: os.Stderr, hangups: hangups}
-	return e.exit(e.run(ctx, os.Args))
+	e := &env{newProgram(os.Stdout, os.Stderr), hangups}
+	return e.Exit(e.run(ctx, os.Args))
 }

@@ -3,15 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/responder"
 )
 
@@ -20,12 +20,11 @@ func (e *env) serveCommand() *cli.Command {
 		Name: "serve", Usage: "serve the configured networks until stopped",
 		Description: "SIGHUP, as `v6responder reload`, reads the hosts anew. SIGTERM stops: guests are told that this router is\n" +
 			"none any more. SIGUSR1 stops for a restart, without telling them (systemd: RestartKillSignal=SIGUSR1).",
-		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := e.NoArguments(c); err != nil {
 				return err
 			}
-			log, err := e.logger(c)
+			log, err := e.Logger(c, "info")
 			if err != nil {
 				return err
 			}
@@ -41,7 +40,7 @@ func (e *env) serveCommand() *cli.Command {
 				Ready: func() { notify(log, daemon.SdNotifyReady) },
 			}
 			if c.Bool("verbose") {
-				opts.Trace = func(line string) { _, _ = io.WriteString(e.stderr, line+"\n") } // as the log does
+				opts.Trace = func(line string) { e.Say("%s", line) }
 			}
 			return e.serve(c.Context, c.String("run-dir"), opts)
 		},
@@ -92,24 +91,31 @@ func notify(log *slog.Logger, state string) {
 func (e *env) reloadCommand() *cli.Command {
 	return &cli.Command{
 		Name: "reload", Usage: "make the running server read its hosts anew, each file as it stands now",
-		Flags:        []cli.Flag{jsonFlag()},
-		OnUsageError: usageError,
+		Description: "Exit code 1 when no server is running, a hosts line is left out or a hosts file cannot be read.",
+		Flags:       []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := e.NoArguments(c); err != nil {
 				return err
 			}
 			summary, err := responder.Reload(c.Context, c.String("run-dir"))
 			if err != nil {
 				return err
 			}
-			if c.Bool("json") {
-				return printJSON(e.stdout, summary)
+			if err := e.printReload(summary, c.Bool("json")); err != nil {
+				return err
 			}
-			for _, p := range summary.Problems {
-				_, _ = fmt.Fprintf(e.stderr, "v6responder: %s\n", printable(p)) // the summary counts them too
-			}
-			_, err = fmt.Fprintf(e.stdout, "%d hosts lines in force, %d problems\n", summary.Lines, len(summary.Problems))
-			return err
+			return notInForce(summary.Tally, fault.ExitFailure)
 		},
 	}
+}
+
+func (e *env) printReload(s responder.HostsSummary, asJSON bool) error {
+	if asJSON {
+		return e.PrintJSON(s)
+	}
+	for _, p := range s.Problems {
+		e.Say("%s: %s", e.Name, p)
+	}
+	e.Print("%s in force, %s", hostsLines(s.Lines), cmdline.Count(len(s.Problems), "problem", "problems"))
+	return nil
 }

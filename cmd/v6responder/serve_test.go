@@ -57,7 +57,7 @@ func TestServeAndReload(t *testing.T) {
 
 	var log safeBuffer
 	hangups := make(chan os.Signal, 1)
-	server := &env{stdout: &log, stderr: &log, hangups: hangups}
+	server := &env{newProgram(&log, &log), hangups}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -96,13 +96,35 @@ func TestServeAndReload(t *testing.T) {
 	// The file is rewritten with one line less: reload does not wait for two quiet seconds.
 	write("hosts", "06:a0:f0:00:00:38,[2001:db8:1::38]\nbroken\n")
 	var out, errs bytes.Buffer
-	client := &env{stdout: &out, stderr: &errs}
-	if err := client.run(t.Context(), args("reload")); err != nil {
+	client := &env{newProgram(&out, &errs), nil}
+	reload := func(code int, wantOut string, wantErrs ...string) {
+		t.Helper()
+		out.Reset()
+		errs.Reset()
+		if got := client.Exit(client.run(t.Context(), args("reload"))); got != code || out.String() != wantOut {
+			t.Errorf("reload: exit code %d, says %q; want %d, %q", got, out.String(), code, wantOut)
+		}
+		for _, want := range wantErrs {
+			if !strings.Contains(errs.String(), want) {
+				t.Errorf("reload tells of %q, want %q", errs.String(), want)
+			}
+		}
+	}
+	reload(fault.ExitFailure, "1 hosts line in force, 1 problem\n",
+		"hosts:2: says not for whom it is", "v6responder: 1 hosts line is left out\nv6responder: try: correct the lines named")
+	await("the line left out", func() bool { return strings.Contains(log.String(), `msg="hosts: line left out" problem=`) })
+
+	// The file is removed: what it said holds on, and nothing is said of lines.
+	if err := os.Remove(path("hosts")); err != nil {
 		t.Fatal(err)
 	}
-	if out.String() != "1 hosts lines in force, 1 problems\n" || !strings.Contains(errs.String(), "hosts:2: says not for whom it is") {
-		t.Errorf("reload says %q and %q", out.String(), errs.String())
-	}
+	reload(fault.ExitFailure, "1 hosts line in force, 2 problems\n", "hosts: cannot be read: no such file or directory", "v6responder: 1 hosts file cannot be read")
+	await("the file not read", func() bool {
+		return strings.Contains(log.String(), `msg="hosts: file not read; the lines that it had before stay in force" problem=`)
+	})
+	write("hosts", "06:a0:f0:00:00:38,[2001:db8:1::38]\n06:a0:f0:00:00:39,[2001:db8:1::38]\n")
+	reload(fault.ExitDone, "2 hosts lines in force, 1 problem\n", "hosts:2: [2001:db8:1::38] stands in line")
+	await("the doubtful line", func() bool { return strings.Contains(log.String(), `msg="hosts: doubtful line" problem=`) })
 
 	write("hosts", "")
 	hangups <- syscall.SIGHUP

@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 // Status texts. A person may read them on the guest, so they say what to look for on the router.
 const (
 	textNoAddress = "no address is reserved for this client"
+	textHeldBack  = "the address reserved for this client was declined and is held back for another %s"
 	textNoPrefix  = "no prefixes are delegated here"
 	textNoBinding = "not bound to this client"
 	textNotOnLink = "not this client's address on this link"
@@ -91,7 +93,7 @@ func (x *exchange) give(m *wire.Message, judge bool) bool {
 			out.Addresses = []wire.Address{x.lease.address()}
 			given = true
 		default:
-			out.Status = status(iana.StatusNoAddrsAvail, textNoAddress)
+			out.Status = status(iana.StatusNoAddrsAvail, x.refusal(textNoAddress))
 		}
 		m.IANAs = append(m.IANAs, out)
 	}
@@ -101,6 +103,15 @@ func (x *exchange) give(m *wire.Message, judge bool) bool {
 		x.reportUnmatched()
 	}
 	return given
+}
+
+// refusal is the text of a status that gives no address: that it is held back, and how long, or the given
+// text.
+func (x *exchange) refusal(text string) string {
+	if x.why != whyDeclined {
+		return text
+	}
+	return fmt.Sprintf(textHeldBack, (x.wait + time.Second - 1).Truncate(time.Second))
 }
 
 // choose returns the index of the IA that is the client's reservation: that which names a reserved
@@ -144,7 +155,7 @@ func (x *exchange) extend() *wire.Message {
 			}
 		}
 		if len(out.Addresses) == 0 {
-			out.Status = status(iana.StatusNoBinding, textNoBinding)
+			out.Status = status(iana.StatusNoBinding, x.refusal(textNoBinding))
 		}
 		m.IANAs = append(m.IANAs, out)
 	}

@@ -21,11 +21,12 @@ type exchange struct {
 	network *Network
 	client  client
 
-	host    *hosts.Host  // the line that is the client's on this link; nil for none
-	addrs   []netip.Addr // its reserved addresses here, those that are held back too
-	lease   *lease       // the one that it can have now; nil for none
-	why     string       // why there is none
-	ignored bool         // the line says that nothing is answered
+	host    *hosts.Host   // the line that is the client's on this link; nil for none
+	addrs   []netip.Addr  // its reserved addresses here, those that are held back too
+	lease   *lease        // the one that it can have now; nil for none
+	why     string        // why there is none
+	wait    time.Duration // with whyDeclined: until the first of them is free again
+	ignored bool          // the line says that nothing is answered
 }
 
 // Reasons for which a known client gets no address.
@@ -35,7 +36,7 @@ const (
 	whyElsewhere = "its reserved address is not in this network's prefix"
 	whyTaken     = "another line reserves its address for another client"
 	whyReserved  = "the address that its MAC makes is reserved by RFC 5453"
-	whyDeclined  = "it declined its address, which is held back for a while"
+	whyDeclined  = "it declined its address, which is held back"
 )
 
 // lookUp finds what is reserved for the client on the link. Everything that the answers need to know
@@ -58,11 +59,14 @@ func (x *exchange) lookUp() {
 		}
 	}
 	for _, a := range x.addrs {
-		if !x.holds.held(a, x.now) {
-			x.lease = x.terms(a)
+		left := x.holds.left(a, x.now)
+		if left == 0 {
+			x.lease, x.why = x.terms(a), ""
 			return
 		}
-		x.why = whyDeclined
+		if x.why == "" || left < x.wait {
+			x.why, x.wait = whyDeclined, left
+		}
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 
 // A Check is what check-config finds in a configuration that can be used.
 type Check struct {
-	Networks int      `json:"networks"`
-	Lines    int      `json:"hosts_lines"` // that are in force
-	Errors   []string `json:"errors"`      // hosts lines that are left out
+	Networks int `json:"networks"`
+	Lines    int `json:"hosts_lines"` // that are in force
+	hosts.Tally
+	Errors   []string `json:"errors"` // what the Tally counts, in words
 	Warnings []string `json:"warnings"`
 }
 
@@ -27,6 +28,7 @@ func CheckHosts(c *Config) Check {
 	u := hosts.Load(c.Hosts)
 	out.Lines = u.Index.Len()
 	for _, p := range u.Problems {
+		out.Add(p)
 		if p.Warning {
 			out.Warnings = append(out.Warnings, p.String())
 		} else {

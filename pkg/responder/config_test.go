@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -128,7 +129,7 @@ prefix = x
 interface = eth1
 perfix = 2001:db8:1::/64
 mtu = 1
-[netwrok more]
+[netwk more]
 send_ra = no
 [server]
 identity = mac
@@ -149,7 +150,7 @@ nonsense
 		`f:2: prefix: "x" is no IPv6 prefix; write it as 2001:db8:1::/64`,
 		`f:4: unknown key "perfix"; did you mean "prefix"?`,
 		`f:5: mtu: "1" is no number from 1280 to 65535`,
-		`f:6: unknown section [netwrok more]; there are [server] and [network NAME]`,
+		`f:6: unknown section [netwk more]; there are [server] and [network NAME]`,
 		`f:9: identity: "mac" is not one of: duid, frame`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -223,7 +224,7 @@ func TestCheckHosts(t *testing.T) {
 	}
 	got := CheckHosts(c)
 	want := Check{
-		Networks: 1, Lines: 3,
+		Networks: 1, Lines: 3, Tally: hosts.Tally{LeftOut: 1},
 		Errors: []string{file + ":2: says not for whom it is: write id:DUID or a MAC"},
 		Warnings: []string{
 			file + ":3: [2001:db8:9::39] is in no network's prefix",
@@ -233,6 +234,24 @@ func TestCheckHosts(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("S-13.1-09 (-want +got):\n%s", diff)
+	}
+}
+
+func TestCheckHostsTellsUnreadFilesFromBadLines(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "hosts")
+	c, err := ParseConfig("f", []byte(strings.Replace(plain, "/hosts", file, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := CheckHosts(c)
+	if want := (hosts.Tally{Unread: 1}); got.Tally != want || len(got.Errors) != 1 || got.Errors[0] != file+": cannot be read: no such file or directory" {
+		t.Errorf("no file: %+v", got)
+	}
+	if err := os.WriteFile(file, []byte(strings.Repeat("nonsense\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := CheckHosts(c), (hosts.Tally{LeftOut: 1000}); got.Tally != want || len(got.Errors) != hosts.MaxProblems+1 {
+		t.Errorf("a thousand bad lines: %+v, %d errors", got.Tally, len(got.Errors))
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 
 // controlSocket is the unix socket in the run folder over which the commands ask the running server,
 // by JSON over HTTP.
-const controlSocket = "control.sock"
+const controlSocket = "v6responder.sock"
 
 // pathReload is where POST reads the hosts anew; the answer is a HostsSummary.
 const pathReload = "/v1/reload"

@@ -199,7 +199,19 @@ func TestDeclinedAddressIsHeldBackForAWhile(t *testing.T) {
 	if got := b.send("Solicit mac=38 ia=1 rapid"); got != "Advertise IA 1 NoAddrsAvail" {
 		t.Errorf("S-18.3.8-08 right after: %s", got)
 	}
-	b.now = b.now.Add(DeclineHold - 1)
+	const until = "the address reserved for this client was declined and is held back for another "
+	b.now = b.now.Add(time.Second / 2)
+	if got := b.statusText("Request mac=38 ia=1 server=own"); got != until+"10m0s" {
+		t.Errorf("the client is told: %s", got)
+	}
+	b.now = b.now.Add(time.Minute)
+	if got := b.statusText("Renew mac=38 ia=1 server=own"); got != until+"9m0s" {
+		t.Errorf("a minute later it is told: %s", got)
+	}
+	if got := b.statusText("Solicit mac=99 ia=1"); got != textNoAddress {
+		t.Errorf("another client is told: %s", got)
+	}
+	b.now = b.now.Add(DeclineHold - time.Minute - time.Second/2 - 1)
 	if got := b.send("Request mac=38 ia=1 server=own"); got != "Reply IA 1 NoAddrsAvail" {
 		t.Errorf("before the time is over: %s", got)
 	}
@@ -232,7 +244,7 @@ func TestHeldAddressesAreBounded(t *testing.T) {
 	for i := range 2 * maxHolds {
 		h.add(at(i), clock.Instant(i))
 	}
-	if len(h.until) != maxHolds || len(h.queue) != maxHolds || h.held(at(0), 0) || !h.held(at(2*maxHolds-1), 0) {
+	if len(h.until) != maxHolds || len(h.queue) != maxHolds || h.left(at(0), 0) != 0 || h.left(at(2*maxHolds-1), 0) == 0 {
 		t.Errorf("%d addresses are held back, limit %d", len(h.until), maxHolds)
 	}
 	h.add(at(0), clock.Instant(time.Hour))

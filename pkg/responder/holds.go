@@ -28,9 +28,12 @@ type held struct {
 	until clock.Instant
 }
 
-func (h *holds) held(a netip.Addr, now clock.Instant) bool {
-	until, ok := h.until[a]
-	return ok && now.Before(until)
+// left is how long the address is still held back, 0 if it is not.
+func (h *holds) left(a netip.Addr, now clock.Instant) time.Duration {
+	if until, ok := h.until[a]; ok && now.Before(until) {
+		return until.Sub(now)
+	}
+	return 0
 }
 
 // add holds an address back. Where there are too many, the one that would be free first is free now.

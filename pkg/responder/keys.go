@@ -73,7 +73,7 @@ func serverKeys() []Key {
 		},
 		{
 			Name: "preference", Default: "0", Values: "0 to 255",
-			Sentence: "Clients take the server with the highest preference; 255 ends their wait for other servers.",
+			Sentence: "Clients take the server with the highest preference. Write 255 where this is the only server: a client that does no Rapid Commit then does not wait a second for others.",
 			set: func(c *Config, v string) error {
 				n, err := number(v, 0, 255)
 				c.Preference = uint8(n)

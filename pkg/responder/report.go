@@ -124,6 +124,9 @@ func (x *exchange) reportClient(message string) {
 	if x.host != nil {
 		attrs = append(attrs, slog.String("line", x.host.Where()))
 	}
+	if x.why == whyDeclined {
+		attrs = append(attrs, slog.Duration("held_back", x.wait.Round(time.Second)))
+	}
 	if cure := x.cure(); cure != "" {
 		attrs = append(attrs, slog.String("try", cure))
 	}
@@ -142,6 +145,8 @@ func (x *exchange) cure() string {
 		return "let the client use a DUID-LL, or set identity = frame, or add a line to the hosts file: " + x.line()
 	case whyForged:
 		return "if a bridge rewrites MACs on this link: verify_frame = no; else look for the machine that poses as another"
+	case whyDeclined:
+		return "look for the node that uses the address (ip -6 neigh), or reserve another one"
 	case whyUntrusted:
 		return "add the relay to trusted_relays if its word counts"
 	case whyNoOption79:

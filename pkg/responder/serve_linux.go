@@ -61,8 +61,9 @@ type Server struct {
 
 // A HostsSummary says what is in force.
 type HostsSummary struct {
-	Lines    int      `json:"lines"` // reservations, ignore lines and those that only set tags
-	Problems []string `json:"problems"`
+	Lines int `json:"lines"` // reservations, ignore lines and those that only set tags
+	hosts.Tally
+	Problems []string `json:"problems"` // what the Tally counts, in words, and what is only doubtful
 }
 
 // NewServer returns a server that does nothing yet.
@@ -342,18 +343,28 @@ func (s *Server) logHosts(u hosts.Update) {
 		text := p.String()
 		s.problems[text] = true
 		summary.Problems = append(summary.Problems, text)
-		switch {
-		case before[text]:
-		case p.Warning, p.Line == 0:
-			s.log.Warn("hosts", "problem", text)
-		default:
-			s.log.Warn("hosts: line left out", "problem", text)
+		summary.Add(p)
+		if !before[text] {
+			s.log.Warn(kind(p), "problem", text)
 		}
 	}
 	if s.summary.Lines != summary.Lines {
 		s.log.Info("reservations", "lines", summary.Lines)
 	}
 	s.summary = summary
+}
+
+// kind is the log's message for a problem.
+func kind(p hosts.Problem) string {
+	switch {
+	case p.Unread:
+		return "hosts: file not read; the lines that it had before stay in force"
+	case p.Warning:
+		return "hosts: doubtful line"
+	case p.Lines > 0:
+		return "hosts: lines left out"
+	}
+	return "hosts: line left out"
 }
 
 // Reread reads the hosts anew, each file as it stands now, and returns what is in force then.

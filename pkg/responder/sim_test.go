@@ -96,6 +96,17 @@ func (b *bench) run(words string, reports bool) string {
 	return strings.Join(out, "\n")
 }
 
+// statusText hands a message to the engine and returns the text of the first IA's status in the answer.
+func (b *bench) statusText(words string) string {
+	b.t.Helper()
+	for _, a := range b.e.Step(b.now, b.message(words)) {
+		if s, ok := a.(Send); ok && len(s.Msg.IANAs) > 0 && s.Msg.IANAs[0].Status != nil {
+			return s.Msg.IANAs[0].Status.Text
+		}
+	}
+	return "no status"
+}
+
 // message makes a message of words: its type, and
 //
 //	mac=38          its DUID-LL and frame are of 06:a0:f0:00:00:38

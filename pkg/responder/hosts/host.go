@@ -99,6 +99,26 @@ type Problem struct {
 	Err  error // what is wrong, and what to write instead
 	// Warning says that the line is in force nevertheless.
 	Warning bool
+	// Unread says that the file could not be read: the lines that it had before stay in force.
+	Unread bool
+	// Lines is how many lines are meant where they are not told one by one, else 0.
+	Lines int
+}
+
+// A Tally is how much is not in force as its writer meant it.
+type Tally struct {
+	LeftOut int `json:"lines_left_out"` // lines that cannot be understood
+	Unread  int `json:"files_unread"`   // files that cannot be read; what they said before holds on
+}
+
+// Add counts a problem.
+func (t *Tally) Add(p Problem) {
+	switch {
+	case p.Unread:
+		t.Unread++
+	case !p.Warning:
+		t.LeftOut += max(1, p.Lines)
+	}
 }
 
 // String is "file:line: what is wrong".

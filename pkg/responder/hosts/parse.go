@@ -36,7 +36,7 @@ func parseFrom(file, text string, first int) ([]Host, []Problem) {
 		p.line(n, line)
 	}
 	if p.more > 0 {
-		p.problems = append(p.problems, Problem{File: file, Err: fmt.Errorf("%d more bad lines", p.more)})
+		p.problems = append(p.problems, Problem{File: file, Lines: p.more, Err: fmt.Errorf("%d more bad lines", p.more)})
 	}
 	return p.hosts, p.problems
 }

@@ -300,7 +300,7 @@ func (t *Tracker) update() Update {
 		settled = settled && len(f.held) == 0
 		problems = append(problems, f.parsed...)
 		if f.failed != nil {
-			problems = append(problems, Problem{File: name, Err: f.failed})
+			problems = append(problems, Problem{File: name, Unread: true, Err: f.failed})
 		}
 		if f.tailIn && len(f.held) > 0 {
 			problems = append(problems, Problem{File: name, Line: f.tailLine, Warning: true, Err: errNoNewline})

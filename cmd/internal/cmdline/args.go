@@ -1,4 +1,4 @@
-package main
+package cmdline
 
 import (
 	"slices"
@@ -11,7 +11,7 @@ import (
 // command's own behind its name, arguments last. The library takes an option that follows an argument
 // for another argument (`lease eth0 --json` would lease on a NIC called --json), and people write
 // options where they think of them.
-func reorder(app *cli.App, args []string) ([]string, error) {
+func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return []string{app.Name}, nil
 	}
@@ -32,12 +32,12 @@ func reorder(app *cli.App, args []string) ([]string, error) {
 			}
 			f, isOwn := findFlag(app, command, name)
 			if f == nil {
-				return nil, usagef("unknown option %s%s", a, ofCommand(command))
+				return nil, p.Usagef("unknown option %s%s", a, ofCommand(command))
 			}
 			taken := []string{a}
 			if takesValue(f) && !hasValue {
 				if i++; i == len(args) {
-					return nil, usagef("option %s needs a value", a)
+					return nil, p.Usagef("option %s needs a value", a)
 				}
 				taken = append(taken, args[i])
 			}

@@ -1,0 +1,87 @@
+package cmdline
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// Print prints a line of printable text on standard output. That it is lost is an error of Run's.
+func (p *Program) Print(format string, args ...any) {
+	if _, err := fmt.Fprintln(p.Stdout, printable(fmt.Sprintf(format, args...))); err != nil {
+		p.lost = fmt.Errorf("output: %w", err)
+	}
+}
+
+// Say tells the person on standard error; where that is lost, nobody can be told.
+func (p *Program) Say(format string, args ...any) {
+	_, _ = fmt.Fprintln(p.Stderr, printable(fmt.Sprintf(format, args...)))
+}
+
+// PrintJSON prints v indented. The characters in it that printable would escape are escaped as JSON does,
+// so that the text is safe on a terminal too.
+func (p *Program) PrintJSON(v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	var out strings.Builder
+	for _, r := range string(b) {
+		if r != '\n' && !unicode.IsPrint(r) {
+			for _, u := range utf16(r) {
+				fmt.Fprintf(&out, `\u%04x`, u)
+			}
+			continue
+		}
+		out.WriteRune(r)
+	}
+	if _, err = fmt.Fprintln(p.Stdout, out.String()); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	return nil
+}
+
+// printable escapes what would move the cursor, change colours or hide text: what comes from packets,
+// and names from the kernel, is shown, never interpreted.
+func printable(s string) string {
+	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 {
+		return s
+	}
+	q := strconv.Quote(s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
+
+// utf16 is r as JSON's \u escapes write it.
+func utf16(r rune) []rune {
+	if r < 0x10000 {
+		return []rune{r}
+	}
+	r -= 0x10000
+	return []rune{0xd800 + r>>10, 0xdc00 + r&0x3ff}
+}
+
+// Count is a number with the noun that it counts: "1 line", "2 lines".
+func Count(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
+}
+
+// readable writes durations in a log as people do, in JSON too, and the one without end in a word.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() != slog.KindDuration {
+		return a
+	}
+	d := a.Value.Duration()
+	if d == wire.Infinite {
+		return slog.String(a.Key, "infinite")
+	}
+	return slog.String(a.Key, d.String())
+}

@@ -1,5 +1,0 @@
-//go:build race
-
-package hosts_test
-
-const raceEnabled = true
