@@ -99,6 +99,9 @@ func (e *env) printLeases(res []guest.LeaseResult, asJSON bool, done string) err
 		}
 	}
 	for _, r := range res {
+		if r.Warning != "" {
+			e.say("v6guest: warning: %s", r.Warning)
+		}
 		if r.Fault != nil {
 			fault := r.Fault.Fault()
 			if failed != nil { // the last line is main's; the others are printed here

@@ -92,6 +92,7 @@ func (e *env) options(c *cli.Context, level string) (guest.Options, error) {
 	opts := guest.Options{
 		Config: cfg, System: sys, Clock: clock.Boottime{}, Log: log,
 		StateDir: c.String("state-dir"), RunDir: c.String("run-dir"), Version: version,
+		ConfigFile: c.String("config"),
 	}
 	if c.Bool("verbose") {
 		opts.Trace = e.tracer()

@@ -94,9 +94,9 @@ func (p page) nic(n guest.NICStatus) {
 		if b.From.IsValid() {
 			from = " at " + b.From.String()
 		}
-		p.field("server", fmt.Sprintf("%s%s; renew in %s, rebind in %s", b.Server, from, b.Renew, b.Rebind))
+		p.field("server", fmt.Sprintf("%s%s; renew %s, rebind %s", b.Server, from, in(b.Renew), in(b.Rebind)))
 	}
-	p.field("DUID", fmt.Sprintf("%s, IAID %08x", n.DUID, n.IAID))
+	p.field("DUID", fmt.Sprintf("%s, IAID %s", n.DUID, n.IAID))
 	for _, r := range n.Routers {
 		p.field("router", routerLine(r))
 	}
@@ -116,6 +116,14 @@ func (p page) nic(n guest.NICStatus) {
 	p.field("switches", strings.Join(switches, " "))
 	p.field("packets", fmt.Sprintf("%d sent, %d received", n.Sent, n.Received))
 	p.field("why", n.Reason)
+}
+
+// in says when something is due of which so much time is left.
+func in(left guest.Lifetime) string {
+	if left.Infinite() {
+		return "never"
+	}
+	return "in " + left.String()
 }
 
 func routerLine(r guest.RouterStatus) string {

@@ -21,6 +21,8 @@ type Options struct {
 	StateDir string
 	RunDir   string
 	Version  string
+	// ConfigFile is named in the log, no more.
+	ConfigFile string
 	// Trace is called with a line for every message of DHCPv6 and of router discovery that is sent or
 	// received, from several goroutines; nil traces nothing.
 	Trace func(line string)
@@ -98,7 +100,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- ctl.serve() }()
 	a.systemd.open(a.log)
+	a.log.Info("v6guest started", "version", a.opts.Version, "config", a.opts.ConfigFile, "state_dir", a.opts.StateDir, "run_dir", a.opts.RunDir)
 	err = a.loop(ctx)
+	if err == nil {
+		a.log.Info("v6guest stopped", "why", context.Cause(ctx))
+	}
 	return errors.Join(err, ctl.close(), <-served)
 }
 
@@ -236,6 +242,15 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 	}
 }
 
+// trouble is the level of what stands in the way on a NIC. The one-shot command ends with it, as its
+// error: that is said once.
+func (a *Agent) trouble() slog.Level {
+	if a.passive {
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
+}
+
 // noteSeen keeps which NICs were brought up once, for an agent that is started after this one.
 func (a *Agent) noteSeen() {
 	if a.passive {
@@ -280,7 +295,7 @@ func (a *Agent) logPlan(old Plan) {
 			continue
 		}
 		level := slog.LevelInfo
-		if !n.Managed {
+		if !n.Managed && (before == nil || !before.Managed) {
 			level = slog.LevelDebug
 		}
 		a.log.Log(context.Background(), level, "plan", "nic", n.NIC.Name, "managed", n.Managed, "role", n.Role, "why", n.Reason)
@@ -310,6 +325,7 @@ func (a *Agent) kernel(ev link.Event) {
 		a.dirty = true
 		a.rememberedGone(ev.NIC)
 		if n := a.nics[ev.NIC.Index]; n != nil {
+			n.log.Info("NIC is gone; its lease is kept")
 			n.gone()
 			delete(a.nics, ev.NIC.Index)
 		}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
-	"github.com/v6guest/v6guest/pkg/wire"
 )
 
 // A manager is a service manager that only listens.
@@ -117,7 +116,7 @@ func TestTheControlSocket(t *testing.T) {
 		t.Errorf("wait-online: %+v, %v", o, err)
 	}
 	res, err := c.Lease(t.Context(), LeaseRequest{NICs: []string{"eth1"}, Timeout: Seconds(20 * time.Second), Trace: true})
-	if err != nil || len(res) != 1 || res[0].Address.String() != addr1 || time.Duration(res[0].Valid) != wire.Infinite || len(res[0].Packets) == 0 {
+	if err != nil || len(res) != 1 || res[0].Address.String() != addr1 || !res[0].Valid.Infinite() || len(res[0].Packets) == 0 {
 		t.Errorf("lease: %+v, %v", res, err)
 	}
 	s, err := c.Status(t.Context())
@@ -128,8 +127,9 @@ func TestTheControlSocket(t *testing.T) {
 	if err != nil || len(res) != 2 || res[0].Was.String() != addr0 || res[1].Fault != nil {
 		t.Errorf("release: %+v, %v", res, err)
 	}
-	if _, err := c.Lease(t.Context(), LeaseRequest{NICs: []string{"eth9"}}); ExitCode(err) != ExitUsage || Report(err).Cure != "name one of: eth0, eth1" {
-		t.Errorf("lease on eth9: %v", err)
+	res, err = c.Lease(t.Context(), LeaseRequest{NICs: []string{"eth9"}})
+	if err != nil || res[0].Fault.Exit != ExitUsage || res[0].Fault.Cure != "name one of: eth0, eth1" {
+		t.Errorf("lease on eth9: %+v, %v", res, err)
 	}
 
 	// A second agent is refused, and does no harm to the first.

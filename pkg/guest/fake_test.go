@@ -68,7 +68,8 @@ type fakeMachine struct {
 	routes   []link.Route
 	switches map[string]map[sysctl.Switch]string
 	watchers map[chan link.Event]bool
-	log      []string // what was done, as ip(8) would say it
+	since    map[netip.Addr]time.Time // when an address got its lifetimes
+	log      []string                 // what was done, as ip(8) would say it
 
 	servers  map[int]func(*wire.Message) *wire.Message // what answers on the NIC's link
 	taken    map[int]error                             // why the client's port cannot be opened
@@ -85,7 +86,7 @@ func newFakeMachine(nics ...link.NIC) *fakeMachine {
 	m := &fakeMachine{
 		nics: map[int]link.NIC{}, addrs: map[int]map[netip.Addr]link.Addr{}, switches: map[string]map[sysctl.Switch]string{},
 		watchers: map[chan link.Event]bool{}, servers: map[int]func(*wire.Message) *wire.Message{}, taken: map[int]error{},
-		used: map[netip.Addr]bool{}, tell: map[int]func(listener.Snapshot){}, dad: time.Second,
+		used: map[netip.Addr]bool{}, since: map[netip.Addr]time.Time{}, tell: map[int]func(listener.Snapshot){}, dad: time.Second,
 	}
 	for _, n := range nics {
 		m.plug(n)
@@ -242,10 +243,25 @@ func (m *fakeMachine) Addrs(_ context.Context, index int) ([]link.Addr, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var out []link.Addr
-	for _, a := range m.addrs[index] {
-		out = append(out, a)
+	for i, addrs := range m.addrs {
+		for _, a := range addrs {
+			if index != 0 && index != i {
+				continue
+			}
+			if at, ok := m.since[a.Addr]; ok && !a.Permanent {
+				a.Valid -= time.Since(at)
+			}
+			out = append(out, a)
+		}
 	}
 	return out, nil
+}
+
+// Routes lists the routes through a NIC.
+func (m *fakeMachine) Routes(_ context.Context, index int) ([]link.Route, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.routes), func(r link.Route) bool { return r.Index != index }), nil
 }
 
 // InstallAddress installs, and runs duplicate address detection on a new address.
@@ -257,6 +273,7 @@ func (m *fakeMachine) InstallAddress(_ context.Context, index int, addr netip.Ad
 		return link.ErrNoNIC
 	}
 	old, had := m.addrs[index][addr]
+	m.since[addr] = time.Now()
 	a := link.Addr{Index: index, Addr: addr, Bits: 128, NoPrefix: true, Preferred: preferred, Valid: valid, Permanent: valid == wire.Infinite}
 	if had {
 		m.did("refresh %s on %s", addr, n.Name)

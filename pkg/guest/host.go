@@ -29,17 +29,20 @@ type host struct {
 	mac   []byte
 	name  atomic.Pointer[string]
 
-	sent, received atomic.Uint64
+	packets *packetCount
 
 	mu       sync.Mutex
 	held     map[netip.Addr]client.Address
 	servers  map[wire.DUID]netip.Addr // where each was heard, bounded by maxServers
 	named    []netip.Addr             // DNS and NTP servers that the server names
-	packets  []string                 // while somebody traces
+	lines    []string                 // of packets, while somebody traces
 	tracers  int
 	last     *client.Report // the latest warning since the address became usable
 	reported limiter
 }
+
+// A packetCount counts the DHCPv6 messages of a NIC, whichever clients it had.
+type packetCount struct{ sent, received atomic.Uint64 }
 
 const (
 	maxServers = 16  // of which the address is remembered
@@ -50,7 +53,7 @@ var _ client.Host = (*host)(nil)
 
 func newHost(ctx context.Context, n *managedNIC, l *leaser) *host {
 	h := &host{
-		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, mac: n.nic.MAC,
+		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, mac: n.nic.MAC, packets: &n.packets,
 		opts: link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD},
 		held: map[netip.Addr]client.Address{}, servers: map[wire.DUID]netip.Addr{},
 	}
@@ -131,7 +134,7 @@ func (h *host) Configure(s client.Settings) error {
 
 // Report logs, packets' reports bounded.
 func (h *host) Report(r client.Report) {
-	attrs := r.Attrs
+	attrs := readable(r.Attrs)
 	if r.Packet {
 		h.mu.Lock()
 		ok, silent := h.reported.allow(h.a.clock.Now(), r.Message+" "+reason(r))
@@ -140,16 +143,33 @@ func (h *host) Report(r client.Report) {
 			return
 		}
 		if silent > 0 {
-			attrs = append(slices.Clone(attrs), slog.Int("more", silent))
+			attrs = append(attrs, slog.Int("more", silent))
 		}
 	}
-	h.log().LogAttrs(h.ctx, r.Level, r.Message, attrs...)
+	h.log().LogAttrs(h.ctx, min(r.Level, h.a.trouble()), r.Message, attrs...)
 	if r.Level >= slog.LevelWarn && !r.Packet {
 		h.mu.Lock()
 		h.last = &r
 		h.mu.Unlock()
 	}
 	h.touch()
+}
+
+// readable makes the durations of a report text, which in a JSON log would be nanoseconds.
+func readable(attrs []slog.Attr) []slog.Attr {
+	out := slices.Clone(attrs)
+	for i, a := range out {
+		if a.Value.Kind() != slog.KindDuration {
+			continue
+		}
+		d := Lifetime(a.Value.Duration())
+		if d.Infinite() && (a.Key == "t1" || a.Key == "t2") {
+			out[i].Value = slog.StringValue("never")
+			continue
+		}
+		out[i].Value = slog.StringValue(d.String())
+	}
+	return out
 }
 
 func reason(r client.Report) string {
@@ -164,9 +184,9 @@ func reason(r client.Report) string {
 // trace counts a packet, shows it to whoever wants to see it, and notes where servers are.
 func (h *host) trace(m client.TracedMessage) {
 	if m.Sent {
-		h.sent.Add(1)
+		h.packets.sent.Add(1)
 	} else {
-		h.received.Add(1)
+		h.packets.received.Add(1)
 		h.server(m)
 	}
 	name := *h.name.Load()
@@ -175,8 +195,8 @@ func (h *host) trace(m client.TracedMessage) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.tracers > 0 && len(h.packets) < maxPackets {
-		h.packets = append(h.packets, PacketLine(name, m))
+	if h.tracers > 0 && len(h.lines) < maxPackets {
+		h.lines = append(h.lines, PacketLine(name, m))
 	}
 }
 
@@ -239,9 +259,9 @@ func (h *host) record(begin bool) []string {
 		h.tracers++
 		return nil
 	}
-	lines := slices.Clone(h.packets)
+	lines := slices.Clone(h.lines)
 	if h.tracers--; h.tracers == 0 {
-		h.packets = nil
+		h.lines = nil
 	}
 	return lines
 }

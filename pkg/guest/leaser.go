@@ -206,6 +206,8 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 	if n.leaser == nil || !n.nic.Up {
 		return
 	}
+	wasDown := n.wasDown
+	n.wasDown = false
 	for addr, lease := range n.leaser.host.leased() {
 		if _, there := n.a.world.addrs[n.nic.Index][addr]; there {
 			continue
@@ -215,6 +217,10 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 		}
 		err := n.leaser.host.put(ctx, lease)
 		n.problem("put a leased address back", err)
+		if err == nil && wasDown {
+			n.log.Info("a leased address is put back: the kernel took it off while the NIC was down", "address", addr)
+			continue
+		}
 		n.repairs.done(now)
 		if err == nil {
 			n.log.Warn("a leased address was taken off by somebody and is put back", "address", addr)

@@ -27,6 +27,7 @@ type managedNIC struct {
 	setting   backoff // of switches that could not be set
 	unsetAt   clock.Instant
 	problems  problems // what stands in the way
+	packets   packetCount
 
 	leaser  *leaser // nil when no client runs
 	again   backoff // of a client that cannot be started
@@ -37,6 +38,7 @@ type managedNIC struct {
 	guardAt  clock.Instant
 	removed  int // default routes taken off
 	repairs  backoff
+	wasDown  bool // and so without its addresses
 	repairAt clock.Instant
 	hearing  *hearing // nil when Router Advertisements are not listened to
 	solicit  bool     // the kernel is to hear the routers now
@@ -86,6 +88,7 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	n.nic = ev.NIC
 	n.check = true
 	if before.Up != ev.NIC.Up {
+		n.wasDown = n.wasDown || before.Up
 		n.unset = true // the kernel keeps switches, but who set the NIC up may have set them too
 		n.startAt, n.listenAt = 0, 0
 		if ev.NIC.Up {
@@ -109,7 +112,7 @@ func (n *managedNIC) close(context.Context) {
 // tend does what is due on the NIC. It is called after each event and looks at what there is, so that
 // it does not matter in which order things happened.
 func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
-	n.checkIPv6()
+	n.checkIPv6(ctx)
 	if n.off == "" {
 		n.setSwitches(now) // before the NIC is up: its first moment is when routers are asked
 	}
@@ -117,6 +120,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 	if n.off != "" {
 		n.stopClient()
 		n.stopListening()
+		n.onLink = onLink{at: clock.Never} // the kernel has dropped the routes with the addresses
 		return
 	}
 	if !n.a.passive {
@@ -154,7 +158,7 @@ func (n *managedNIC) deadline() clock.Instant {
 const minMTU = 1280
 
 // checkIPv6 finds out whether IPv6 is on, when something happened that may have to do with it.
-func (n *managedNIC) checkIPv6() {
+func (n *managedNIC) checkIPv6(ctx context.Context) {
 	if !n.check {
 		return
 	}
@@ -174,7 +178,7 @@ func (n *managedNIC) checkIPv6() {
 	if n.off != was {
 		n.unset = true
 		if n.off != "" {
-			n.log.Warn("nothing can be done on this NIC", "why", n.off)
+			n.log.Log(ctx, n.a.trouble(), "nothing can be done on this NIC", "why", n.off)
 		} else {
 			n.log.Info("IPv6 is on again")
 		}
@@ -251,7 +255,7 @@ func (n *managedNIC) problem(what string, err error) {
 		delete(n.problems, what)
 		return
 	case old == nil || old.Error() != err.Error():
-		n.log.Warn("cannot "+what, "error", err)
+		n.log.Log(context.Background(), n.a.trouble(), "cannot "+what, "error", err)
 	}
 	n.problems[what] = err
 }

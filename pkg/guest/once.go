@@ -3,6 +3,11 @@ package guest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
 // Once is a Controller for where no agent runs: each command is done in this process, on the NICs that
@@ -35,13 +40,8 @@ func (o *Once) with(ctx context.Context, req LeaseRequest, do func(*Agent, conte
 	opts := o.opts
 	cfg := *opts.Config
 	if len(req.NICs) > 0 {
-		cfg.NICs = nil
-		for _, name := range req.NICs {
-			p, err := ParsePattern(name)
-			if err != nil {
-				return nil, err
-			}
-			cfg.NICs = append(cfg.NICs, p)
+		if cfg.NICs = patterns(req.NICs); len(cfg.NICs) == 0 {
+			return noNames(req.NICs), nil // an empty list would stand for every NIC
 		}
 	}
 	opts.Config = &cfg
@@ -65,4 +65,51 @@ func (o *Once) with(ctx context.Context, req LeaseRequest, do func(*Agent, conte
 		err = faultf(ExitFailure, "", "interrupted")
 	}
 	return res, err
+}
+
+// patterns are those that the names of NICs are; what is no name is left to the command to refuse.
+func patterns(names []string) []Pattern {
+	var out []Pattern
+	for _, name := range names {
+		if p, err := ParsePattern(name); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// noNames is the result of a command none of whose NICs can have its name.
+func noNames(names []string) []LeaseResult {
+	out := make([]LeaseResult, len(names))
+	for i, name := range names {
+		_, err := ParsePattern(name)
+		out[i] = LeaseResult{NIC: name, Fault: Report(err)}
+	}
+	return out
+}
+
+// unreachable says why the neighbours of a leased address cannot be reached, "" when they can or may
+// soon be: a /128 needs a route to its network, which the kernel makes of Router Advertisements if it
+// processes them.
+func (a *Agent) unreachable(ctx context.Context, nic link.NIC, addr netip.Addr) string {
+	accept, err := a.sys.Get(nic.Name, sysctl.AcceptRA)
+	if err != nil || accept == "2" {
+		return ""
+	}
+	if accept == "1" {
+		if v, err := a.sys.Get(nic.Name, sysctl.Forwarding); err != nil || v == "0" {
+			return ""
+		}
+	}
+	routes, err := a.sys.Routes(ctx, nic.Index)
+	if err != nil {
+		return ""
+	}
+	for _, r := range routes {
+		if r.OnLink() && !r.Default() && !r.Dst.IsSingleIP() && r.Dst.Contains(addr) {
+			return ""
+		}
+	}
+	return fmt.Sprintf("%s: neighbours are not reachable: there is no route to the network of %s, and accept_ra = %s; `v6guest run` adds the route",
+		nic.Name, addr, accept)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
 )
 
 // Agent is what the control socket asks.
@@ -40,6 +41,7 @@ func (a *Agent) settled(ctx context.Context) error {
 // A target is a NIC that a command is for.
 type target struct {
 	name   string
+	nic    link.NIC
 	l      *leaser
 	before wait // how things stood
 	wait   wait
@@ -59,7 +61,7 @@ func (a *Agent) targets(ctx context.Context, req LeaseRequest, c client.Command)
 	var err error
 	posted := a.do(ctx, func() {
 		if len(req.NICs) > 0 {
-			out, err = a.named(req, c)
+			out = a.named(req, c)
 			return
 		}
 		for _, p := range a.plan.NICs {
@@ -74,27 +76,37 @@ func (a *Agent) targets(ctx context.Context, req LeaseRequest, c client.Command)
 	return out, errors.Join(posted, err)
 }
 
-func (a *Agent) named(req LeaseRequest, c client.Command) ([]target, error) {
+// named finds the NICs that were named. One that cannot be had does not hold the others up.
+func (a *Agent) named(req LeaseRequest, c client.Command) []target {
 	var out []target
 	for _, name := range req.NICs {
 		nic, err := FindNIC(a.world.list(), name)
 		if err != nil {
-			return nil, err
+			out = append(out, target{name: name, fault: err})
+			continue
 		}
 		n := a.nics[nic.Index]
 		if n == nil {
-			out = append(out, target{name: nic.Name, fault: faultf(ExitUsage, "add it to nics in the configuration, and restart the agent",
-				"the agent does not manage %s: %s", nic.Name, a.plan.nic(nic.Index).Reason)})
+			out = append(out, target{name: nic.Name, fault: a.leftAlone(nic)})
 			continue
 		}
 		out = append(out, n.target(c, req.Trace))
 	}
-	return out, nil
+	return out
+}
+
+// leftAlone is why a command is not done on a NIC that is not managed.
+func (a *Agent) leftAlone(nic link.NIC) error {
+	why := a.plan.nic(nic.Index).Reason
+	if a.passive {
+		return faultf(ExitUsage, "name another NIC", "v6guest does not lease on %s: %s", nic.Name, why)
+	}
+	return faultf(ExitUsage, "add it to nics in the configuration, and restart the agent", "the agent does not manage %s: %s", nic.Name, why)
 }
 
 // target is the NIC as a command meets it, which is begun where it can be done.
 func (n *managedNIC) target(c client.Command, trace bool) target {
-	t := target{name: n.nic.Name}
+	t := target{name: n.nic.Name, nic: n.nic}
 	switch {
 	case n.plan.Settings.Lease != LeaseAgent:
 		t.fault = faultf(ExitUsage, "ask the distribution's client, or set lease = agent", "lease = distro: v6guest does not lease on %s", n.nic.Name)
@@ -133,6 +145,9 @@ func (a *Agent) Lease(ctx context.Context, req LeaseRequest) ([]LeaseResult, err
 		r.take(s, t.l.host, now)
 		if before != r.Address {
 			r.Was = before
+		}
+		if a.passive && r.Fault == nil {
+			r.Warning = a.unreachable(ctx, t.nic, r.Address)
 		}
 		return r
 	})
@@ -224,7 +239,8 @@ func (r *LeaseResult) take(s client.Snapshot, h *host, now clock.Instant) {
 		}
 		r.Address = x.Addr
 		p, v := x.Lifetimes(now)
-		r.Preferred, r.Valid = Lifetime(p), Lifetime(v)
+		preferred, valid := Lifetime(p), Lifetime(v)
+		r.Preferred, r.Valid = &preferred, &valid
 		if x.Usable {
 			return
 		}

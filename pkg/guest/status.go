@@ -14,9 +14,12 @@ import (
 // seconds, or the word "infinite".
 type Lifetime time.Duration
 
+// Infinite reports whether it never ends.
+func (l Lifetime) Infinite() bool { return time.Duration(l) >= wire.Infinite }
+
 // MarshalJSON writes whole seconds, rounded down, or "infinite".
 func (l Lifetime) MarshalJSON() ([]byte, error) {
-	if time.Duration(l) >= wire.Infinite {
+	if l.Infinite() {
 		return []byte(`"infinite"`), nil
 	}
 	return fmt.Appendf(nil, "%d", time.Duration(l)/time.Second), nil
@@ -38,7 +41,7 @@ func (l *Lifetime) UnmarshalJSON(b []byte) error {
 
 // String is the duration in Go's notation, or "infinite".
 func (l Lifetime) String() string {
-	if time.Duration(l) >= wire.Infinite {
+	if l.Infinite() {
 		return "infinite"
 	}
 	return time.Duration(l).Truncate(time.Second).String()
@@ -91,7 +94,7 @@ type NICStatus struct {
 	Reason   string            `json:"reason"`
 	Lease    string            `json:"lease,omitempty"` // agent or distro
 	DUID     string            `json:"duid,omitempty"`
-	IAID     uint32            `json:"iaid,omitempty"`
+	IAID     string            `json:"iaid,omitempty"` // eight hex digits, in the order of the bytes on the wire
 	Up       bool              `json:"up"`
 	Carrier  bool              `json:"carrier"`
 	State    string            `json:"state"`             // "bound", "soliciting", "waiting" …
@@ -109,7 +112,7 @@ type NICStatus struct {
 	NTP           []netip.Addr    `json:"ntp,omitempty"`    // likewise
 
 	Removed  int    `json:"routes_removed,omitempty"` // default routes removed from a secondary NIC
-	Sent     uint64 `json:"sent"`
+	Sent     uint64 `json:"sent"`                     // DHCPv6 messages, since the NIC is managed
 	Received uint64 `json:"received"`
 }
 
@@ -127,9 +130,9 @@ type Binding struct {
 // An AddressStatus is a global address on the NIC.
 type AddressStatus struct {
 	Prefix netip.Prefix `json:"prefix"`
-	Leased bool         `json:"leased"`          // v6guest installed it
-	State  string       `json:"state"`           // usable, tentative, optimistic, duplicate, deprecated
-	Valid  Lifetime     `json:"valid,omitempty"` // left
+	Leased bool         `json:"leased"` // v6guest installed it
+	State  string       `json:"state"`  // usable, tentative, optimistic, duplicate, deprecated
+	Valid  Lifetime     `json:"valid"`  // left
 }
 
 // A RouterStatus is a router whose advertisements are heard.
@@ -145,13 +148,14 @@ type RouterStatus struct {
 type LeaseResult struct {
 	NIC       string       `json:"nic"`
 	Address   netip.Addr   `json:"address,omitzero"`
-	Preferred Lifetime     `json:"preferred"`
-	Valid     Lifetime     `json:"valid"`
-	Server    string       `json:"server,omitempty"` // DUID
-	From      netip.Addr   `json:"from,omitzero"`    // the server's address
+	Preferred *Lifetime    `json:"preferred,omitempty"` // left; nil without an address
+	Valid     *Lifetime    `json:"valid,omitempty"`     // likewise
+	Server    string       `json:"server,omitempty"`    // DUID
+	From      netip.Addr   `json:"from,omitzero"`       // the server's address
 	Took      Seconds      `json:"took"`
 	Was       netip.Addr   `json:"was,omitzero"` // the address that it replaces, if another
 	Fault     *FaultReport `json:"fault,omitempty"`
+	Warning   string       `json:"warning,omitempty"` // what is in the way of using the address, and what to do
 	Packets   []string     `json:"packets,omitempty"` // one line each, when the request asked for them
 }
 

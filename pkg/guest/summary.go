@@ -124,6 +124,9 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	if err := a.lifetimes(ctx, s.NICs); err != nil {
+		return Status{}, err
+	}
 	for i, l := range leasers {
 		snap, err := l.runner.Snapshot(ctx)
 		if errors.Is(err, client.ErrStopped) {
@@ -135,6 +138,24 @@ func (a *Agent) Status(ctx context.Context) (Status, error) {
 		s.NICs[i].fill(snap, l.host, a.clock.Now())
 	}
 	return s, nil
+}
+
+// lifetimes reads what is left of the addresses' lifetimes: the kernel tells only changes.
+func (a *Agent) lifetimes(ctx context.Context, nics []NICStatus) error {
+	there, err := a.sys.Addrs(ctx, 0)
+	if err != nil {
+		return err
+	}
+	for _, n := range nics {
+		for i := range n.Addresses {
+			for _, x := range there {
+				if x.Index == n.Index && x.Addr == n.Addresses[i].Prefix.Addr() {
+					n.Addresses[i].Valid = Lifetime(x.Valid)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (a *Agent) status() Status {
@@ -166,9 +187,9 @@ func (a *Agent) status() Status {
 func (n *managedNIC) status(now clock.Instant) NICStatus {
 	s := NICStatus{
 		Name: n.nic.Name, Index: n.nic.Index, MAC: n.nic.MAC.String(), Managed: true, Role: n.plan.Role,
-		Reason: n.plan.Reason, Lease: string(n.plan.Settings.Lease), DUID: n.plan.DUID.String(), IAID: uint32(n.plan.IAID),
+		Reason: n.plan.Reason, Lease: string(n.plan.Settings.Lease), DUID: n.plan.DUID.String(), IAID: n.plan.IAID.String(),
 		Up: n.nic.Up, Carrier: n.nic.Carrier, Removed: n.removed, Switches: n.switches(), OnLink: n.onLink.prefixes(),
-		Routers: n.routerStatus(now),
+		Routers: n.routerStatus(now), Sent: n.packets.sent.Load(), Received: n.packets.received.Load(),
 	}
 	for _, a := range n.a.world.addresses(n.nic.Index) {
 		if a.Addr.IsGlobalUnicast() {
@@ -225,7 +246,6 @@ func (s *NICStatus) fill(c client.Snapshot, h *host, now clock.Instant) {
 	if c.State != client.StateNoLink {
 		s.State = string(c.State)
 	}
-	s.Sent, s.Received = h.sent.Load(), h.received.Load()
 	s.DNS, s.Search, s.NTP = c.Settings.DNS, c.Settings.Search, c.Settings.NTP
 	if c.LastError != nil && s.Problem == "" {
 		f := Report(asFaultOf(s.Name, c.LastError))

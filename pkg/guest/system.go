@@ -17,6 +17,7 @@ import (
 type Kernel interface {
 	Watch(ctx context.Context) (*link.Watch, error)
 	Addrs(ctx context.Context, index int) ([]link.Addr, error)
+	Routes(ctx context.Context, index int) ([]link.Route, error)
 	InstallAddress(ctx context.Context, index int, addr netip.Addr, preferred, valid time.Duration, opts link.AddressOptions) error
 	RemoveAddress(ctx context.Context, index int, addr netip.Addr) error
 	InstallRoute(ctx context.Context, r link.Route) error

@@ -125,3 +125,7 @@ func IAIDFromMAC(mac net.HardwareAddr) IAID {
 
 // String writes the IAID as eight hex digits, in the order of the bytes on the wire.
 func (i IAID) String() string { return fmt.Sprintf("%08x", uint32(i)) }
+
+// MarshalText writes the IAID as String does, in JSON too: a decimal number is nothing that a person
+// would find again in a capture.
+func (i IAID) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
