@@ -7,6 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/guest"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -14,9 +16,8 @@ import (
 func (e *env) duidCommand() *cli.Command {
 	return &cli.Command{
 		Name: "duid", Usage: "print the DUID and IAID that a NIC speaks with, for the server's reservation",
-		ArgsUsage:    "[NIC or MAC…]",
-		Flags:        []cli.Flag{jsonFlag()},
-		OnUsageError: usageError,
+		ArgsUsage: "[NIC or MAC…]",
+		Flags:     []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {
 			cfg, err := config(c)
 			if err != nil {
@@ -55,8 +56,8 @@ func identities(ctx context.Context, cfg *guest.Config, stateDir string, args []
 			}
 		}
 		if len(out) == 0 {
-			return nil, &guest.Fault{
-				Err: fmt.Errorf("v6guest manages no NIC here:\n%s", plan.String()), Exit: guest.ExitFailure,
+			return nil, &fault.Fault{
+				Err: fmt.Errorf("v6guest manages no NIC here:\n%s", plan.String()), Exit: fault.ExitFailure,
 				Cure: "name a NIC, or set nics in the configuration",
 			}
 		}
@@ -79,19 +80,19 @@ func identities(ctx context.Context, cfg *guest.Config, stateDir string, args []
 
 func (e *env) printIdentities(ids []identity, asJSON bool) error {
 	if asJSON {
-		return printJSON(e.stdout, ids)
+		return e.PrintJSON(ids)
 	}
 	width := len("NIC")
 	for _, i := range ids {
 		width = max(width, len(i.NIC))
 	}
-	e.print("%-*s  %-29s  %s", width, "NIC", "DUID", "IAID")
+	e.Print("%-*s  %-29s  %s", width, "NIC", "DUID", "IAID")
 	for _, i := range ids {
 		name := i.NIC
 		if name == "" {
 			name = "-"
 		}
-		e.print("%-*s  %-29s  %s", width, name, i.DUID, i.IAID)
+		e.Print("%-*s  %-29s  %s", width, name, i.DUID, i.IAID)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/guest"
 )
 
@@ -21,11 +23,10 @@ func (e *env) leaseCommand() *cli.Command {
 			"Without a NIC it leases on every NIC that v6guest manages.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "timeout", Value: defaultTimeout, Usage: "how long to try: a `DURATION` as 30s or 2m"},
-			jsonFlag(),
+			cmdline.JSONFlag(),
 		},
-		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
-			req, err := request(c)
+			req, err := e.request(c)
 			if err != nil {
 				return err
 			}
@@ -44,11 +45,10 @@ func (e *env) releaseCommand() *cli.Command {
 		ArgsUsage: "[NIC…]",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "timeout", Value: defaultTimeout, Usage: "how long to wait for the server: a `DURATION` as 30s or 2m"},
-			jsonFlag(),
+			cmdline.JSONFlag(),
 		},
-		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
-			req, err := request(c)
+			req, err := e.request(c)
 			if err != nil {
 				return err
 			}
@@ -61,10 +61,10 @@ func (e *env) releaseCommand() *cli.Command {
 	}
 }
 
-func request(c *cli.Context) (guest.LeaseRequest, error) {
+func (e *env) request(c *cli.Context) (guest.LeaseRequest, error) {
 	d, err := time.ParseDuration(c.String("timeout"))
 	if err != nil || d <= 0 {
-		return guest.LeaseRequest{}, usagef("--timeout %q: write a number with its unit, as 30s or 2m", c.String("timeout"))
+		return guest.LeaseRequest{}, e.Usagef("--timeout %q: write a number with its unit, as 30s or 2m", c.String("timeout"))
 	}
 	return guest.LeaseRequest{NICs: c.Args().Slice(), Timeout: guest.Seconds(d), Trace: c.Bool("verbose")}, nil
 }
@@ -77,7 +77,7 @@ func (e *env) either(c *cli.Context, do func(guest.Controller, context.Context, 
 	if !errors.Is(err, guest.ErrNoAgent) {
 		for _, r := range res {
 			for _, p := range r.Packets {
-				e.say("%s", p)
+				e.Say("%s", p)
 			}
 		}
 		return res, err
@@ -94,20 +94,19 @@ func (e *env) either(c *cli.Context, do func(guest.Controller, context.Context, 
 func (e *env) printLeases(res []guest.LeaseResult, asJSON bool, done string) error {
 	var failed error
 	if asJSON {
-		if err := printJSON(e.stdout, res); err != nil {
+		if err := e.PrintJSON(res); err != nil {
 			return err
 		}
 	}
 	for _, r := range res {
 		if r.Warning != "" {
-			e.say("v6guest: warning: %s", r.Warning)
+			e.Say("v6guest: warning: %s", r.Warning)
 		}
 		if r.Fault != nil {
-			fault := r.Fault.Fault()
 			if failed != nil { // the last line is main's; the others are printed here
-				e.exit(failed)
+				e.Exit(failed)
 			}
-			failed = fault
+			failed = r.Fault.Fault()
 		} else if !asJSON {
 			e.printLease(r, done)
 		}
@@ -120,7 +119,7 @@ func firstExit(res []guest.LeaseResult, err error) error {
 	for _, r := range res {
 		if r.Fault != nil {
 			last := guest.Report(err)
-			return &guest.Fault{Err: errors.New(last.Error), Cure: last.Cure, Exit: r.Fault.Exit}
+			return &fault.Fault{Err: errors.New(last.Error), Cure: last.Cure, Exit: r.Fault.Exit}
 		}
 	}
 	return nil
@@ -128,16 +127,16 @@ func firstExit(res []guest.LeaseResult, err error) error {
 
 func (e *env) printLease(r guest.LeaseResult, done string) {
 	if done == "released" {
-		e.print("%s  %s released", r.NIC, r.Was)
+		e.Print("%s  %s released", r.NIC, r.Was)
 		return
 	}
-	e.print("%s  %s  preferred %s, valid %s", r.NIC, r.Address, r.Preferred, r.Valid)
+	e.Print("%s  %s  preferred %s, valid %s", r.NIC, r.Address, r.Preferred, r.Valid)
 	if r.Was.IsValid() && r.Was != r.Address {
-		e.print("      in the place of %s", r.Was)
+		e.Print("      in the place of %s", r.Was)
 	}
 	from := ""
 	if r.From.IsValid() {
 		from = " at " + r.From.String()
 	}
-	e.print("      server %s%s, took %s", r.Server, from, r.Took)
+	e.Print("      server %s%s, took %s", r.Server, from, r.Took)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 )
 
 // version is set by the linker (-X main.version=…).
@@ -18,6 +20,6 @@ func main() { os.Exit(mainExit()) }
 func mainExit() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := &env{stdout: os.Stdout, stderr: os.Stderr}
-	return e.exit(e.run(ctx, os.Args))
+	e := &env{cmdline.Program{Name: "v6guest", Version: version, Stdout: os.Stdout, Stderr: os.Stderr}}
+	return e.Exit(e.run(ctx, os.Args))
 }

@@ -18,10 +18,9 @@ import (
 func (e *env) runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "the agent: keep the address of every NIC, until stopped",
-		Flags:        []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and why, and end"}},
-		OnUsageError: usageError,
+		Flags: []cli.Flag{&cli.BoolFlag{Name: "dry-run", Usage: "print what would be done, and why, and end"}},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := e.NoArguments(c); err != nil {
 				return err
 			}
 			if c.Bool("dry-run") {
@@ -60,7 +59,7 @@ func (e *env) dryRun(c *cli.Context) error {
 	}
 	plan := guest.NewPlan(cfg, facts)
 	for line := range strings.Lines(plan.String()) {
-		e.print("%s", strings.TrimSuffix(line, "\n"))
+		e.Print("%s", strings.TrimSuffix(line, "\n"))
 	}
 	return nil
 }
@@ -81,7 +80,7 @@ func (e *env) options(c *cli.Context, level string) (guest.Options, error) {
 	if err != nil {
 		return guest.Options{}, err
 	}
-	log, err := e.logger(c, level)
+	log, err := e.Logger(c, level)
 	if err != nil {
 		return guest.Options{}, err
 	}
@@ -106,6 +105,6 @@ func (e *env) tracer() func(line string) {
 	return func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
-		e.say("%s", line)
+		e.Say("%s", line)
 	}
 }

@@ -8,16 +8,16 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/guest"
 )
 
 func (e *env) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "what is, what is missing, and why",
-		Flags:        []cli.Flag{jsonFlag()},
-		OnUsageError: usageError,
+		Flags: []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := e.NoArguments(c); err != nil {
 				return err
 			}
 			s, err := guest.NewControlClient(c.String("run-dir")).Status(c.Context)
@@ -25,9 +25,9 @@ func (e *env) statusCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return printJSON(e.stdout, s)
+				return e.PrintJSON(s)
 			}
-			page{e.print}.status(s)
+			page{e.Print}.status(s)
 			return nil
 		},
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/v6guest/v6guest/cmd/internal/cmdline"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/guest"
 )
 
@@ -13,10 +15,9 @@ func (e *env) waitOnlineCommand() *cli.Command {
 		Name: "wait-online", Usage: "wait until the default NIC has a usable global address",
 		Description: "Ends at the first usable global address on the default NIC; at once where IPv6 is switched off;\n" +
 			"after 15 s (exit code 3) where neither a router nor a server was heard; else after wait of the configuration.",
-		Flags:        []cli.Flag{jsonFlag()},
-		OnUsageError: usageError,
+		Flags: []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
+			if err := e.NoArguments(c); err != nil {
 				return err
 			}
 			o, err := guest.NewControlClient(c.String("run-dir")).WaitOnline(c.Context)
@@ -31,14 +32,14 @@ func (e *env) waitOnlineCommand() *cli.Command {
 func (e *env) printOnline(o guest.Online, asJSON bool) error {
 	switch {
 	case asJSON:
-		if err := printJSON(e.stdout, o); err != nil {
+		if err := e.PrintJSON(o); err != nil {
 			return err
 		}
-	case o.Exit == guest.ExitDone:
-		e.print("%s", o.Reason)
+	case o.Exit == fault.ExitDone:
+		e.Print("%s", o.Reason)
 	}
-	if o.Exit == guest.ExitDone {
+	if o.Exit == fault.ExitDone {
 		return nil
 	}
-	return &guest.Fault{Err: errors.New(o.Reason), Cure: "v6guest status tells what is missing", Exit: o.Exit}
+	return &fault.Fault{Err: errors.New(o.Reason), Cure: "v6guest status tells what is missing", Exit: o.Exit}
 }

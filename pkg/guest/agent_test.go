@@ -16,6 +16,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
@@ -287,7 +288,7 @@ func TestAnAddressInUseIsDeclined(t *testing.T) {
 	}
 	play(t, "", m, func(s *stage) {
 		res, err := s.a.Lease(s.Context(), LeaseRequest{NICs: []string{"eth0"}, Timeout: Seconds(time.Minute)})
-		if err != nil || len(res) != 1 || res[0].Fault == nil || res[0].Fault.Exit != ExitInUse {
+		if err != nil || len(res) != 1 || res[0].Fault == nil || res[0].Fault.Exit != fault.ExitInUse {
 			s.Errorf("lease: %+v, %v", res, err)
 		}
 		s.wantDid(s.m.done(), "remove "+addr0+" from eth0")
@@ -345,7 +346,7 @@ func TestIPv6OffIsAStateAndComesToAnEnd(t *testing.T) {
 		}
 		s.wantState("eth1", "bound")
 		o, err := s.a.WaitOnline(s.Context())
-		if err != nil || !o.Off || o.Exit != ExitDone {
+		if err != nil || !o.Off || o.Exit != fault.ExitDone {
 			s.Errorf("wait-online: %+v, %v", o, err)
 		}
 		s.m.setSwitch("eth0", sysctl.DisableIPv6, "0")
@@ -472,7 +473,7 @@ func TestLeaseDistroSetsTheSwitchesAndLeavesLeasingAlone(t *testing.T) {
 		s.wait(time.Second)
 		s.wantState("eth1", "address by others")
 		res, err := s.a.Lease(s.Context(), LeaseRequest{NICs: []string{"eth1"}, Timeout: Seconds(time.Minute)})
-		if err != nil || res[0].Fault == nil || res[0].Fault.Exit != ExitUsage {
+		if err != nil || res[0].Fault == nil || res[0].Fault.Exit != fault.ExitUsage {
 			s.Errorf("lease: %+v, %v", res, err)
 		}
 	})
@@ -485,18 +486,18 @@ func TestCommandsEndWithTheRightCode(t *testing.T) {
 		nic     string
 		exit    int
 	}{
-		{"no server", func(m *fakeMachine) { delete(m.servers, 2) }, "eth0", ExitNoServer},
+		{"no server", func(m *fakeMachine) { delete(m.servers, 2) }, "eth0", fault.ExitNoServer},
 		{"server refuses", func(m *fakeMachine) {
 			m.servers[2] = func(q *wire.Message) *wire.Message {
 				r := reserves(addr0, wire.Infinite)(q)
 				r.RapidCommit, r.Type, r.Status, r.IANAs = false, dhcpv6.MessageTypeAdvertise, &wire.Status{Code: 2, Text: "no\x1b[2J"}, nil
 				return r
 			}
-		}, "eth0", ExitRefused},
-		{"no carrier", func(m *fakeMachine) { m.change(2, func(n *link.NIC) { n.Carrier = false }) }, "eth0", ExitFailure},
-		{"not permitted", func(m *fakeMachine) { m.taken[2] = os.ErrPermission }, "eth0", ExitNotPermitted},
-		{"no such NIC", func(*fakeMachine) {}, "eth9", ExitUsage},
-		{"loopback", func(m *fakeMachine) { m.plug(link.NIC{Index: 1, Name: "lo", Loopback: true, Up: true}) }, "lo", ExitUsage},
+		}, "eth0", fault.ExitRefused},
+		{"no carrier", func(m *fakeMachine) { m.change(2, func(n *link.NIC) { n.Carrier = false }) }, "eth0", fault.ExitFailure},
+		{"not permitted", func(m *fakeMachine) { m.taken[2] = os.ErrPermission }, "eth0", fault.ExitNotPermitted},
+		{"no such NIC", func(*fakeMachine) {}, "eth9", fault.ExitUsage},
+		{"loopback", func(m *fakeMachine) { m.plug(link.NIC{Index: 1, Name: "lo", Loopback: true, Up: true}) }, "lo", fault.ExitUsage},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := func() *fakeMachine {
@@ -509,8 +510,8 @@ func TestCommandsEndWithTheRightCode(t *testing.T) {
 				if err == nil && res[0].Fault != nil {
 					err = res[0].Fault.Fault()
 				}
-				if ExitCode(err) != tt.exit {
-					s.Errorf("exit %d, want %d: %v", ExitCode(err), tt.exit, err)
+				if fault.ExitCode(err) != tt.exit {
+					s.Errorf("exit %d, want %d: %v", fault.ExitCode(err), tt.exit, err)
 				}
 				if err != nil && (strings.ContainsAny(err.Error(), "\x1b\n") || Report(err).Cure == "") {
 					s.Errorf("message %q, cure %q", err, Report(err).Cure)

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 // DefaultRunDir holds the control socket and the lock of the agent.
@@ -68,7 +70,7 @@ func lockRunDir(dir string) (*os.File, error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, faultf(ExitFailure, "stop it first (systemctl stop v6guest), or give this one its own --run-dir",
+			return nil, fault.New(fault.ExitFailure, "stop it first (systemctl stop v6guest), or give this one its own --run-dir",
 				"an agent is running already in %s", dir)
 		}
 		return nil, fmt.Errorf("lock %s: %w", name, err)
@@ -78,7 +80,7 @@ func lockRunDir(dir string) (*os.File, error) {
 
 func runDirFault(dir string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return faultf(ExitNotPermitted, "run as root", "run folder %s: %w", dir, err)
+		return fault.New(fault.ExitNotPermitted, "run as root", "run folder %s: %w", dir, err)
 	}
 	return fmt.Errorf("run folder %s: %w", dir, err)
 }
@@ -91,7 +93,7 @@ func listenControl(lock *os.File, dir string, c Controller, log *slog.Logger) (*
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	if len(name) > maxSocketPath {
-		return nil, faultf(ExitUsage, "name a shorter --run-dir", "control socket: %s is longer than %d bytes", name, maxSocketPath)
+		return nil, fault.New(fault.ExitUsage, "name a shorter --run-dir", "control socket: %s is longer than %d bytes", name, maxSocketPath)
 	}
 	old := unix.Umask(0o177) // 0600 from the first moment on
 	ln, err := net.Listen("unix", name)
@@ -142,7 +144,7 @@ func leaseHandler(do func(context.Context, LeaseRequest) ([]LeaseResult, error))
 		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&req); err != nil {
-			reply(w, nil, faultf(ExitUsage, "", "request: %w", err))
+			reply(w, nil, fault.New(fault.ExitUsage, "", "request: %w", err))
 			return
 		}
 		res, err := do(r.Context(), req)
@@ -161,10 +163,10 @@ func reply(w http.ResponseWriter, v any, err error) {
 }
 
 func httpStatus(err error) int {
-	switch ExitCode(err) {
-	case ExitUsage:
+	switch fault.ExitCode(err) {
+	case fault.ExitUsage:
 		return http.StatusBadRequest
-	case ExitNotPermitted:
+	case fault.ExitNotPermitted:
 		return http.StatusForbidden
 	}
 	return http.StatusInternalServerError

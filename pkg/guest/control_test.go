@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 // A manager is a service manager that only listens.
@@ -128,12 +129,12 @@ func TestTheControlSocket(t *testing.T) {
 		t.Errorf("release: %+v, %v", res, err)
 	}
 	res, err = c.Lease(t.Context(), LeaseRequest{NICs: []string{"eth9"}})
-	if err != nil || res[0].Fault.Exit != ExitUsage || res[0].Fault.Cure != "name one of: eth0, eth1" {
+	if err != nil || res[0].Fault.Exit != fault.ExitUsage || res[0].Fault.Cure != "name one of: eth0, eth1" {
 		t.Errorf("lease on eth9: %+v, %v", res, err)
 	}
 
 	// A second agent is refused, and does no harm to the first.
-	if err := serve(t, two(), dir)(); ExitCode(err) != ExitFailure || !strings.Contains(err.Error(), "an agent is running already") {
+	if err := serve(t, two(), dir)(); fault.ExitCode(err) != fault.ExitFailure || !strings.Contains(err.Error(), "an agent is running already") {
 		t.Errorf("second agent: %v", err)
 	}
 	if _, err := c.Status(t.Context()); err != nil {
@@ -190,7 +191,7 @@ func TestBadRequestsAreAnswered(t *testing.T) {
 
 func TestARunFolderThatIsTooDeepIsNamed(t *testing.T) {
 	err := serve(t, two(), filepath.Join(t.TempDir(), strings.Repeat("x", maxSocketPath)))()
-	if ExitCode(err) != ExitUsage || Report(err).Cure != "name a shorter --run-dir" {
+	if fault.ExitCode(err) != fault.ExitUsage || Report(err).Cure != "name a shorter --run-dir" {
 		t.Errorf("got %v", err)
 	}
 }

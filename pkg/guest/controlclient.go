@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"syscall"
+
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 // ErrNoAgent is in the chain of the errors of a ControlClient when no agent answers.
@@ -96,9 +98,9 @@ func (c *ControlClient) ask(ctx context.Context, method, what string, in, out an
 func (c *ControlClient) dialError(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return faultf(ExitFailure, "start it with `systemctl start v6guest` or `v6guest run`", "%w in %s", ErrNoAgent, c.dir)
+		return fault.New(fault.ExitFailure, "start it with `systemctl start v6guest` or `v6guest run`", "%w in %s", ErrNoAgent, c.dir)
 	case errors.Is(err, fs.ErrPermission):
-		return faultf(ExitNotPermitted, "run as root", "control socket in %s: %w", c.dir, fs.ErrPermission)
+		return fault.New(fault.ExitNotPermitted, "run as root", "control socket in %s: %w", c.dir, fs.ErrPermission)
 	}
 	return fmt.Errorf("control socket in %s: %w", c.dir, err)
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
@@ -16,33 +17,33 @@ func asFaultOf(nic string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if f, ok := asFault(err); ok {
+	if f, ok := fault.As(err); ok {
 		return f
 	}
-	f := &Fault{Err: fmt.Errorf("%s: %w", nic, err), Exit: ExitFailure, Cure: Report(err).Cure}
+	f := &fault.Fault{Err: fmt.Errorf("%s: %w", nic, err), Exit: fault.ExitFailure, Cure: Report(err).Cure}
 	because := func(err error, exit int, cure string) {
-		*f = Fault{Err: fmt.Errorf("%s: %w", nic, err), Exit: exit, Cure: cure}
+		*f = fault.Fault{Err: fmt.Errorf("%s: %w", nic, err), Exit: exit, Cure: cure}
 	}
 	declined, refused := (*client.DeclinedError)(nil), (*client.RefusedError)(nil)
 	switch {
 	case errors.As(err, &declined):
-		because(declined, ExitInUse, "find the node that uses the address (ping it, look at `ip -6 neigh`), or change the reservation")
+		because(declined, fault.ExitInUse, "find the node that uses the address (ping it, look at `ip -6 neigh`), or change the reservation")
 	case errors.As(err, &refused):
-		because(refused, ExitRefused, fmt.Sprintf("look at the server's reservation for the DUID that `v6guest duid %s` prints", nic))
+		because(refused, fault.ExitRefused, fmt.Sprintf("look at the server's reservation for the DUID that `v6guest duid %s` prints", nic))
 	case errors.Is(err, client.ErrNoLink):
-		because(client.ErrNoLink, ExitFailure, "look at the cable or virtual switch behind it (ip link), and that it has a link-local address (ip -6 addr)")
+		because(client.ErrNoLink, fault.ExitFailure, "look at the cable or virtual switch behind it (ip link), and that it has a link-local address (ip -6 addr)")
 	case errors.Is(err, client.ErrProbing):
-		because(client.ErrProbing, ExitFailure, "give it a longer --timeout")
+		because(client.ErrProbing, fault.ExitFailure, "give it a longer --timeout")
 	case errors.Is(err, client.ErrNoServer):
-		because(client.ErrNoServer, ExitNoServer, "look whether a DHCPv6 server serves this network, and whether a firewall drops UDP port 546")
+		because(client.ErrNoServer, fault.ExitNoServer, "look whether a DHCPv6 server serves this network, and whether a firewall drops UDP port 546")
 	case errors.Is(err, client.ErrNoBinding):
 		f.Cure = "v6guest status shows what is leased"
 	case errors.Is(err, link.ErrNoNIC):
 		f.Cure = "it went away; look at `ip link`"
 	case errors.Is(err, fs.ErrPermission):
-		f.Exit, f.Cure = ExitNotPermitted, "run as root"
+		f.Exit, f.Cure = fault.ExitNotPermitted, "run as root"
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		because(errors.New("nothing was heard in time"), ExitNoServer, "give it a longer --timeout")
+		because(errors.New("nothing was heard in time"), fault.ExitNoServer, "give it a longer --timeout")
 	}
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
@@ -16,11 +17,11 @@ func FindNIC(nics []link.NIC, arg string) (link.NIC, error) {
 	}
 	i := slices.IndexFunc(nics, func(n link.NIC) bool { return p.exact() && p.Match(n.Name, n.MAC) })
 	if i < 0 {
-		return link.NIC{}, faultf(ExitUsage, "name one of: "+strings.Join(leasable(nics), ", "), "there is no NIC %s", arg)
+		return link.NIC{}, fault.New(fault.ExitUsage, "name one of: "+strings.Join(leasable(nics), ", "), "there is no NIC %s", arg)
 	}
 	n := nics[i]
 	if !hasMAC(n) {
-		return n, faultf(ExitUsage, "name one of: "+strings.Join(leasable(nics), ", "),
+		return n, fault.New(fault.ExitUsage, "name one of: "+strings.Join(leasable(nics), ", "),
 			"%s has no Ethernet address (MAC), so no DUID can be made for it", n.Name)
 	}
 	return n, nil

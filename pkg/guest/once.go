@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
@@ -62,7 +63,7 @@ func (o *Once) with(ctx context.Context, req LeaseRequest, do func(*Agent, conte
 		return res, failed
 	}
 	if errors.Is(err, context.Canceled) {
-		err = faultf(ExitFailure, "", "interrupted")
+		err = fault.New(fault.ExitFailure, "", "interrupted")
 	}
 	return res, err
 }

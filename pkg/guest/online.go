@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 // silence is after how long wait-online ends where neither a router nor a server was heard.
@@ -36,10 +37,10 @@ func judgeOnline(f onlineFacts) (o Online, again clock.Instant, done bool) {
 		o.Online, o.Address = true, f.address
 		o.Reason = fmt.Sprintf("%s has %s", f.nic, f.address)
 	case !f.heard && !f.now.Before(silent):
-		o.Exit = ExitNoServer
+		o.Exit = fault.ExitNoServer
 		o.Reason = fmt.Sprintf("%s: neither a router nor a DHCPv6 server was heard for %s", orNone(f.nic), silence)
 	case !f.now.Before(late):
-		o.Exit = ExitNoServer
+		o.Exit = fault.ExitNoServer
 		o.Reason = fmt.Sprintf("%s: no usable global address after %s (%s)", orNone(f.nic), f.wait, f.lacks)
 	default:
 		again = late

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 func testLog(t *testing.T) *slog.Logger {
@@ -32,13 +33,13 @@ func TestWhenWaitOnlineEnds(t *testing.T) {
 	}{
 		{"nothing yet", base, 0, false, 115 * s},
 		{"a router was heard", with(func(f *onlineFacts) { f.heard = true }), 0, false, 192 * s},
-		{"an address", with(func(f *onlineFacts) { f.address = netip.MustParseAddr("2001:db8::1") }), ExitDone, true, clock.Never},
-		{"IPv6 is off", with(func(f *onlineFacts) { f.off = "IPv6 is off" }), ExitDone, true, clock.Never},
-		{"15 s of silence", with(func(f *onlineFacts) { f.now = 115 * s }), ExitNoServer, true, clock.Never},
+		{"an address", with(func(f *onlineFacts) { f.address = netip.MustParseAddr("2001:db8::1") }), fault.ExitDone, true, clock.Never},
+		{"IPv6 is off", with(func(f *onlineFacts) { f.off = "IPv6 is off" }), fault.ExitDone, true, clock.Never},
+		{"15 s of silence", with(func(f *onlineFacts) { f.now = 115 * s }), fault.ExitNoServer, true, clock.Never},
 		{"silence, but a server was heard", with(func(f *onlineFacts) { f.now, f.heard = 115*s, true }), 0, false, 192 * s},
-		{"the wait is over", with(func(f *onlineFacts) { f.now, f.heard = 192*s, true }), ExitNoServer, true, clock.Never},
-		{"a wait shorter than the silence", with(func(f *onlineFacts) { f.wait = 3 * time.Second }), ExitNoServer, true, clock.Never},
-		{"no NIC at all", with(func(f *onlineFacts) { f.nic, f.now = "", 115*s }), ExitNoServer, true, clock.Never},
+		{"the wait is over", with(func(f *onlineFacts) { f.now, f.heard = 192*s, true }), fault.ExitNoServer, true, clock.Never},
+		{"a wait shorter than the silence", with(func(f *onlineFacts) { f.wait = 3 * time.Second }), fault.ExitNoServer, true, clock.Never},
+		{"no NIC at all", with(func(f *onlineFacts) { f.nic, f.now = "", 115*s }), fault.ExitNoServer, true, clock.Never},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o, again, done := judgeOnline(tt.facts)

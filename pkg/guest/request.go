@@ -10,6 +10,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
@@ -70,7 +71,7 @@ func (a *Agent) targets(ctx context.Context, req LeaseRequest, c client.Command)
 			}
 		}
 		if out == nil {
-			err = faultf(ExitFailure, "name a NIC, or set nics in the configuration", "there is no NIC to lease on")
+			err = fault.New(fault.ExitFailure, "name a NIC, or set nics in the configuration", "there is no NIC to lease on")
 		}
 	})
 	return out, errors.Join(posted, err)
@@ -99,9 +100,9 @@ func (a *Agent) named(req LeaseRequest, c client.Command) []target {
 func (a *Agent) leftAlone(nic link.NIC) error {
 	why := a.plan.nic(nic.Index).Reason
 	if a.passive {
-		return faultf(ExitUsage, "name another NIC", "v6guest does not lease on %s: %s", nic.Name, why)
+		return fault.New(fault.ExitUsage, "name another NIC", "v6guest does not lease on %s: %s", nic.Name, why)
 	}
-	return faultf(ExitUsage, "add it to nics in the configuration, and restart the agent", "the agent does not manage %s: %s", nic.Name, why)
+	return fault.New(fault.ExitUsage, "add it to nics in the configuration, and restart the agent", "the agent does not manage %s: %s", nic.Name, why)
 }
 
 // target is the NIC as a command meets it, which is begun where it can be done.
@@ -109,11 +110,11 @@ func (n *managedNIC) target(c client.Command, trace bool) target {
 	t := target{name: n.nic.Name, nic: n.nic}
 	switch {
 	case n.plan.Settings.Lease != LeaseAgent:
-		t.fault = faultf(ExitUsage, "ask the distribution's client, or set lease = agent", "lease = distro: v6guest does not lease on %s", n.nic.Name)
+		t.fault = fault.New(fault.ExitUsage, "ask the distribution's client, or set lease = agent", "lease = distro: v6guest does not lease on %s", n.nic.Name)
 	case n.off != "":
-		t.fault = faultf(ExitFailure, n.offCure(), "%s", n.off)
+		t.fault = fault.New(fault.ExitFailure, n.offCure(), "%s", n.off)
 	case !n.nic.Up:
-		t.fault = faultf(ExitFailure, "ip link set "+n.nic.Name+" up", "%s is down", n.nic.Name)
+		t.fault = fault.New(fault.ExitFailure, "ip link set "+n.nic.Name+" up", "%s is down", n.nic.Name)
 	default:
 		now := n.a.clock.Now()
 		n.forced, n.startAt = true, 0
@@ -189,7 +190,7 @@ func (a *Agent) each(ctx context.Context, req LeaseRequest, c client.Command, do
 		wait.Go(func() {
 			out[i] = do(bounded, t)
 			if ctx.Err() != nil && out[i].Fault != nil {
-				out[i].Fault = &FaultReport{Error: t.name + ": interrupted", Exit: ExitFailure}
+				out[i].Fault = &FaultReport{Error: t.name + ": interrupted", Exit: fault.ExitFailure}
 			}
 			if req.Trace {
 				out[i].Packets = t.l.host.record(false)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -66,7 +67,7 @@ func ParsePattern(s string) (Pattern, error) {
 		return Pattern{MAC: mac}, nil
 	}
 	if _, err := path.Match(s, ""); err != nil || !validName(s) {
-		return Pattern{}, faultf(ExitUsage, "write a name (eth0), a glob (en*) or a MAC (06:a0:f0:00:00:38)",
+		return Pattern{}, fault.New(fault.ExitUsage, "write a name (eth0), a glob (en*) or a MAC (06:a0:f0:00:00:38)",
 			"%q is neither the name of a NIC nor a glob nor a MAC", s)
 	}
 	return Pattern{Name: s}, nil

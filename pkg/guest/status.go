@@ -2,11 +2,11 @@ package guest
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
 
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -171,15 +171,7 @@ func Report(err error) *FaultReport {
 	if err == nil {
 		return nil
 	}
-	r := &FaultReport{Error: err.Error(), Exit: ExitCode(err)}
-	if f, ok := asFault(err); ok {
-		r.Cure = f.Cure
-	}
-	var c interface{ Cure() string }
-	if r.Cure == "" && errors.As(err, &c) {
-		r.Cure = c.Cure()
-	}
-	return r
+	return &FaultReport{Error: err.Error(), Cure: fault.Cure(err), Exit: fault.ExitCode(err)}
 }
 
 // Fault is the error that the report speaks of; nil for a nil report.
@@ -187,7 +179,7 @@ func (r *FaultReport) Fault() error {
 	if r == nil {
 		return nil
 	}
-	return &Fault{Err: fmt.Errorf("%s", r.Error), Cure: r.Cure, Exit: r.Exit}
+	return &fault.Fault{Err: fmt.Errorf("%s", r.Error), Cure: r.Cure, Exit: r.Exit}
 }
 
 // Online is the answer to wait-online.

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
@@ -172,7 +173,7 @@ func TestABadNameDoesNotHoldTheOtherNICsUp(t *testing.T) {
 		}
 		m.done()
 		// Names that none can be do not stand for all NICs.
-		if res, _ = once(t, m, "../etc"); len(res) != 1 || res[0].Fault.Exit != ExitUsage || m.done() != nil {
+		if res, _ = once(t, m, "../etc"); len(res) != 1 || res[0].Fault.Exit != fault.ExitUsage || m.done() != nil {
 			t.Errorf("../etc alone: %+v", res)
 		}
 	})
@@ -184,9 +185,9 @@ func TestTheOneShotCommandSaysAFailureOnce(t *testing.T) {
 		setUp func(*fakeMachine)
 		exit  int
 	}{
-		{"in use", func(m *fakeMachine) { m.used[netip.MustParseAddr(addr0)] = true }, ExitInUse},
-		{"port taken", func(m *fakeMachine) { m.taken[2] = errors.New("taken") }, ExitFailure},
-		{"IPv6 off", func(m *fakeMachine) { m.switches["eth0"][sysctl.DisableIPv6] = "1" }, ExitFailure},
+		{"in use", func(m *fakeMachine) { m.used[netip.MustParseAddr(addr0)] = true }, fault.ExitInUse},
+		{"port taken", func(m *fakeMachine) { m.taken[2] = errors.New("taken") }, fault.ExitFailure},
+		{"IPv6 off", func(m *fakeMachine) { m.switches["eth0"][sysctl.DisableIPv6] = "1" }, fault.ExitFailure},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
