@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -29,7 +30,7 @@ func memoryFile(stateDir string) string { return filepath.Join(stateDir, "defaul
 // Remembered reads the MAC of the NIC that was chosen as the default one. No file is no error; a file
 // that cannot be used is one, and costs nothing but the memory.
 func Remembered(stateDir string) (net.HardwareAddr, error) {
-	b, err := os.ReadFile(memoryFile(stateDir))
+	b, err := readSmall(memoryFile(stateDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -64,6 +65,27 @@ func Remember(stateDir string, mac net.HardwareAddr) error {
 		return fmt.Errorf("remember the default NIC: %w", err)
 	}
 	return nil
+}
+
+// maxSmall bounds the files that the agent keeps for itself, in bytes.
+const maxSmall = 1 << 20
+
+// readSmall reads a file that the agent wrote. What lies in its place, a pipe or a device, is an error
+// and holds nobody up.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxSmall {
+		return nil, fmt.Errorf("%s is no regular file of at most %d bytes", name, maxSmall)
+	}
+	return io.ReadAll(io.LimitReader(f, maxSmall))
 }
 
 // replaceFile puts b in the place of the file name: readers see the old content or the new one, also

@@ -3,7 +3,6 @@ package guest
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"syscall"
@@ -41,7 +40,7 @@ func loadSeen(runDir, boot string) *seenNICs {
 	}
 	s.file = filepath.Join(runDir, "nics.json")
 	var old seenState
-	b, err := os.ReadFile(s.file)
+	b, err := readSmall(s.file)
 	if err == nil && json.Unmarshal(b, &old) == nil &&
 		old.Format == seenFormat && old.Boot == boot && old.Namespace == s.state.Namespace {
 		s.state.NICs = old.NICs
