@@ -197,6 +197,12 @@ func (e *ifcfgEditor) networkManager() error {
 	}
 	e.file.set("IPV6INIT", "yes")
 	if e.n.Want.Lease == LeaseAgent {
+		for _, v := range e.file.values {
+			if strings.HasPrefix(v.key, "DNS") && strings.Contains(v.value, ":") && e.file.value("IPV6ADDR") == "" {
+				return refuse(ErrUnsupported, e.n.name(), e.file.path, v.line+1, "leave IPv6 name servers to DHCP",
+					"NetworkManager refuses a link-local profile that has name servers")
+			}
+		}
 		e.file.set("IPV6_AUTOCONF", "no")
 		e.off("DHCPV6C")
 		e.n.agentDoesRA()

@@ -126,12 +126,40 @@ func (w *workspace) noteMethod(n *NICPlan, p *nmProfile) {
 
 // setIPv6 gives [ipv6] its keys.
 func setIPv6(ini *iniFile, n *NICPlan, keys [][2]string) {
+	if n.Want.Lease == LeaseAgent {
+		keys = withoutRA(ini, n)
+	}
 	for _, kv := range keys {
 		ini.set("ipv6", kv[0], kv[1])
 	}
 	if v, ok := ini.get("ipv6", "never-default"); ok && isTrue(v) && n.Want.Default && n.Want.Lease == LeaseDistro {
 		ini.set("ipv6", "never-default", "false")
 	}
+}
+
+// withoutRA is the method that does no Router Advertisements and no DHCPv6: manual where the profile has
+// addresses of its own, else link-local. With that, NetworkManager refuses a whole profile that names DNS
+// servers or domains, IPv4 and all, so those of [ipv6] go.
+func withoutRA(ini *iniFile, n *NICPlan) [][2]string {
+	var dns []string
+	for _, s := range ini.sections {
+		for _, k := range s.keys {
+			switch name := strings.TrimRight(k.key, "0123456789"); {
+			case s.name != "ipv6":
+			case name == "address" || name == "addresses":
+				n.note("method is manual: the profile has IPv6 addresses of its own, which stay")
+				return [][2]string{{"method", "manual"}}
+			case name == "dns" || name == "dns-search" || name == "dns-options" || name == "gateway":
+				dns = append(dns, k.key)
+			}
+		}
+	}
+	for _, key := range dns {
+		v, _ := ini.get("ipv6", key)
+		n.note("[ipv6] " + key + "=" + v + " is taken out: NetworkManager refuses a link-local profile that has it")
+		ini.unset("ipv6", key)
+	}
+	return [][2]string{{"method", "link-local"}}
 }
 
 // profileOf is the profile in use, or that would be; nil if there is none.
@@ -219,6 +247,14 @@ func (w *workspace) nmNetplan(n *NICPlan, d *netplanDef) ([][2]string, error) {
 		return nil, err
 	}
 	keys, err := w.nmKeys(n)
+	if n.Want.Lease == LeaseAgent {
+		if d.hasIPv6("addresses") {
+			keys = [][2]string{{"method", "manual"}}
+		} else if names := d.child("nameservers"); names.child("search") != nil || d.hasIPv6("nameservers", "addresses") {
+			return nil, refuse(ErrUnsupported, n.name(), d.file, names.line, "leave search domains and IPv6 name servers to DHCP",
+				"NetworkManager refuses a link-local profile that has name servers or search domains")
+		}
+	}
 	n.Live = []LiveStep{
 		{Argv: []string{"netplan", "generate"}, Why: "makes the profile anew"},
 		{Argv: []string{"nmcli", "connection", "load", "/run/NetworkManager/system-connections/netplan-" + d.id + ".nmconnection"}, Why: "NetworkManager reads the profile"},

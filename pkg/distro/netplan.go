@@ -179,6 +179,19 @@ func (d *netplanDef) onlyOne() bool {
 	return name != "" && !strings.ContainsAny(name, "*?[")
 }
 
+// hasIPv6 reports whether a list of the definition has an IPv6 address.
+func (d *netplanDef) hasIPv6(keys ...string) bool {
+	for _, n := range d.node {
+		for _, key := range keys {
+			n = n.child(key)
+		}
+		if n != nil && slices.ContainsFunc(n.values, func(v *yamlNode) bool { return strings.Contains(v.text()+strings.Join(v.keys, ""), ":") }) {
+			return true
+		}
+	}
+	return false
+}
+
 // networkFile is the .network file that netplan generates for the definition.
 func (d *netplanDef) networkFile() string {
 	return "/run/systemd/network/10-netplan-" + d.id + ".network"

@@ -223,7 +223,7 @@ func TestTheOtherPolicyMayFollowWithoutRestore(t *testing.T) {
 }
 
 // ours matches lines of the user's that may be rewritten: those about IPv6.
-var ours = regexp.MustCompile(`(?i)inet6|address-purge|accept.ra|autoconf|ipv6|dhcpv6|dhcp6|dhclient6|^\s*duid|^method\s*=|never-default|BOOTPROTO=.?dhcp`)
+var ours = regexp.MustCompile(`(?i)inet6|^dns-search|address-purge|accept.ra|autoconf|ipv6|dhcpv6|dhcp6|dhclient6|^\s*duid|^method\s*=|never-default|BOOTPROTO=.?dhcp`)
 
 func TestBytesThatAreNotOursStay(t *testing.T) {
 	cases(t, "*", func(t *testing.T, c testCase) {
