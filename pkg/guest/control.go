@@ -82,7 +82,7 @@ func runDirFault(dir string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fault.New(fault.ExitNotPermitted, "run as root", "run folder %s: %w", dir, err)
 	}
-	return fmt.Errorf("run folder %s: %w", dir, err)
+	return fault.New(fault.ExitFailure, "name another folder with --run-dir", "run folder %s: %w", dir, err)
 }
 
 // listenControl opens the control socket in the run folder, which must be locked: what lies there

@@ -195,3 +195,40 @@ func TestARunFolderThatIsTooDeepIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestACommandWhoseAgentEndsIsToldSo(t *testing.T) {
+	sm := newManager(t)
+	m := two()
+	delete(m.servers, 2)
+	dir := t.TempDir()
+	stop := serve(t, m, dir)
+	sm.await("READY=1")
+	c := NewControlClient(dir)
+	said := make(chan error, 1)
+	go func() {
+		_, err := c.Lease(t.Context(), LeaseRequest{NICs: []string{"eth0"}, Timeout: Seconds(time.Minute)})
+		said <- err
+	}()
+	for { // until the command has reached the agent's client
+		m.mu.Lock()
+		asked := len(m.heard) > 0
+		m.mu.Unlock()
+		if asked {
+			break
+		}
+		if _, err := c.Status(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if err := <-said; err == nil || !strings.Contains(err.Error(), "ended before it answered") && !errors.Is(err, ErrNoAgent) {
+		t.Errorf("the command was told %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Status(ctx); err == nil || err.Error() != "interrupted" {
+		t.Errorf("a command that was interrupted was told %v", err)
+	}
+}

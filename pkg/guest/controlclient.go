@@ -78,7 +78,7 @@ func (c *ControlClient) ask(ctx context.Context, method, what string, in, out an
 	}
 	res, err := c.client.Do(req)
 	if err != nil {
-		return c.dialError(err)
+		return c.failed(ctx, err)
 	}
 	defer res.Body.Close()
 	d := json.NewDecoder(io.LimitReader(res.Body, maxAnswer))
@@ -90,13 +90,18 @@ func (c *ControlClient) ask(ctx context.Context, method, what string, in, out an
 		return r.Fault()
 	}
 	if err := d.Decode(out); err != nil {
-		return fmt.Errorf("the agent's answer to %s: %w", what, err)
+		return c.failed(ctx, fmt.Errorf("the agent's answer to %s: %w", what, err))
 	}
 	return nil
 }
 
-func (c *ControlClient) dialError(err error) error {
+// failed is why there was no answer.
+func (c *ControlClient) failed(ctx context.Context, err error) error {
 	switch {
+	case ctx.Err() != nil:
+		return fault.New(fault.ExitFailure, "", "interrupted")
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fault.New(fault.ExitFailure, "v6guest status tells whether it runs again", "the agent in %s ended before it answered", c.dir)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fault.New(fault.ExitFailure, "start it with `systemctl start v6guest` or `v6guest run`", "%w in %s", ErrNoAgent, c.dir)
 	case errors.Is(err, fs.ErrPermission):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
@@ -26,6 +27,7 @@ type managedNIC struct {
 	unset     bool    // switches have to be set
 	setting   backoff // of switches that could not be set
 	unsetAt   clock.Instant
+	renaming  bool     // the NIC had no switches when they were to be set
 	problems  problems // what stands in the way
 	packets   packetCount
 
@@ -210,6 +212,9 @@ func (n *managedNIC) bringUp(ctx context.Context) {
 	}
 }
 
+// renamePause is how long a NIC that is being renamed, or has just come, may be without switches.
+const renamePause = 100 * time.Millisecond
+
 // setSwitches sets the kernel's switches and lets the kernel confirm each. What fails is tried again:
 // a NIC that is being renamed has none for a moment.
 func (n *managedNIC) setSwitches(now clock.Instant) {
@@ -222,7 +227,14 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 		errs = append(errs, n.a.sys.Set(n.nic.Name, s))
 	}
 	err := errors.Join(errs...)
-	if err != nil {
+	if errors.Is(err, sysctl.ErrNoNIC) && !n.renaming {
+		n.renaming = true // for a moment, it seems
+		n.unsetAt = now.Add(renamePause)
+		return
+	}
+	if err == nil {
+		n.renaming = false
+	} else {
 		n.setting.done(now)
 		n.unsetAt = max(n.setting.at(now), now.Add(shortestPause))
 	}

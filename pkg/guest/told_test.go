@@ -262,3 +262,39 @@ func TestTheAgentLogsItsStartAndItsStop(t *testing.T) {
 		}
 	}
 }
+
+func TestANICThatIsBeingRenamedHasNoSwitchesForAMoment(t *testing.T) {
+	play(t, "", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.m.mu.Lock()
+		switches := s.m.switches["eth1"]
+		s.m.mu.Unlock()
+		s.m.change(3, func(n *link.NIC) { n.Name = "lan1" })
+		s.m.mu.Lock()
+		delete(s.m.switches, "lan1")
+		s.m.mu.Unlock()
+		s.wait(10 * time.Millisecond)
+		s.m.mu.Lock()
+		switches[sysctl.AcceptRA] = "1"
+		s.m.switches["lan1"] = switches
+		s.m.mu.Unlock()
+		s.m.done()
+		s.wait(time.Second)
+		s.wantDid(s.m.done(), "lan1.accept_ra=0")
+		if strings.Contains(s.out.String(), "level=WARN") {
+			s.Error("the log warns of it")
+		}
+		// One that stays without them is told.
+		s.m.mu.Lock()
+		delete(s.m.switches, "lan1")
+		s.m.mu.Unlock()
+		s.m.change(3, func(n *link.NIC) { n.Name = "lan2" })
+		s.m.mu.Lock()
+		delete(s.m.switches, "lan2")
+		s.m.mu.Unlock()
+		s.wait(time.Minute)
+		if n := strings.Count(s.out.String(), "cannot set the kernel's switches"); n != 1 {
+			s.Errorf("told %d times", n)
+		}
+	})
+}
