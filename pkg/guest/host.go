@@ -155,19 +155,13 @@ func (h *host) Report(r client.Report) {
 	h.touch()
 }
 
-// readable makes the durations of a report text, which in a JSON log would be nanoseconds.
+// readable says of timers that never fire that they do not.
 func readable(attrs []slog.Attr) []slog.Attr {
 	out := slices.Clone(attrs)
 	for i, a := range out {
-		if a.Value.Kind() != slog.KindDuration {
-			continue
-		}
-		d := Lifetime(a.Value.Duration())
-		if d.Infinite() && (a.Key == "t1" || a.Key == "t2") {
+		if (a.Key == "t1" || a.Key == "t2") && a.Value.Kind() == slog.KindDuration && Lifetime(a.Value.Duration()).Infinite() {
 			out[i].Value = slog.StringValue("never")
-			continue
 		}
-		out[i].Value = slog.StringValue(d.String())
 	}
 	return out
 }

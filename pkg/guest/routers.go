@@ -65,7 +65,7 @@ func (h *hearing) Changed(s listener.Snapshot) {
 
 // Report logs, from the listener's goroutine; what packets cause is bounded there.
 func (h *hearing) Report(r listener.Report) {
-	h.n.a.mail.post(func() { h.n.log.LogAttrs(context.Background(), r.Level, r.Message, readable(r.Attrs)...) })
+	h.n.a.mail.post(func() { h.n.log.LogAttrs(context.Background(), r.Level, r.Message, r.Attrs...) })
 }
 
 // deaf notes why the NIC cannot be listened on, and when that is tried again.

@@ -31,7 +31,7 @@ func prog() (p *Program, app *cli.App, out, errs *strings.Builder) {
 						return err
 					}
 					log.Info("quiet")
-					log.Warn("leased", "after", 90*time.Second, "valid", wire.Infinite, "from", "\x1b[2J")
+					log.Warn("leased", "after", 90*time.Second, "valid", wire.Infinite, "from", "\x1b[2J\u009b2J\u202e")
 					p.Print("%q %q", c.String("timeout"), c.Args().Slice())
 					return nil
 				},
@@ -147,8 +147,8 @@ func TestLostOutputIsAnError(t *testing.T) {
 
 func TestLog(t *testing.T) {
 	for in, want := range map[string]string{
-		"lease":                   `level=WARN msg=leased after=1m30s valid=infinite from="\x1b[2J"`,
-		"lease --log-format=json": `"level":"WARN","msg":"leased","after":"1m30s","valid":"infinite","from":"\u001b[2J"}`,
+		"lease":                   `level=WARN msg=leased after=1m30s valid=infinite from="\x1b[2J\u009b2J\u202e"`,
+		"lease --log-format=json": `"level":"WARN","msg":"leased","after":"1m30s","valid":"infinite","from":"\u001b[2J\u009b2J\u202e"}`,
 		"lease --log-level=info":  `level=INFO msg=quiet`,
 		"--log-level error lease": "",
 	} {

@@ -3,6 +3,7 @@ package cmdline
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -31,6 +32,14 @@ func (p *Program) PrintJSON(v any) error {
 	if err != nil {
 		return fmt.Errorf("output: %w", err)
 	}
+	if _, err = fmt.Fprintln(p.Stdout, escapeJSON(b)); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+	return nil
+}
+
+// escapeJSON escapes in a text of JSON what printable would, as JSON does.
+func escapeJSON(b []byte) string {
 	var out strings.Builder
 	for _, r := range string(b) {
 		if r != '\n' && !unicode.IsPrint(r) {
@@ -41,10 +50,19 @@ func (p *Program) PrintJSON(v any) error {
 		}
 		out.WriteRune(r)
 	}
-	if _, err = fmt.Fprintln(p.Stdout, out.String()); err != nil {
-		return fmt.Errorf("output: %w", err)
+	return out.String()
+}
+
+// A jsonLog escapes what a handler of package slog leaves in JSON: control characters beyond ASCII, and
+// those that turn the direction of writing.
+type jsonLog struct{ w io.Writer }
+
+// Write writes one record.
+func (l jsonLog) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(l.w, escapeJSON(b)); err != nil {
+		return 0, err
 	}
-	return nil
+	return len(b), nil
 }
 
 // printable escapes what would move the cursor, change colours or hide text: what comes from packets,

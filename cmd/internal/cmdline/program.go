@@ -128,7 +128,7 @@ func (p *Program) Logger(c *cli.Context, usual string) (*slog.Logger, error) {
 	case "text":
 		return slog.New(slog.NewTextHandler(p.Stderr, opts)), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(p.Stderr, opts)), nil
+		return slog.New(slog.NewJSONHandler(jsonLog{p.Stderr}, opts)), nil
 	}
 	return nil, p.Usagef("--log-format %q: write text or json", c.String("log-format"))
 }
