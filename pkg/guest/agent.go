@@ -54,6 +54,7 @@ type Agent struct {
 	seen    *seenNICs
 	dirty   bool // something that the plan rests on has changed
 	waiters []*waiter
+	claimed claimed
 	systemd systemd
 
 	// passive is the one-shot command without an agent: it leases on the NICs it was given and changes
@@ -191,6 +192,7 @@ func (a *Agent) settle(ctx context.Context) {
 		a.dirty = false
 		a.replan(ctx, now)
 	}
+	a.claimed.of = nil // servers may have been heard since
 	for _, n := range a.nics {
 		n.tend(ctx, now)
 	}

@@ -20,7 +20,8 @@ type world struct {
 	routes map[routeKey]link.Route
 	// routers are the addresses of the routers heard on each NIC.
 	routers map[int][]netip.Addr
-	listed  bool // the first inventory is complete
+	listed  bool   // the first inventory is complete
+	version uint64 // grows with every event
 }
 
 // A routeKey tells routes apart; their expiry changes all the time.
@@ -48,6 +49,7 @@ func newWorld() *world {
 func (w *world) see(ev link.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.version++
 	switch ev := ev.(type) {
 	case link.NICChanged:
 		if old, ok := w.nics[ev.NIC.Index]; ok && old.Name != ev.NIC.Name {
