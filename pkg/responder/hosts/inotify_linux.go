@@ -32,7 +32,8 @@ const (
 	maskClosed = unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO
 	maskGone   = unix.IN_DELETE | unix.IN_MOVED_FROM
 	maskNames  = unix.IN_CREATE | unix.IN_MOVED_TO | maskGone // which files there are
-	maskAll    = unix.IN_MODIFY | unix.IN_CREATE | unix.IN_ATTRIB | maskClosed | maskGone
+	maskMeta   = unix.IN_ATTRIB                               // who may read them
+	maskAll    = unix.IN_MODIFY | maskNames | maskMeta | maskClosed
 )
 
 func newInotify() (*inotify, error) {
@@ -56,11 +57,11 @@ func (n *inotify) close() error {
 	return n.f.Close()
 }
 
-// add watches a folder; the same folder has the same watch again.
-func (n *inotify) add(folder string) (watch int, err error) {
+// add watches a folder; the same folder has the same watch again, for more.
+func (n *inotify) add(folder string, mask uint32) (watch int, err error) {
 	var failed error
 	err = n.conn.Control(func(fd uintptr) {
-		watch, failed = unix.InotifyAddWatch(int(fd), folder, maskAll|unix.IN_ONLYDIR)
+		watch, failed = unix.InotifyAddWatch(int(fd), folder, mask|unix.IN_MASK_ADD|unix.IN_ONLYDIR)
 	})
 	if err = errors.Join(err, failed); errors.Is(err, unix.ENOSPC) {
 		err = fmt.Errorf("%w; raise fs.inotify.max_user_watches", err)
@@ -69,6 +70,15 @@ func (n *inotify) add(folder string) (watch int, err error) {
 		return 0, fmt.Errorf("watch %s: %w", folder, err)
 	}
 	return watch, nil
+}
+
+// probe says why a folder cannot be watched.
+func (n *inotify) probe(folder string) error {
+	watch, err := n.add(folder, maskNames)
+	if err == nil {
+		n.remove(watch)
+	}
+	return err
 }
 
 // remove ends a watch; one that has ended by itself is no error.

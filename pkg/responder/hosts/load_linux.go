@@ -9,7 +9,9 @@ import (
 func Load(path string) Update {
 	files := []string{path}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		files = list(path)
+		if in, err := list(path); err == nil {
+			files = in
+		} // else the folder is a file that cannot be read
 	}
 	var t Tracker
 	var out Update

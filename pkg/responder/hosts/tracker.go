@@ -189,7 +189,7 @@ func (t *Tracker) touch(name string) *file {
 func (t *Tracker) gone(ev Gone) {
 	f := t.files[ev.File]
 	switch {
-	case f == nil:
+	case f == nil, ev.Final && f.removed:
 	case !ev.Final:
 		t.touch(ev.File).open = false // reading it tells that it is missing
 	default:

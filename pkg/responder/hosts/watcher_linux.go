@@ -19,8 +19,8 @@ import (
 // MaxFile is how long a hosts file may be in bytes: several million lines.
 const MaxFile = 512 << 20
 
-// A Watcher follows a hosts file or a folder of them. A symbolic link is followed, also where the link
-// is replaced or leads through another that is.
+// A Watcher follows a hosts file or a folder of them. Symbolic links are followed, and every place at
+// which it can change what path leads to is watched: links on the way and folders that are replaced.
 type Watcher struct {
 	path    string
 	clk     clock.Clock
@@ -30,14 +30,9 @@ type Watcher struct {
 
 	watches map[int]watched
 	target  string // what path leads to
-	folder  bool   // path is a folder
+	found   bool   // there is something at path
+	folder  bool   // and it is a folder
 	files   []string
-}
-
-// watched says what is looked for in a folder.
-type watched struct {
-	names []string // of the file, or of the link that leads to it
-	hosts string   // the folder's path where it is the folder of hosts files, else ""
 }
 
 // NewWatcher prepares to follow the file or folder at path, which need not exist; the folder that holds
@@ -52,7 +47,8 @@ func NewWatcher(path string, clk clock.Clock) (*Watcher, error) {
 		return nil, fmt.Errorf("hosts: %w", err)
 	}
 	w := &Watcher{path: path, clk: clk, ino: ino, reread: make(chan chan struct{}), watches: map[int]watched{}}
-	if err := w.look(); err != nil {
+	// Later the folder may come and go; at the start a path that cannot be is a mistake.
+	if err := errors.Join(ino.probe(filepath.Dir(path)), w.look()); err != nil {
 		return nil, errors.Join(fmt.Errorf("hosts: %w", err), ino.close())
 	}
 	return w, nil
@@ -95,10 +91,8 @@ func (w *Watcher) Run(ctx context.Context, update func(Update)) error {
 		case <-timer.C():
 			w.step(Expired{}, update)
 		case done := <-w.reread:
-			if err := w.look(); err != nil {
-				return fmt.Errorf("hosts: %w", err)
-			}
-			w.step(Reread{Files: w.files, All: w.folder}, update)
+			_ = w.look() // what cannot be read is a problem of that file
+			w.step(Reread{Files: w.files, All: w.found}, update)
 			close(done)
 		case list, ok := <-w.ino.c:
 			if !ok {
@@ -126,48 +120,62 @@ func (w *Watcher) step(ev Event, update func(Update)) {
 	}
 }
 
-// look finds out what path is, and watches the folders in which that can change.
-func (w *Watcher) look() error {
-	names := []string{w.path}
-	w.files, w.folder, w.target = []string{w.path}, false, w.path
-	if target, err := filepath.EvalSymlinks(w.path); err == nil {
-		w.target = target
-		if info, err := os.Stat(target); err == nil && info.IsDir() {
-			w.folder = true
-			w.files = list(target)
-		} else if target != w.path {
-			names = append(names, target)
+// look finds out what path is, and watches every place at which that can change. The error is about
+// the folder in which the hosts are; other places that cannot be watched are left out.
+func (w *Watcher) look() (err error) {
+	for range maxLinks { // what is changed before it is watched is told by nobody
+		way, target, found := route(w.path)
+		err = w.watch(way, target, found)
+		if now, _, _ := route(w.path); slices.Equal(now, way) {
+			break
 		}
 	}
-	kept := map[int]watched{}
-	for _, name := range names {
-		id, err := w.ino.add(filepath.Dir(name))
-		if err != nil {
-			return err
-		}
-		kept[id] = watched{names: append(kept[id].names, filepath.Base(name))}
-	}
+	return err
+}
+
+// watch watches what a route came by.
+func (w *Watcher) watch(way []place, target string, found bool) (err error) {
+	w.target, w.found = target, found
+	info, statErr := os.Stat(target)
+	w.folder = found && statErr == nil && info.IsDir()
+	kept := watches{ino: w.ino, kept: map[int]watched{}}
 	if w.folder {
-		id, err := w.ino.add(w.target)
-		if err != nil {
-			return err
+		kept.way(way)
+		err = kept.hosts(target)
+		w.list()
+		for _, f := range w.files {
+			if to, _, _ := route(f); len(to) > 0 && to[len(to)-1].path() != f { // a link
+				err = errors.Join(err, kept.file(to, f))
+			}
 		}
-		kept[id] = watched{names: kept[id].names, hosts: w.target}
+	} else {
+		w.files = []string{w.path}
+		err = kept.file(way, w.path)
 	}
 	for id := range w.watches {
-		if _, ok := kept[id]; !ok {
+		if _, ok := kept.kept[id]; !ok {
 			w.ino.remove(id)
 		}
 	}
-	w.watches = kept
-	return nil
+	w.watches = kept.kept
+	return err
+}
+
+// list finds the files of the folder. One that cannot be listed keeps those that it had, and is a file
+// that cannot be read itself.
+func (w *Watcher) list() {
+	files, err := list(w.target)
+	if err != nil {
+		files = append(slices.DeleteFunc(w.tracker.names(), func(f string) bool { return f == w.path }), w.path)
+	}
+	w.files = files
 }
 
 // list gives the hosts files of a folder, as dnsmasq picks them.
-func list(dir string) []string {
+func list(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	var out []string
 	for _, e := range entries {
@@ -175,7 +183,7 @@ func list(dir string) []string {
 			out = append(out, filepath.Join(dir, e.Name()))
 		}
 	}
-	return out
+	return out, nil
 }
 
 // usable reports whether a file of a folder counts: hidden files and editors' copies do not.
@@ -189,22 +197,25 @@ func (w *Watcher) events(list []heard) []Event {
 	var out []Event
 	for _, h := range list {
 		at, ok := w.watches[h.watch]
+		files := at.ends[h.name]
 		switch {
-		case h.mask&unix.IN_Q_OVERFLOW != 0:
+		case h.mask&unix.IN_Q_OVERFLOW != 0, ok && h.mask&unix.IN_IGNORED != 0: // a folder that was watched is gone
 			out = append(out, w.again()...)
 		case !ok:
-		case at.hosts != "":
-			if usable(h.name) && h.mask&unix.IN_ISDIR == 0 {
-				out = append(out, fileEvent(h.mask, filepath.Join(at.hosts, h.name), true)...)
+		case at.ways[h.name] && h.mask&(maskNames|unix.IN_ATTRIB) != 0,
+			len(files) > 0 && h.mask&maskNames != 0 && (w.folder || w.moved()):
+			out = append(out, w.again()...)
+		case len(files) > 0:
+			out = append(out, w.strays()...)
+			for _, f := range files {
+				out = append(out, fileEvent(h.mask, f, false)...)
 			}
-		case slices.Contains(at.names, h.name):
-			if h.mask&maskNames != 0 && w.moved() || w.folder {
+		case at.hosts != "" && usable(h.name) && h.mask&unix.IN_ISDIR == 0:
+			if f := filepath.Join(at.hosts, h.name); h.mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && isLink(f) {
 				out = append(out, w.again()...)
 			} else {
-				out = append(out, fileEvent(h.mask, w.path, false)...)
+				out = append(out, fileEvent(h.mask, f, true)...)
 			}
-		case h.mask&maskNames != 0 && w.moved(): // a link on the way to it
-			out = append(out, w.again()...)
 		}
 	}
 	return out
@@ -235,23 +246,27 @@ func beingWritten(file string) bool {
 // moved looks again and reports whether path leads somewhere else than before.
 func (w *Watcher) moved() bool {
 	target, folder := w.target, w.folder
-	_ = w.look() // the folder above was there when Run began; Reread tells if it is not
+	_ = w.look()
 	return w.target != target || w.folder != folder
 }
 
 // again tells the tracker of all files, after events were lost or path leads somewhere else. Nothing is
-// known of who writes: what is gone waits for Quiet as ever.
+// known of who writes: what is gone waits for Quiet as ever. Where nothing is at path, all lines stay.
 func (w *Watcher) again() []Event {
-	before := w.files
 	_ = w.look()
-	var out []Event
-	for _, f := range before {
-		if !slices.Contains(w.files, f) {
-			out = append(out, Gone{File: f, Final: w.folder})
-		}
-	}
+	out := w.strays()
 	for _, f := range w.files {
 		out = append(out, Closed{File: f})
+	}
+	return out
+}
+
+// strays tells of files that path does not lead to any more.
+func (w *Watcher) strays() (out []Event) {
+	for _, f := range w.tracker.names() {
+		if !slices.Contains(w.files, f) {
+			out = append(out, Gone{File: f, Final: w.found})
+		}
 	}
 	return out
 }

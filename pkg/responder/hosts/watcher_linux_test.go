@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -73,6 +74,7 @@ func watch(t *testing.T, path string) (*clocktest.Clock, *hosts.Watcher, func(wa
 				for h := range u.Index.All() {
 					got = append(got, h.Name)
 				}
+				slices.Sort(got) // in which order they hold is the index's test
 				if cmp.Equal(want, got) {
 					return
 				}
