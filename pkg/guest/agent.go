@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"sync/atomic"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
@@ -65,6 +66,7 @@ type Agent struct {
 	identity *Config
 	life     context.Context // of the loop and all that it starts
 	ready    chan struct{}   // closed when the first plan is in force
+	stopping atomic.Bool     // commands that fail from now on fail for that reason
 }
 
 // choiceMemory is what becomes of the choice of the default NIC over time (decision 3).
@@ -392,6 +394,7 @@ func (a *Agent) deadline() clock.Instant {
 
 // stop ends everything; addresses stay unless the configuration says otherwise.
 func (a *Agent) stop(ctx context.Context) {
+	a.stopping.Store(true)
 	a.systemd.stopping()
 	a.releaseOnStop(ctx)
 	for _, n := range a.nics {

@@ -206,7 +206,10 @@ func TestACommandWhoseAgentEndsIsToldSo(t *testing.T) {
 	c := NewControlClient(dir)
 	said := make(chan error, 1)
 	go func() {
-		_, err := c.Lease(t.Context(), LeaseRequest{NICs: []string{"eth0"}, Timeout: Seconds(time.Minute)})
+		res, err := c.Lease(t.Context(), LeaseRequest{NICs: []string{"eth0"}, Timeout: Seconds(time.Minute)})
+		if err == nil && res[0].Fault != nil { // the agent had time to say it itself
+			err = res[0].Fault.Fault()
+		}
 		said <- err
 	}()
 	for { // until the command has reached the agent's client

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"syscall"
 
@@ -100,12 +101,28 @@ func (c *ControlClient) failed(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fault.New(fault.ExitFailure, "", "interrupted")
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fault.New(fault.ExitFailure, "v6guest status tells whether it runs again", "the agent in %s ended before it answered", c.dir)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fault.New(fault.ExitFailure, "start it with `systemctl start v6guest` or `v6guest run`", "%w in %s", ErrNoAgent, c.dir)
 	case errors.Is(err, fs.ErrPermission):
 		return fault.New(fault.ExitNotPermitted, "run as root", "control socket in %s: %w", c.dir, fs.ErrPermission)
+	case brokeOff(err):
+		return agentEnded(c.dir)
 	}
 	return fmt.Errorf("control socket in %s: %w", c.dir, err)
+}
+
+// brokeOff reports whether err is of a connection that the agent closed. net/http has errors for this
+// that it does not export, so every error of an exchange on an open connection counts.
+func brokeOff(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		return false
+	}
+	_, exchange := errors.AsType[*url.Error](err)
+	return exchange || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// agentEnded is what a command is told whose agent stops: by the agent if there is time, else by the
+// connection that breaks.
+func agentEnded(dir string) error {
+	return fault.New(fault.ExitFailure, "v6guest status tells whether it runs again", "the agent in %s ended before it answered", dir)
 }

@@ -189,8 +189,12 @@ func (a *Agent) each(ctx context.Context, req LeaseRequest, c client.Command, do
 		}
 		wait.Go(func() {
 			out[i] = do(bounded, t)
-			if ctx.Err() != nil && out[i].Fault != nil {
+			switch {
+			case out[i].Fault == nil:
+			case ctx.Err() != nil:
 				out[i].Fault = &FaultReport{Error: t.name + ": interrupted", Exit: fault.ExitFailure}
+			case a.stopping.Load():
+				out[i].Fault = Report(agentEnded(a.opts.RunDir))
 			}
 			if req.Trace {
 				out[i].Packets = t.l.host.record(false)
