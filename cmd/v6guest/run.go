@@ -26,6 +26,9 @@ func (e *env) runCommand() *cli.Command {
 			if c.Bool("dry-run") {
 				return e.dryRun(c)
 			}
+			if err := guest.CheckPrivilege(); err != nil {
+				return err
+			}
 			opts, err := e.options(c, "info")
 			if err != nil {
 				return err

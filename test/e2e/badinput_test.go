@@ -99,6 +99,9 @@ func TestWithoutPermissionTheExitCodeSaysSo(t *testing.T) {
 	r, err := c.Guest.Run(ctx, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "v6guest", "lease", "eth0", "--timeout", "5s")
 	check(t, err)
 	refused(t, r, 6, "root")
+	r, err = c.Guest.Run(ctx, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "v6guest", "run")
+	check(t, err)
+	refused(t, r, 6, "CAP_NET_ADMIN", "root")
 }
 
 func TestAnotherClientOnPort546IsNamed(t *testing.T) {
