@@ -64,18 +64,29 @@ func (p Persistent) NICs() (out []string, err error) {
 //
 // Errors: ErrBadName, ErrBadValue, and those of the file system.
 func (p Persistent) Put(nic string, settings []Setting) (changed bool, err error) {
-	if err := checkWritable(nic); err != nil {
+	if _, err := Edit(nil, nic, settings); err != nil { // before the file is locked
 		return false, fmt.Errorf("write %s: %w", p.Path(), err)
+	}
+	return p.edit(func(b []byte) []byte { return put(b, nic, settings) })
+}
+
+// Edit is the text of File with these settings as the ones of a NIC: lines of that NIC that are not
+// among them go, all other lines stay byte for byte. It is empty if nothing is left.
+//
+// Errors: ErrBadName, ErrBadValue.
+func Edit(b []byte, nic string, settings []Setting) ([]byte, error) {
+	if err := checkWritable(nic); err != nil {
+		return nil, err
 	}
 	for i, s := range settings {
 		if err := s.check(); err != nil {
-			return false, fmt.Errorf("write %s: %s: %w", p.Path(), nic, err)
+			return nil, fmt.Errorf("%s: %w", nic, err)
 		}
 		if slices.ContainsFunc(settings[:i], func(o Setting) bool { return o.Switch == s.Switch }) {
-			return false, fmt.Errorf("write %s: %s: %w: %s is given twice", p.Path(), nic, ErrBadValue, s.Switch)
+			return nil, fmt.Errorf("%s: %w: %s is given twice", nic, ErrBadValue, s.Switch)
 		}
 	}
-	return p.edit(func(b []byte) []byte { return put(b, nic, settings) })
+	return put(b, nic, settings), nil
 }
 
 // Remove takes the lines of a NIC out of the file, and the file away when nothing else is in it.
