@@ -34,6 +34,7 @@ type System interface {
 	Kernel
 	Switches
 	Network
+	Stacks
 }
 
 // An Agent keeps the plan in force. One goroutine, that of Run, owns everything in it; others reach it
@@ -56,6 +57,7 @@ type Agent struct {
 	dirty   bool // something that the plan rests on has changed
 	waiters []*waiter
 	claimed claimed
+	stack   stackMemory
 	systemd systemd
 
 	// passive is the one-shot command without an agent: it leases on the NICs it was given and changes
@@ -212,7 +214,11 @@ func (a *Agent) settle(ctx context.Context) {
 // replan makes a plan of what is known now and puts it in force.
 func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 	old := a.plan
-	a.plan = NewPlan(a.cfg, a.facts(now))
+	facts := a.facts(now)
+	a.plan = NewPlan(a.cfg, facts)
+	if facts.RA = a.stackRA(a.plan); facts.RA != nil {
+		a.plan = NewPlan(a.cfg, facts)
+	}
 	if a.identity != nil {
 		whole := NewPlan(a.identity, a.facts(now))
 		for i := range a.plan.NICs {

@@ -3,6 +3,7 @@ package guest
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,7 +77,7 @@ secondary_ra = no-default-route
 release_on_stop = yes
 `
 	c := parse(t, text)
-	base := Settings{Lease: LeaseAgent, DUID: DUIDNIC, Start: StartNow, SecondaryRA: SecondaryOff, OptimisticDAD: true}
+	base := Settings{Lease: LeaseAgent, DUID: DUIDNIC, Start: StartNow, RA: RAAuto, SecondaryRA: SecondaryOff, OptimisticDAD: true}
 	with := func(change func(*Settings)) Settings {
 		s := base
 		change(&s)
@@ -131,6 +132,8 @@ func TestMistakesAreNamedWithFileLineAndCure(t *testing.T) {
 		{"continued line", "[agent]\nlease = agent \\\nwait = 1s\n", "v6guest.conf:2: lease:"},
 		{"control characters", "[agent]\nlease = agent\x1b[2J\n", "v6guest.conf:2: the line holds control characters"},
 		{"not UTF-8", "[agent]\nlease = agent\xff\n", "v6guest.conf:2: the line holds control characters or is not UTF-8"},
+		{"a router that is not link-local", "[agent]\nrouters = fe80::1 2001:db8::1\n", `v6guest.conf:2: routers: "2001:db8::1" is not a link-local address`},
+		{"a server that is nothing", "[agent]\nservers = fe80::1 dns\n", `v6guest.conf:2: servers: "dns" is neither a DUID nor a link-local address`},
 		{"every mistake at once", "[agent]\nfoo = 1\nlease = x\n", `v6guest.conf:3: lease: "x"`},
 		{"a bad line hides no bad value", "[agent]\nfoo\nlease = x\n", `v6guest.conf:3: lease: "x"`},
 	} {
@@ -140,6 +143,22 @@ func TestMistakesAreNamedWithFileLineAndCure(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestPinsNameServersByDUIDOrAddress(t *testing.T) {
+	s := parse(t, "[agent]\nservers = 00:03:00:01:06:a0:f0:00:00:01, fe80::1%eth0\nrouters = fe80::2\n").Settings
+	pinned, _ := wire.ParseDUID("00:03:00:01:06:a0:f0:00:00:01")
+	other, _ := wire.ParseDUID("00:03:00:01:06:a0:f0:00:00:02")
+	one, two := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::2%eth1")
+	if !s.acceptsServer(pinned, two) || !s.acceptsServer(other, one) || s.acceptsServer(other, two) {
+		t.Error("servers are not told apart by their pins")
+	}
+	if !s.acceptsRouter(two) || s.acceptsRouter(one) {
+		t.Error("routers are not told apart by their pins")
+	}
+	if none := DefaultConfig().Settings; !none.acceptsRouter(one) || !none.acceptsServer(other, two) {
+		t.Error("without pins somebody is refused")
 	}
 }
 
@@ -190,7 +209,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 		switch {
 		case seen[k.Name]:
 			t.Errorf("%s stands twice", k.Name)
-		case k.Default == "" || k.Values == "" || !strings.HasSuffix(k.Sentence, "."):
+		case k.Default == "" && !strings.Contains(k.Sentence, "empty means") || k.Values == "" || !strings.HasSuffix(k.Sentence, "."):
 			t.Errorf("%s lacks its default, its values or its sentence", k.Name)
 		case k.PerNIC != (k.setNIC != nil):
 			t.Errorf("%s: PerNIC and its setter disagree", k.Name)

@@ -27,6 +27,8 @@ var keyExamples = map[string]string{
 	"start_delay":     "start_delay = none",
 	"wait":            "wait = 2m",
 	"ra":              "ra = kernel",
+	"routers":         "routers = fe80::1 fe80::4a0:f0ff:fe00:1",
+	"servers":         "servers = 00:03:00:01:06:a0:f0:00:00:01 fe80::1",
 	"secondary_ra":    "secondary_ra = no-default-route",
 	"optimistic_dad":  "optimistic_dad = yes",
 	"release_on_stop": "release_on_stop = yes",
@@ -80,15 +82,19 @@ func keysTable() string {
 	var b strings.Builder
 	b.WriteString("| key | where | default | what may be written | what it does | example |\n|---|---|---|---|---|---|\n")
 	for _, k := range Keys() {
-		where, values := "`[agent]`", k.Values
+		where, values := "`[agent]`", strings.ReplaceAll(k.Values, "|", `\|`)
 		if k.PerNIC {
 			where = "`[agent]`, `[nic NAME]`"
 		}
 		if k.Unit != "" {
 			values += " in " + k.Unit
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s | `%s` |\n",
-			k.Name, where, k.Default, strings.ReplaceAll(values, "|", `\|`), k.Sentence, keyExamples[k.Name])
+		def := k.Default
+		if def != "" {
+			def = "`" + def + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | `%s` |\n",
+			k.Name, where, def, values, strings.ReplaceAll(k.Sentence, "|", `\|`), keyExamples[k.Name])
 	}
 	return b.String()
 }

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -62,6 +63,7 @@ func (t *bubbleTimer) Close() error { return t.Set(clock.Never) }
 // A fakeMachine is a System without a kernel: what is done to it changes its state and is told to
 // whoever watches, as the kernel does it.
 type fakeMachine struct {
+	stack    StackRA // of the default NIC
 	mu       sync.Mutex
 	nics     map[int]link.NIC
 	addrs    map[int]map[netip.Addr]link.Addr
@@ -323,9 +325,19 @@ func (m *fakeMachine) RemoveAddress(_ context.Context, index int, addr netip.Add
 func (m *fakeMachine) InstallRoute(_ context.Context, r link.Route) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.Protocol, r.Table, r.Metric = link.ProtoDHCP, link.TableMain, link.DefaultMetric
-	m.routes = slices.DeleteFunc(m.routes, func(o link.Route) bool { return keyOf(o) == keyOf(r) })
-	m.did("route %s on %s", r.Dst, m.nics[r.Index].Name)
+	r.Protocol, r.Table, r.Metric = link.ProtoDHCP, link.TableMain, cmp.Or(r.Metric, link.DefaultMetric)
+	m.routes = slices.DeleteFunc(m.routes, func(o link.Route) bool {
+		same := o.Index == r.Index && o.Dst == r.Dst && o.Gateway == r.Gateway && o.Metric == r.Metric
+		if same {
+			r.Protocol = o.Protocol // the kernel keeps the route, whoever made it
+		}
+		return same
+	})
+	if what := fmt.Sprintf("route %s on %s", r.Dst, m.nics[r.Index].Name); r.Gateway.IsValid() {
+		m.did("%s via %s metric %d expires %s", what, r.Gateway, r.Metric, r.Expires.Round(time.Second))
+	} else {
+		m.did("%s", what)
+	}
 	m.routes = append(m.routes, r)
 	m.event(link.RouteChanged{Route: r})
 	return nil
@@ -407,8 +419,15 @@ func (m *fakeMachine) DHCP(_ context.Context, nic link.NIC) (client.Conn, error)
 	return &fakeConn{m: m, index: nic.Index, in: make(chan []byte, 64), closed: make(chan struct{})}, nil
 }
 
+// StackRA is what the test says of the stack.
+func (m *fakeMachine) StackRA(link.NIC, LeaseMode) StackRA {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.stack
+}
+
 // Routers hands the teller to the test.
-func (m *fakeMachine) Routers(nic link.NIC, _ clock.Clock, h listener.Host, _ func(ra.TracedPacket)) (Hearer, error) {
+func (m *fakeMachine) Routers(nic link.NIC, _ clock.Clock, h listener.Host, _ func(netip.Addr) bool, _ func(ra.TracedPacket)) (Hearer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tell[nic.Index] = h.Changed

@@ -63,6 +63,7 @@ func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser,
 	engine, err := client.NewEngine(client.Config{
 		DUID: n.plan.DUID, IAID: n.plan.IAID, Rand: client.NewRand(),
 		NoStartDelay: n.plan.Settings.NoStartDelay || a.passive,
+		AcceptServer: n.plan.Settings.acceptsServer,
 		Refuse:       func(addr netip.Addr) string { return a.world.refuse(addr, index) },
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"net/netip"
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -35,8 +36,8 @@ func (machine) DHCP(ctx context.Context, nic link.NIC) (client.Conn, error) {
 }
 
 // Routers opens a listener to Router Advertisements.
-func (machine) Routers(nic link.NIC, c clock.Clock, host listener.Host, trace func(ra.TracedPacket)) (Hearer, error) {
-	engine, err := listener.New(listener.Config{Rand: client.NewRand(), MAC: nic.MAC, MTU: uint32(nic.MTU)})
+func (machine) Routers(nic link.NIC, c clock.Clock, host listener.Host, accept func(netip.Addr) bool, trace func(ra.TracedPacket)) (Hearer, error) {
+	engine, err := listener.New(listener.Config{Rand: client.NewRand(), MAC: nic.MAC, MTU: uint32(nic.MTU), Accept: accept})
 	if err != nil {
 		return nil, err
 	}

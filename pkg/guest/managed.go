@@ -47,12 +47,13 @@ type managedNIC struct {
 	deafness backoff
 	listenAt clock.Instant
 	onLink   onLink
+	defaults defaultRoutes
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
 		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
-		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, problems: problems{},
+		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, problems: problems{},
 	}
 }
 
@@ -72,6 +73,9 @@ func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
 	}
 	if n.hearing != nil && n.hearing.mac.String() != p.NIC.MAC.String() {
 		n.stopListening() // its solicitations name the MAC: routers learn the new one from them
+	}
+	if !slices.Equal(old.Settings.Routers, p.Settings.Routers) {
+		n.stopListening()
 	}
 	if n.leaser != nil && p.Settings.Lease != LeaseAgent {
 		n.stopClient()
@@ -122,7 +126,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 	if n.off != "" {
 		n.stopClient()
 		n.stopListening()
-		n.onLink = onLink{at: clock.Never} // the kernel has dropped the routes with the addresses
+		n.onLink, n.defaults = onLink{at: clock.Never}, defaultRoutes{at: clock.Never} // the kernel has dropped the routes with the addresses
 		return
 	}
 	if !n.a.passive {
@@ -131,6 +135,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		n.tellHearing()
 		n.solicitNow()
 		n.tendOnLink(ctx, now)
+		n.tendDefaults(ctx, now)
 	}
 	if !n.a.passive || n.forced { // the one-shot's client begins with the command
 		n.startClient(ctx, now)
@@ -144,7 +149,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 func (n *managedNIC) deadline() clock.Instant {
 	at := clock.Never
 	if n.off == "" {
-		at = min(n.guardAt, n.repairAt, n.onLink.at, n.unsetAt)
+		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.unsetAt)
 		if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
 			at = min(at, n.listenAt)
 		}

@@ -50,8 +50,8 @@ func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 	switch {
 	case n.hearing == nil || !n.nic.Up:
 		return nil
-	case n.plan.Role != RoleSecondary || n.plan.Settings.SecondaryRA != SecondaryOff:
-		// The kernel processes advertisements now: ours goes as soon as its own is there.
+	case !n.plan.ownRA():
+		// The kernel (or the stack) processes advertisements now: ours goes as soon as its own is there.
 		for p := range n.onLink.routes {
 			if !n.kernelHasOnLink(p) {
 				want[p] = true

@@ -25,6 +25,9 @@ type Facts struct {
 	// WaitOver says that the time in which an IPv4 default route may still settle the choice, or a
 	// NIC that went away may come back to its role, has passed.
 	WaitOver bool
+	// RA is who processes Router Advertisements by the stack in charge of a NIC, by index; no entry
+	// counts as RAKernel.
+	RA map[int]StackRA
 	// OldNames are the names that a NIC bore since the agent knows it, by index, latest first.
 	OldNames map[int][]string
 }
@@ -33,6 +36,12 @@ type Facts struct {
 type IPv4Default struct {
 	Index  int    // of the NIC that it leaves by
 	Metric uint32 // the lowest wins
+}
+
+// A StackRA is what the network stack in charge of a NIC allows, and why.
+type StackRA struct {
+	Mode   RAMode
+	Reason string // the stack with its whole chain of reasons, in one line
 }
 
 // A Role says what a NIC is among the managed ones (decision 3).
@@ -67,6 +76,7 @@ type NICPlan struct {
 	Role     Role
 	Reason   string // the whole chain of reasons, in one line
 	Settings Settings
+	RA       RAMode // who processes Router Advertisements; "" on a NIC that takes no default route
 	DUID     wire.DUID
 	IAID     wire.IAID
 	Switches []sysctl.Setting // in the order in which they are set
@@ -103,7 +113,6 @@ func (p *Plan) plan(n *NICPlan, cfg *Config, f Facts) {
 	}
 	n.IAID = wire.IAIDFromMAC(n.NIC.MAC)
 	n.DUID = p.duid(n.NIC, n.Settings)
-	n.Switches = switches(n.Role, n.Settings)
 	n.Reason += "; " + string(n.Role)
 	switch {
 	case n.Role == RoleDefault:
@@ -117,17 +126,47 @@ func (p *Plan) plan(n *NICPlan, cfg *Config, f Facts) {
 	} else {
 		n.Reason += "; v6guest leases"
 	}
+	if n.Role == RoleDefault {
+		var why string
+		n.RA, why = raMode(n.Settings, f.RA[n.NIC.Index])
+		n.Reason += "; " + why
+	}
+	n.Switches = switches(n.Role, n.Settings, n.RA)
+}
+
+// ownRA says whether v6guest alone processes Router Advertisements on the NIC, so that on-link routes
+// are its business.
+func (n *NICPlan) ownRA() bool {
+	if n.Role == RoleDefault {
+		return n.RA == RAAgent
+	}
+	return n.Settings.SecondaryRA == SecondaryOff
+}
+
+// raMode is who processes Router Advertisements on the default NIC, and why (decision 4).
+func raMode(s Settings, stack StackRA) (RAMode, string) {
+	switch {
+	case len(s.Routers) > 0:
+		return RAAgent, "v6guest processes Router Advertisements: routers are pinned"
+	case s.RA == RAAgent, s.RA == RAKernel, s.RA == RAStack:
+		return s.RA, "ra = " + string(s.RA)
+	case stack.Mode == "":
+		return RAKernel, "ra = auto: the kernel processes Router Advertisements"
+	}
+	return stack.Mode, "ra = auto: " + string(stack.Mode) + " processes Router Advertisements (" + stack.Reason + ")"
 }
 
 // switches are the kernel switches of a NIC in that role, in the order in which they are set
 // (decisions 4, 5 and 13).
-func switches(role Role, s Settings) []sysctl.Setting {
+func switches(role Role, s Settings, ra RAMode) []sysctl.Setting {
 	var out []sysctl.Setting
 	set := func(name sysctl.Switch, value string) { out = append(out, sysctl.Setting{Switch: name, Value: value}) }
 	if s.Lease == LeaseAgent {
 		set(sysctl.Autoconf, "0")
 	}
 	switch {
+	case role == RoleDefault && (ra == RAAgent || ra == RAStack):
+		set(sysctl.AcceptRA, "0") // one processor is enough: two would each make a default route
 	case role == RoleDefault:
 		set(sysctl.AcceptRADefrtr, "1")
 		// 2, not 1: with 1 the route is lost as soon as Docker or Kubernetes switches forwarding on.

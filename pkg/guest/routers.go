@@ -38,7 +38,8 @@ func (n *managedNIC) listen(ctx context.Context, now clock.Instant) {
 	if show, name := n.a.opts.Trace, n.nic.Name; show != nil {
 		trace = func(p ra.TracedPacket) { show(RouterLine(name, p)) }
 	}
-	hearer, err := n.a.sys.Routers(n.nic, n.a.clock, h, trace)
+	settings := n.plan.Settings // what holds now: other pins need another listener
+	hearer, err := n.a.sys.Routers(n.nic, n.a.clock, h, settings.acceptsRouter, trace)
 	if err != nil {
 		n.deaf(now, err)
 		return

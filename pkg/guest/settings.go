@@ -2,6 +2,7 @@ package guest
 
 import (
 	"net"
+	"net/netip"
 	"path"
 	"strings"
 	"time"
@@ -28,6 +29,17 @@ const (
 	SecondaryNoDefaultRoute SecondaryRA = "no-default-route" // accept_ra_defrtr=0; the kernel installs the on-link route
 )
 
+// An RAMode says who processes Router Advertisements on the default NIC (decision 4).
+type RAMode string
+
+// The RA modes.
+const (
+	RAAuto   RAMode = "auto"   // what the stack in charge allows: it itself, else the agent where it must, else the kernel
+	RAKernel RAMode = "kernel" // the kernel, with accept_ra=2
+	RAStack  RAMode = "stack"  // the distribution's stack, in user space
+	RAAgent  RAMode = "agent"  // v6guest's own listener installs the default route
+)
+
 // A StartMode says when the client begins to solicit (decision 6).
 type StartMode string
 
@@ -50,6 +62,9 @@ type Settings struct {
 	ExplicitDUID  wire.DUID // "" unless [nic NAME] names one
 	Start         StartMode
 	NoStartDelay  bool // the first Solicit goes out without the random delay of RFC 9915, section 18.2.1
+	RA            RAMode
+	Routers       []netip.Addr // the only routers that count; none means any. They imply RAAgent
+	Servers       []ServerPin  // the only DHCPv6 servers that count; none means any
 	SecondaryRA   SecondaryRA
 	OptimisticDAD bool // RFC 4429 on this NIC
 	ReleaseOnStop bool // an ordinary stop of the agent releases the lease

@@ -36,9 +36,10 @@ type Switches interface {
 type Network interface {
 	// DHCP opens the client's port on the NIC.
 	DHCP(ctx context.Context, nic link.NIC) (client.Conn, error)
-	// Routers opens the listener to Router Advertisements on the NIC. The methods of host are called
-	// from the goroutine of the Hearer's Run; so is trace, which is nil when nobody wants to see packets.
-	Routers(nic link.NIC, c clock.Clock, host listener.Host, trace func(ra.TracedPacket)) (Hearer, error)
+	// Routers opens the listener to Router Advertisements on the NIC; only what routers say that accept
+	// accepts counts. The methods of host are called from the goroutine of the Hearer's Run; so are
+	// accept and trace, which is nil when nobody wants to see packets.
+	Routers(nic link.NIC, c clock.Clock, host listener.Host, accept func(netip.Addr) bool, trace func(ra.TracedPacket)) (Hearer, error)
 }
 
 // A Hearer listens to the Router Advertisements of one NIC; *listener.Runner is one.

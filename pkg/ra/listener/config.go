@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 )
 
 // A Config is what an Engine is made of.
@@ -15,6 +16,8 @@ type Config struct {
 	// MTU is the most that the NIC can carry: an advertised one above it is not believed. 0 stands for
 	// 1500.
 	MTU uint32
+	// Accept says whether what a router says counts; nil accepts every router. From is without zone.
+	Accept func(from netip.Addr) bool
 }
 
 // The limits of what is kept of one link.

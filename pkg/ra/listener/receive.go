@@ -34,6 +34,10 @@ func (e *Engine) received(p ra.Packet) {
 		e.drop(slog.LevelDebug, reason, netip.Addr{}, p.From)
 		return
 	}
+	if e.cfg.Accept != nil && !e.cfg.Accept(p.From) {
+		e.drop(slog.LevelWarn, "not one of the pinned routers", netip.Addr{}, p.From)
+		return
+	}
 	if !e.takeRouter(p.From, a) {
 		e.drop(slog.LevelWarn, "too many routers", netip.Addr{}, p.From)
 		return

@@ -74,6 +74,8 @@ func (st *story) Do(t *testing.T, words []string) {
 		st.do(LinkUp{LinkLocal: netip.MustParseAddr(rest[0]), NoDelay: slices.Contains(rest, "at-once")})
 	case "down":
 		st.do(LinkDown{})
+	case "pin":
+		st.e.cfg.Accept = func(from netip.Addr) bool { return slices.Contains(rest, from.String()) }
 	case "solicit":
 		st.do(SolicitNow{})
 	case "addresses":

@@ -1,0 +1,174 @@
+package guest
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
+)
+
+// defaultRoutes are those that v6guest has through a NIC whose Router Advertisements it processes itself
+// (ra = agent), by router.
+type defaultRoutes struct {
+	have map[netip.Addr]defaultRoute
+	mend backoff // of routes that others remove
+	at   clock.Instant
+}
+
+// A defaultRoute is one as it was installed last.
+type defaultRoute struct {
+	until      clock.Instant // of the router's lifetime
+	preference ra.Preference
+}
+
+const installDefault = "install the default route"
+
+// tendDefaults makes the default routes be what routers say now. They end with the routers' lifetimes,
+// also when the agent is gone. It compares with the kernel's state, so that a route that somebody
+// removes comes back, with pauses.
+func (n *managedNIC) tendDefaults(ctx context.Context, now clock.Instant) {
+	d := &n.defaults
+	d.at = clock.Never
+	if n.plan.RA != RAAgent && len(d.have) == 0 {
+		return
+	}
+	want := n.wantDefaults(now)
+	for router, r := range d.have {
+		if w, ok := want[router]; !ok || w.preference != r.preference {
+			n.dropDefault(ctx, router, r)
+		}
+	}
+	n.dropStrangers(ctx, want)
+	for _, router := range sortedAddrs(want) {
+		n.putDefault(ctx, now, router, want[router])
+	}
+}
+
+// sortedAddrs are the keys of m in order.
+func sortedAddrs[V any](m map[netip.Addr]V) []netip.Addr {
+	out := make([]netip.Addr, 0, len(m))
+	for a := range m {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return out
+}
+
+// wantDefaults are the routers that are to have a default route.
+func (n *managedNIC) wantDefaults(now clock.Instant) map[netip.Addr]defaultRoute {
+	if n.plan.RA != RAAgent || n.hearing == nil || !n.nic.Up {
+		return nil
+	}
+	want := map[netip.Addr]defaultRoute{}
+	for _, r := range n.hearing.heard.Routers {
+		if r.Default && now.Before(r.Until) && n.plan.Settings.acceptsRouter(r.Addr) {
+			want[r.Addr] = defaultRoute{r.Until, r.Preference}
+		}
+	}
+	return want
+}
+
+// putDefault installs the route of a router, or sets its end anew.
+func (n *managedNIC) putDefault(ctx context.Context, now clock.Instant, router netip.Addr, want defaultRoute) {
+	d := &n.defaults
+	had, known := d.have[router]
+	there := n.hasDefault(router)
+	if known && there && had == want {
+		return
+	}
+	if !there && (known || n.problems[installDefault] != nil) { // somebody took it away, or it could not be made
+		if at := d.mend.at(now); now.Before(at) {
+			d.at = min(d.at, at)
+			return
+		}
+		d.mend.done(now)
+	}
+	r := n.defaultRoute(router, want)
+	if want.until != clock.Never {
+		r.Expires = max(want.until.Sub(now), time.Second)
+	}
+	err := n.a.sys.InstallRoute(ctx, r)
+	n.problem(installDefault, err)
+	if err != nil {
+		d.at = min(d.at, max(d.mend.at(now), now.Add(shortestPause)))
+		return
+	}
+	if !known {
+		n.log.Info("default route installed", "router", router, "preference", want.preference)
+	}
+	if d.have == nil {
+		d.have = map[netip.Addr]defaultRoute{}
+	}
+	d.have[router] = want
+	n.a.world.see(link.RouteChanged{Route: r}) // the kernel's own word comes later
+}
+
+// defaultRoute is the route through a router. Preferences are metrics too: routes of one metric would
+// share the traffic (RFC 4191, section 3.2 has the preferred router take all of it).
+func (n *managedNIC) defaultRoute(router netip.Addr, d defaultRoute) link.Route {
+	r := link.Route{
+		Index: n.nic.Index, Dst: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Gateway: router,
+		Metric: link.DefaultMetric, Protocol: link.ProtoDHCP, Table: link.TableMain,
+	}
+	switch d.preference {
+	case ra.High:
+		r.Preference, r.Metric = link.PreferenceHigh, link.DefaultMetric-1
+	case ra.Medium:
+	case ra.Low:
+		r.Preference, r.Metric = link.PreferenceLow, link.DefaultMetric+1
+	}
+	return r
+}
+
+// hasDefault says whether the kernel has a default route through the router, whoever made it.
+func (n *managedNIC) hasDefault(router netip.Addr) bool {
+	return slices.ContainsFunc(n.a.world.ipv6Defaults(n.nic.Index), func(r link.Route) bool { return r.Gateway == router })
+}
+
+// dropDefault removes the route of a router that is none any more.
+func (n *managedNIC) dropDefault(ctx context.Context, router netip.Addr, d defaultRoute) {
+	r := n.defaultRoute(router, d)
+	err := n.a.sys.RemoveRoute(ctx, r)
+	n.problem("remove a default route", err)
+	if err == nil {
+		delete(n.defaults.have, router)
+		n.a.world.see(link.RouteGone{Route: r})
+		n.log.Info("default route removed", "router", router)
+	}
+}
+
+// dropStrangers removes the default routes that the kernel or a stack made of Router Advertisements
+// earlier, through routers that are not pinned, or that have said since that they are none.
+func (n *managedNIC) dropStrangers(ctx context.Context, want map[netip.Addr]defaultRoute) {
+	for _, r := range n.a.world.ipv6Defaults(n.nic.Index) {
+		if _, wanted := want[r.Gateway]; wanted || r.Protocol != link.ProtoRA || !n.disowned(r.Gateway) {
+			continue
+		}
+		err := n.a.sys.RemoveRoute(ctx, r)
+		n.problem("remove a default route of others", err)
+		if err == nil {
+			n.removed++
+			n.a.world.see(link.RouteGone{Route: r})
+			n.log.Info("default route of others removed", "router", r.Gateway)
+		}
+	}
+}
+
+// disowned says whether a router must not be a default router: it is not pinned, or says itself that it
+// is none. One that has not been heard yet may be one.
+func (n *managedNIC) disowned(router netip.Addr) bool {
+	if n.plan.RA != RAAgent {
+		return false
+	}
+	if !n.plan.Settings.acceptsRouter(router) {
+		return true
+	}
+	return n.hearing != nil && slices.ContainsFunc(n.hearing.heard.Routers, func(r listener.Router) bool {
+		return r.Addr == router && !r.Default
+	})
+}
