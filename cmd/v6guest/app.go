@@ -25,6 +25,7 @@ func (e *env) app() *cli.App {
 		}, cmdline.GlobalFlags("info; warn for lease and release")...),
 		Commands: []*cli.Command{
 			e.runCommand(), e.leaseCommand(), e.releaseCommand(), e.statusCommand(), e.waitOnlineCommand(), e.duidCommand(),
+			e.configureCommand(), e.restoreCommand(),
 		},
 	}
 }

@@ -90,6 +90,10 @@ func (d *detector) ifupdown(nic NIC) claim {
 			named = m
 		}
 	}
+	_, port, _ := d.interfaces.master(nic.Name)
+	if named == nil {
+		named = port // no stanza of its own, and yet ifup's: the back end refuses to touch it
+	}
 	why := ""
 	if state := ifstates[d.ifup]; d.Moment == Running && ifstateHas(d.Tree.text(state), nic.Name) {
 		why = state + " says that it is up"
@@ -108,7 +112,7 @@ func (d *detector) ifupdown(nic NIC) claim {
 		return declined("%s, but %s does not name the NIC", why, interfacesFile)
 	}
 	started := d.interfaces.started(nic.Name)
-	if started == nil && d.Moment != Running {
+	if started == nil && port == nil && d.Moment != Running {
 		return declined("the NIC is in %s:%d, but nothing brings it up (no auto, no allow-hotplug)", named.file, named.start+1)
 	}
 	c := claimed(d.ifup, named.file, why, fmt.Sprintf("%s:%d is %q", named.file, named.start+1, strings.Join(named.words, " ")))

@@ -69,8 +69,12 @@ func (f *Files) Plan(o FileOptions) (*FilePlan, error) {
 	for _, n := range plan.NICs {
 		if n.Managed {
 			out.NICs = append(out.NICs, NICFiles{NICPlan: n})
+			nic := distroNIC(f.store.Tree(), n.NIC)
+			if o.Moment == distro.Image {
+				nic.Index = 0 // the kernel gives it at boot
+			}
 			wants = append(wants, distro.Want{
-				NIC: distroNIC(f.store.Tree(), n.NIC), Default: n.Role == RoleDefault, Lease: distro.Policy(n.Settings.Lease),
+				NIC: nic, Default: n.Role == RoleDefault, Lease: distro.Policy(n.Settings.Lease),
 			})
 		}
 	}
@@ -86,10 +90,7 @@ func (f *Files) Plan(o FileOptions) (*FilePlan, error) {
 	if err != nil {
 		return nil, filesFault(err)
 	}
-	for i := range out.NICs {
-		out.NICs[i].Files = planned.NICs[i]
-		out.NICs[i].settle()
-	}
+	out.settle(o, planned)
 	changes := planned.Changes
 	if !o.Recipe { // the recipe's own lines set its switches
 		c, err := switchesFile(originals, out.NICs)
@@ -120,14 +121,20 @@ func stackRA(n distro.NICPlan) StackRA {
 	return StackRA{Mode: modes[n.RA], Reason: string(n.Finding.Stack) + ": " + n.Finding.Reason()}
 }
 
-// settle makes the NIC's plan what it is with its files as planned.
-func (n *NICFiles) settle() {
-	if n.Role == RoleDefault {
-		n.RA, _ = raMode(n.Settings, stackRA(n.Files))
+// settle takes over what the distribution's part of the plan says of each NIC, and what follows from it.
+func (p *FilePlan) settle(o FileOptions, planned *distro.Plan) {
+	o.Facts.RA = map[int]StackRA{}
+	for i, n := range p.NICs {
+		p.NICs[i].Files = planned.NICs[i]
+		o.Facts.RA[n.NIC.Index] = stackRA(planned.NICs[i])
 	}
-	n.Switches = switches(n.Role, n.Settings, n.RA)
-	if n.Settings.Lease == LeaseDistro { // the agent leaves autoconf to a client that is not its own
-		n.Switches = append(n.Switches, sysctl.Setting{Switch: sysctl.Autoconf, Value: strconv.Itoa(n.Files.Autoconf)})
+	again := NewPlan(o.Config, o.Facts)
+	for i, n := range p.NICs {
+		n.NICPlan = *again.nic(n.NIC.Index)
+		if n.Settings.Lease == LeaseDistro { // the agent leaves autoconf to a client that is not its own
+			n.Switches = append(n.Switches, sysctl.Setting{Switch: sysctl.Autoconf, Value: strconv.Itoa(n.Files.Autoconf)})
+		}
+		p.NICs[i] = n
 	}
 }
 

@@ -20,6 +20,26 @@ func (p *Program) Print(format string, args ...any) {
 	}
 }
 
+// Raw writes text on standard output as it is: for other programs to read, never for a terminal.
+func (p *Program) Raw(text string) {
+	if _, err := io.WriteString(p.Stdout, text); err != nil {
+		p.lost = fmt.Errorf("output: %w", err)
+	}
+}
+
+// PrintColour prints a line between two control sequences of our own; what is in the line is escaped,
+// its tabs excepted.
+func (p *Program) PrintColour(begin, line, end string) {
+	if begin == "" {
+		end = ""
+	}
+	parts := strings.Split(line, "\t")
+	for i := range parts {
+		parts[i] = printable(parts[i])
+	}
+	p.Raw(begin + strings.Join(parts, "\t") + end + "\n")
+}
+
 // Say tells the person on standard error; where that is lost, nobody can be told.
 func (p *Program) Say(format string, args ...any) {
 	_, _ = fmt.Fprintln(p.Stderr, printable(fmt.Sprintf(format, args...)))

@@ -1,0 +1,71 @@
+package guest
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"path"
+	"strings"
+
+	"github.com/v6guest/v6guest/pkg/distro"
+	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/link"
+)
+
+// ImageFacts are the facts of an unbooted image: the NICs that it will have, each written NAME=MAC.
+// The first is the default one unless the configuration says otherwise.
+func ImageFacts(nics []string) (Facts, error) {
+	f := Facts{WaitOver: true}
+	for i, text := range nics {
+		name, addr, ok := strings.Cut(text, "=")
+		mac, err := net.ParseMAC(addr)
+		if !ok || err != nil || len(mac) != 6 || !validName(name) || strings.ContainsAny(name, "*?[") {
+			return f, fault.New(fault.ExitUsage, "write --nic eth0=06:a0:f0:00:00:38", "%q is not the name of a NIC with its MAC", text)
+		}
+		f.NICs = append(f.NICs, link.NIC{
+			Index: i + 1, Name: name, MAC: mac, PermanentMAC: mac, Device: true, Ethernet: true, MTU: 1500,
+		})
+	}
+	if f.NICs == nil {
+		return f, fault.New(fault.ExitUsage, "name each with --nic eth0=06:a0:f0:00:00:38",
+			"an image that does not run has no NICs to look at; or leave it to v6guest-configure.service at its first boot")
+	}
+	return f, nil
+}
+
+// ImageConfig reads the configuration inside the root folder; no symbolic link leads out of it. What is
+// absent is no error.
+func (f *Files) ImageConfig() (*Config, error) {
+	c := DefaultConfig()
+	t := f.store.Tree()
+	var errs []error
+	for _, name := range append([]string{DefaultConfigFile}, t.Glob(DefaultConfigFile+".d/*.conf")...) {
+		b, err := t.Read(name)
+		switch {
+		case err == nil:
+			errs = append(errs, c.Parse(path.Clean(name), b))
+		case !errors.Is(err, fs.ErrNotExist):
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fault.New(fault.ExitUsage, "correct what is named", "configuration of the image: %w", err)
+	}
+	return c, nil
+}
+
+// Stack finds a stack by the name that a person gives, in any case of letters.
+func Stack(name string) (distro.Stack, error) {
+	known := []distro.Stack{
+		distro.Ifupdown, distro.Ifupdown2, distro.IfupdownNG, distro.Initscripts, distro.Networkd, distro.NetworkManager,
+		distro.Wicked, distro.Dhcpcd, distro.None,
+	}
+	var names []string
+	for _, s := range known {
+		if strings.EqualFold(name, string(s)) {
+			return s, nil
+		}
+		names = append(names, string(s))
+	}
+	return "", fault.New(fault.ExitUsage, "write one of: "+strings.Join(names, ", "), "%q is no back end", name)
+}

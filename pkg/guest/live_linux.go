@@ -1,0 +1,91 @@
+package guest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
+)
+
+// A live is the real LiveSystem.
+type live struct {
+	*link.Kernel
+	sysctl.Tree
+}
+
+// OpenLive opens the system that this process runs on, for ApplyLive.
+func OpenLive() (LiveSystem, error) {
+	k, err := link.Open(link.Config{})
+	if err != nil {
+		return nil, err
+	}
+	return live{Kernel: k}, nil
+}
+
+// maxOutput bounds what is told of a program that fails, in bytes.
+const maxOutput = 2000
+
+// Command runs a program; of one that fails it tells what the program said.
+func (live) Command(ctx context.Context, argv []string) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		text := strings.Join(strings.Fields(string(bytes.ToValidUTF8(out[:min(len(out), maxOutput)], nil))), " ")
+		return fmt.Errorf("%w: %s", err, text)
+	}
+	return nil
+}
+
+// Stop ends a process by a descriptor of it, so that no other that got its number meanwhile is hit.
+func (live) Stop(ctx context.Context, pidFile string) error {
+	b, err := readSmall(pidFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || pid <= 1 {
+		return fmt.Errorf("%s holds no process number", pidFile)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return errors.Join(fmt.Errorf("process %d: %w", pid, err), unix.Close(fd))
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- errors.Join(waitEnd(fd), unix.Close(fd)) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("process %d has not ended: %w", pid, context.Cause(ctx))
+	}
+}
+
+// waitEnd waits until the process of the descriptor has ended.
+func waitEnd(fd int) error {
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

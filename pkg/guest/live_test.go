@@ -1,0 +1,136 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/v6guest/v6guest/pkg/distro"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
+)
+
+// fakeLive notes what is done to it.
+type fakeLive struct {
+	log  []string
+	left []link.Route
+	fail string
+}
+
+func (f *fakeLive) Command(_ context.Context, argv []string) error {
+	f.log = append(f.log, strings.Join(argv, " "))
+	if argv[0] == f.fail {
+		return errors.New("exit status 1: no such connection")
+	}
+	return nil
+}
+
+func (f *fakeLive) Stop(_ context.Context, name string) error {
+	f.log = append(f.log, "stop "+name)
+	return nil
+}
+
+func (f *fakeLive) Set(nic string, s sysctl.Setting) error {
+	f.log = append(f.log, nic+"."+string(s.Switch)+"="+s.Value)
+	return nil
+}
+
+func (f *fakeLive) RemoveRADefaultRoutes(_ context.Context, index int) ([]link.Route, error) {
+	f.log = append(f.log, "clear "+strconv.Itoa(index))
+	return nil, nil
+}
+
+func (f *fakeLive) DefaultRoutes(context.Context, int) ([]link.Route, error) { return f.left, nil }
+
+func livePlan() *FilePlan {
+	one := NICFiles{NICPlan: NICPlan{NIC: link.NIC{Index: 2, Name: "eth0"}, Role: RoleDefault, Switches: []sysctl.Setting{{Switch: sysctl.AcceptRA, Value: "2"}}}}
+	one.Files.Live = []distro.LiveStep{{Argv: []string{"netplan", "generate"}}, {StopPID: "/run/dhclient6.pid"}}
+	two := NICFiles{NICPlan: NICPlan{NIC: link.NIC{Index: 3, Name: "eth1"}, Role: RoleSecondary, Switches: []sysctl.Setting{{Switch: sysctl.AcceptRA, Value: "0"}}}}
+	two.Files.Live = []distro.LiveStep{
+		{Argv: []string{"netplan", "generate"}}, {Argv: []string{"wicked", "ifreload", "eth1"}, CutsIPv4: true}, {Argv: []string{"never"}},
+	}
+	return &FilePlan{NICs: []NICFiles{one, two}}
+}
+
+func TestLiveStepsAreDoneOnceAndNeverCutIPv4(t *testing.T) {
+	var f fakeLive
+	steps, err := livePlan().ApplyLive(t.Context(), &f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"netplan generate", "stop /run/dhclient6.pid", "eth0.accept_ra=2", "eth1.accept_ra=0", "clear 3"}
+	if diff := cmp.Diff(want, f.log); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+	if last := steps[len(steps)-1]; !last.Left || last.What != "wicked ifreload eth1" {
+		t.Errorf("the step that cuts IPv4 off: %+v", last)
+	}
+}
+
+func TestALiveStepThatFailsIsNamedAndTheSwitchesAreSetAllTheSame(t *testing.T) {
+	f := fakeLive{fail: "netplan"}
+	_, err := livePlan().ApplyLive(t.Context(), &f)
+	if err == nil || !strings.Contains(err.Error(), "eth0: netplan generate: exit status 1: no such connection") {
+		t.Errorf("error %v", err)
+	}
+	if want := "eth1.accept_ra=0"; !strings.Contains(strings.Join(f.log, " "), want) {
+		t.Errorf("%s was not set: %v", want, f.log)
+	}
+}
+
+func TestADefaultRouteThatIsLeftOnASecondaryNICIsAnError(t *testing.T) {
+	f := fakeLive{left: []link.Route{{Index: 3, Dst: raDefault(3).Dst, Gateway: netip.MustParseAddr("fe80::1"), Protocol: link.ProtoRA}}}
+	_, err := livePlan().ApplyLive(t.Context(), &f)
+	if err == nil || !strings.Contains(err.Error(), "eth1 still has an IPv6 default route via fe80::1") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestStopEndsTheProcessOfAFileAndWaitsForIt(t *testing.T) {
+	cmd := exec.Command("cat") // waits for its input for ever
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "pid")
+	if err := os.WriteFile(name, []byte(strconv.Itoa(cmd.Process.Pid)+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := (live{}).Stop(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil || err.Error() != "signal: terminated" {
+		t.Errorf("it ended with %v", err)
+	}
+	if err := (live{}).Stop(t.Context(), name); err != nil {
+		t.Errorf("a process that is gone: %v", err)
+	}
+	if err := (live{}).Stop(t.Context(), name+".none"); err != nil {
+		t.Errorf("no file: %v", err)
+	}
+	if err := os.WriteFile(name, []byte("1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := (live{}).Stop(t.Context(), name); err == nil {
+		t.Error("init was to be stopped")
+	}
+}
+
+func TestACommandThatFailsTellsWhatItSaid(t *testing.T) {
+	err := (live{}).Command(t.Context(), []string{"sh", "-c", "echo no such profile >&2; exit 4"})
+	if err == nil || err.Error() != "exit status 4: no such profile" {
+		t.Errorf("error %v", err)
+	}
+}
