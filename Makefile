@@ -15,9 +15,10 @@ GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI    := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 
-# One static binary each; neither the folder nor the moment of the build is in it. Without the tag the
-# library of the command line brings a Markdown parser along, for manual pages that are made elsewhere.
-BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
+# One static binary each; neither the folder nor the moment of the build is in it. Without the first tag
+# the library of the command line brings a Markdown parser along, for manual pages that are made elsewhere;
+# without the second the HTTP library brings HTTP/2, which no unix socket speaks.
+BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
 .PHONY: help build demo test lint bench cover clean need-root lab-tools roots
 .DEFAULT_GOAL := help

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -11,6 +12,7 @@ import (
 	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/guest"
+	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
@@ -24,10 +26,10 @@ func (e *env) configureCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Usage: "print what would be changed, as a diff, and change nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "recipe", Usage: "write the texts of the CloudStack manual exactly as they are known", DisableDefaultText: true},
 			&cli.StringFlag{Name: "backend", Usage: "configure the stack `NAME`, whatever is detected"},
-			&cli.StringFlag{Name: "apply", Value: "boot", Usage: "`WHEN` the files shall count: live (now, as far as IPv4 is not cut off) or boot"},
+			applyFlag(),
 			&cli.BoolFlag{Name: "boot", Usage: "no network stack runs yet, as in v6guest-configure.service", DisableDefaultText: true},
 			rootFlag(),
-			&cli.StringSliceFlag{Name: "nic", Usage: "a NIC that the image will have, `NAME=MAC`; for each one"},
+			&cli.StringSliceFlag{Name: "nic", Usage: "a NIC that the image will have, `NAME=MAC`; for each one (default: those that its files name)"},
 			&cli.StringFlag{Name: "default", Usage: "the image's default NIC is `NAME`"},
 			cmdline.JSONFlag(),
 		},
@@ -44,6 +46,22 @@ func (e *env) configureCommand() *cli.Command {
 	}
 }
 
+// applyFlag is the option of commands that can make files count at once.
+func applyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "apply", Value: "boot", Usage: "`WHEN` the files shall count: live (now, as far as IPv4 is not cut off) or boot"}
+}
+
+// checkApply refuses what --apply cannot mean; no says that nothing runs here that it could be about.
+func (e *env) checkApply(c *cli.Context, no bool) error {
+	switch live := c.String("apply") == "live"; {
+	case !live && c.String("apply") != "boot":
+		return e.Usagef("--apply %q: write live or boot", c.String("apply"))
+	case live && no:
+		return e.Usagef("--apply=live is for a running system whose files are changed: not with --root, --boot or --dry-run")
+	}
+	return nil
+}
+
 // rootFlag is the option of commands that can work on an unbooted image.
 func rootFlag() cli.Flag {
 	return &cli.StringFlag{Name: "root", Value: "/", Usage: "work on the unbooted image in `DIR`; no link leads out of it"}
@@ -54,16 +72,10 @@ func (e *env) checkConfigure(c *cli.Context) error {
 	if err := e.NoArguments(c); err != nil {
 		return err
 	}
-	image, live := isImage(c), c.String("apply") == "live"
-	switch {
-	case !live && c.String("apply") != "boot":
-		return e.Usagef("--apply %q: write live or boot", c.String("apply"))
-	case live && (image || c.Bool("boot") || c.Bool("dry-run")):
-		return e.Usagef("--apply=live is for a running system whose files are changed: not with --root, --boot or --dry-run")
-	case !image && (c.IsSet("nic") || c.IsSet("default")):
+	if !isImage(c) && (c.IsSet("nic") || c.IsSet("default")) {
 		return e.Usagef("--nic and --default are for an image: name it with --root")
 	}
-	return nil
+	return e.checkApply(c, isImage(c) || c.Bool("boot") || c.Bool("dry-run"))
 }
 
 // isImage says whether the command is about an unbooted image.
@@ -82,6 +94,11 @@ func (e *env) configure(c *cli.Context, f *guest.Files) error {
 		if err := f.Apply(plan); err != nil {
 			return err
 		}
+		if plan.Remember != nil && !isImage(c) { // the agent must not choose otherwise
+			if err := guest.Remember(c.String("state-dir"), plan.Remember); err != nil {
+				return err
+			}
+		}
 	}
 	var steps []guest.LiveStep
 	var failed error
@@ -90,7 +107,7 @@ func (e *env) configure(c *cli.Context, f *guest.Files) error {
 		if err != nil {
 			return err
 		}
-		steps, failed = plan.ApplyLive(c.Context, sys)
+		steps, failed = plan.ApplyLive(c.Context, sys, c.String("run-dir"))
 	}
 	if c.Bool("json") {
 		return errors.Join(e.PrintJSON(configured(plan, steps, !c.Bool("dry-run"))), failed)
@@ -138,7 +155,7 @@ func (e *env) imageOptions(c *cli.Context, f *guest.Files, o guest.FileOptions) 
 	if err != nil {
 		return o, err
 	}
-	if o.Facts, err = guest.ImageFacts(c.StringSlice("nic")); err != nil {
+	if o.Facts, err = f.ImageFacts(c.StringSlice("nic")); err != nil {
 		return o, err
 	}
 	if name := c.String("default"); name != "" {
@@ -146,8 +163,8 @@ func (e *env) imageOptions(c *cli.Context, f *guest.Files, o guest.FileOptions) 
 		if err != nil {
 			return o, err
 		}
-		if _, err := guest.FindNIC(o.Facts.NICs, name); err != nil {
-			return o, e.Usagef("--default %s: --nic does not name it", name)
+		if !slices.ContainsFunc(o.Facts.NICs, func(n link.NIC) bool { return p.Match(n.Name, n.MAC) }) {
+			return o, e.Usagef("--default %s: the image has no such NIC", name)
 		}
 		o.Config.DefaultNIC = &p
 	}

@@ -146,19 +146,24 @@ func (e *env) onTerminal() bool {
 	return err == nil
 }
 
+// printSteps prints what was done on the running system, and what was left.
+func (e *env) printSteps(steps []guest.LiveStep) {
+	for _, s := range steps {
+		if s.Left {
+			e.Print("%s: left for the next boot, since it would cut IPv4 off for a moment: %s (%s)", s.NIC, s.What, s.Why)
+		} else {
+			e.Print("%s: done: %s (%s)", s.NIC, s.What, s.Why)
+		}
+	}
+}
+
 // printLive prints what was done on the running system, or when the files will count.
 func (e *env) printLive(p *guest.FilePlan, steps []guest.LiveStep, c *cli.Context) {
 	switch {
 	case c.Bool("dry-run"):
 		e.Print("nothing was changed: this was a dry run")
 	case c.String("apply") == "live":
-		for _, s := range steps {
-			if s.Left {
-				e.Print("%s: left for the next boot, since it would cut IPv4 off for a moment: %s (%s)", s.NIC, s.What, s.Why)
-			} else {
-				e.Print("%s: done: %s (%s)", s.NIC, s.What, s.Why)
-			}
-		}
+		e.printSteps(steps)
 		e.Print("the kernel's switches are set")
 	case len(p.Changes) > 0:
 		e.Print("the files count from the next boot on; `v6guest restore` brings the originals back")

@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/v6guest/v6guest/cmd/internal/cmdline"
+	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/guest"
 )
 
@@ -17,6 +19,7 @@ func (e *env) restoreCommand() *cli.Command {
 			"The originals count from the next boot on, or as soon as the network stack reads its files again.",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Usage: "put originals also over files that somebody edited since", DisableDefaultText: true},
+			applyFlag(),
 			rootFlag(),
 			cmdline.JSONFlag(),
 		},
@@ -24,24 +27,67 @@ func (e *env) restoreCommand() *cli.Command {
 			if err := e.NoArguments(c); err != nil {
 				return err
 			}
+			if err := e.checkApply(c, isImage(c)); err != nil {
+				return err
+			}
 			f, err := guest.OpenFiles(c.String("root"), c.String("state-dir"), time.Now)
 			if err != nil {
 				return err
 			}
-			restored, err := f.Restore(c.Bool("force"))
-			if err := errors.Join(err, f.Close()); err != nil {
-				return err
-			}
-			if c.Bool("json") {
-				return e.PrintJSON(map[string][]string{"restored": append([]string{}, restored...)})
-			}
-			for _, name := range restored {
-				e.Print("%s: as it was", name)
-			}
-			if len(restored) == 0 {
-				e.Print("there is nothing to bring back: v6guest has changed no file")
-			}
-			return nil
+			return errors.Join(e.restore(c, f), f.Close())
 		},
 	}
+}
+
+// A restoredSystem is what `restore --json` prints.
+type restoredSystem struct {
+	Restored []string         `json:"restored"`
+	Live     []guest.LiveStep `json:"live,omitempty"`
+	Notes    []string         `json:"notes,omitempty"`
+}
+
+func (e *env) restore(c *cli.Context, f *guest.Files) error {
+	files, err := f.Restore(c.Bool("force"))
+	if err != nil {
+		return err
+	}
+	out := restoredSystem{Restored: append([]string{}, files...)}
+	if !isImage(c) {
+		out.Notes = f.Again(c.Context, c.String("run-dir"))
+	}
+	var failed error
+	if c.String("apply") == "live" {
+		out.Live, failed = e.restoreLive(c, f, files)
+	}
+	if c.Bool("json") {
+		return errors.Join(e.PrintJSON(out), failed)
+	}
+	for _, name := range files {
+		e.Print("%s: as it was", name)
+	}
+	if len(files) == 0 {
+		e.Print("there is nothing to bring back: v6guest has changed no file")
+	}
+	e.printSteps(out.Live)
+	for _, note := range out.Notes {
+		e.Print("note: %s", note)
+	}
+	return failed
+}
+
+// restoreLive makes the originals count on the running system.
+func (e *env) restoreLive(c *cli.Context, f *guest.Files, files []string) ([]guest.LiveStep, error) {
+	sys, err := guest.OpenLive()
+	if err != nil {
+		return nil, err
+	}
+	facts, err := readFacts(c.Context, c.String("state-dir"))
+	if err != nil {
+		return nil, err
+	}
+	processes, err := distro.Processes(os.DirFS("/proc"))
+	if err != nil {
+		return nil, err
+	}
+	return f.RestoreLive(c.Context, sys, facts.NICs, processes, c.String("run-dir"), files)
 }

@@ -16,9 +16,7 @@ func (dhcpcdBackend) stack() Stack { return Dhcpcd }
 func (dhcpcdBackend) render(w *workspace, nics []*NICPlan) error {
 	var errs []error
 	for _, n := range nics {
-		n.Live = append(n.Live, LiveStep{
-			Argv: []string{"dhcpcd", "-n", n.name()}, CutsIPv4: true, Why: "dhcpcd reads its file again; it deletes the IPv4 address and adds it back",
-		})
+		n.Live = append(n.Live, dhcpcdRereads(n.name()))
 		if n.Want.Lease == LeaseDistro {
 			errs = append(errs, w.dhcpcdDistro(n))
 		} else {
@@ -26,6 +24,13 @@ func (dhcpcdBackend) render(w *workspace, nics []*NICPlan) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// dhcpcdRereads makes a running dhcpcd read its file again.
+func dhcpcdRereads(nic string) LiveStep {
+	return LiveStep{
+		Argv: []string{"dhcpcd", "-n", nic}, CutsIPv4: true, Why: "dhcpcd reads its file again; it deletes the IPv4 address and adds it back",
+	}
 }
 
 // dhcpcdAgent tells dhcpcd to leave DHCPv6 on a NIC alone.

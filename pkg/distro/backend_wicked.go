@@ -49,11 +49,16 @@ func (w *workspace) wickedNIC(n *NICPlan) error {
 		f.set("DHCLIENT6_MODE", "managed")
 		f.set("DHCLIENT6_CLIENT_ID", "00:03:00:01:"+n.Want.NIC.MAC.String())
 	}
-	n.Live = append(n.Live, LiveStep{Argv: []string{"wicked", "ifreload", n.name()}, CutsIPv4: true, Why: "wicked brings the NIC down and up"})
+	n.Live = append(n.Live, wickedRereads(n.name()))
 	if old, err := w.read(f.path); err == nil && string(old) != string(f.bytes()) {
 		w.put(f.path, f.bytes(), 0o644, append([]string{whyOf(n)}, n.Notes...)...)
 	}
 	return nil
+}
+
+// wickedRereads makes wicked read its files again.
+func wickedRereads(nic string) LiveStep {
+	return LiveStep{Argv: []string{"wicked", "ifreload", nic}, CutsIPv4: true, Why: "wicked brings the NIC down and up"}
 }
 
 // wickedBoot is what BOOTPROTO must be: the same for IPv4, and DHCPv6 as the policy has it.

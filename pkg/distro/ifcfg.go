@@ -26,29 +26,38 @@ func (f *ifcfgFile) value(key string) string {
 	return v
 }
 
-// ifcfgOf is the files of a folder that name a NIC: by DEVICE or HWADDR, or by their own name where they
-// have no DEVICE. Backups that the stacks leave out are left out; "ifcfg-eth0.bak2" is not.
-func ifcfgOf(t *Tree, folder string, nic NIC) (out []*ifcfgFile) {
+// ifcfgFiles is the files of a folder that the stacks take for NICs' own. Backups that they leave out are
+// left out; "ifcfg-eth0.bak2" is not.
+func ifcfgFiles(t *Tree, folder string) (out []*ifcfgFile) {
 	for _, name := range t.List(folder) {
 		rest, ok := strings.CutPrefix(name, "ifcfg-")
 		if !ok || ignoredSuffix(name) || strings.Contains(rest, ":") || strings.Contains(rest, "-range") {
 			continue
 		}
-		b, err := t.Read(path.Join(folder, name))
-		if err != nil {
-			continue
+		if b, err := t.Read(path.Join(folder, name)); err == nil {
+			out = append(out, &ifcfgFile{path: path.Join(folder, name), shellFile: parseShell(b)})
 		}
-		f := &ifcfgFile{path: path.Join(folder, name), shellFile: parseShell(b)}
+	}
+	return out
+}
+
+// ifcfgOf is the files of a folder that name a NIC: by DEVICE or HWADDR, or by their own name where they
+// have no DEVICE.
+func ifcfgOf(t *Tree, folder string, nic NIC) (out []*ifcfgFile) {
+	for _, f := range ifcfgFiles(t, folder) {
 		device, hasDevice := f.get("DEVICE")
 		mac, err := net.ParseMAC(f.value("HWADDR"))
 		byMAC := err == nil && slices.Equal(mac, nic.permanent())
 		switch {
-		case hasDevice && device == nic.Name, !hasDevice && byMAC, !hasDevice && rest == nic.Name && err != nil:
+		case hasDevice && device == nic.Name, !hasDevice && byMAC, !hasDevice && f.ownName() == nic.Name && err != nil:
 			out = append(out, f)
 		}
 	}
 	return out
 }
+
+// ownName is the part of the file's name that is a NIC's, in most cases.
+func (f *ifcfgFile) ownName() string { return strings.TrimPrefix(path.Base(f.path), "ifcfg-") }
 
 // ignoredSuffix reports whether initscripts, NetworkManager and wicked all leave a file out.
 func ignoredSuffix(name string) bool {

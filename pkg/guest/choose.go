@@ -31,7 +31,7 @@ func eligible(cfg *Config, n link.NIC, f Facts) (ok bool, why string) {
 	switch {
 	case n.Loopback:
 		return false, "it is the loopback"
-	case !hasMAC(n):
+	case !hasMAC(n) && !f.Image:
 		return false, "it has no Ethernet address (MAC)"
 	}
 	by := named(cfg, n, f)
@@ -89,7 +89,7 @@ func missing(cfg *Config, f Facts) []Pattern {
 // NICs that ask with one DUID would take it from each other.
 func twin(chosen []NICPlan, n link.NIC) string {
 	for _, c := range chosen {
-		if c.Managed && c.NIC.MAC.String() == n.MAC.String() {
+		if c.Managed && hasMAC(n) && c.NIC.MAC.String() == n.MAC.String() {
 			return c.NIC.Name
 		}
 	}

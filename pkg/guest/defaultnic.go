@@ -26,7 +26,7 @@ func (c *defaultChoice) because(format string, args ...any) {
 // chooseDefault tries the steps of decision 3 in order; nics are the managed ones by index.
 func chooseDefault(cfg *Config, f Facts, nics []link.NIC) defaultChoice {
 	var c defaultChoice
-	steps := []func(*Config, Facts, []link.NIC) bool{c.configured, c.remembered, c.byIPv4, c.byBus}
+	steps := []func(*Config, Facts, []link.NIC) bool{c.configured, c.remembered, c.byFiles, c.byIPv4, c.byBus}
 	for _, step := range steps {
 		if step(cfg, f, nics) {
 			break
@@ -75,6 +75,29 @@ func (c *defaultChoice) remembered(_ *Config, f Facts, nics []link.NIC) bool {
 		return true
 	}
 	c.because("%s is remembered but not here", f.Remembered)
+	return false
+}
+
+// byFiles is the third step: the NIC whose files carry the IPv4 gateway or IPv4 by DHCP, if only one does.
+// It settles the choice.
+func (c *defaultChoice) byFiles(_ *Config, f Facts, nics []link.NIC) bool {
+	var found []link.NIC
+	why := ""
+	for _, u := range f.Uplinks {
+		if i := slices.IndexFunc(nics, func(n link.NIC) bool { return n.Index == u.Index }); i >= 0 {
+			found = append(found, nics[i])
+			why = u.Why
+		}
+	}
+	switch len(found) {
+	case 0:
+		return false // nobody may have looked
+	case 1:
+		c.because("the only one whose files give it IPv4's way out: %s", why)
+		c.index, c.remember = found[0].Index, found[0].MAC
+		return true
+	}
+	c.because("the files of %d NICs give them IPv4's way out", len(found))
 	return false
 }
 

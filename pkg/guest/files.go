@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/distro"
@@ -18,16 +21,26 @@ import (
 
 // Files changes the network files of a system below a root folder, and brings the originals back. It is
 // for one goroutine; Close ends it.
-type Files struct{ store *distro.Store }
+type Files struct {
+	store    *distro.Store
+	stateDir string
+}
 
 // OpenFiles opens the root folder; stateDir is v6guest's state folder as seen from inside, where the
 // originals are kept.
 func OpenFiles(root, stateDir string, now func() time.Time) (*Files, error) {
+	if filepath.Clean(root) == "/" {
+		abs, err := filepath.Abs(stateDir)
+		if err != nil {
+			return nil, err
+		}
+		stateDir = abs
+	}
 	s, err := distro.OpenStore(root, stateDir, now)
 	if err != nil {
 		return nil, filesFault(err)
 	}
-	return &Files{s}, nil
+	return &Files{s, stateDir}, nil
 }
 
 // Close lets the root folder go.
@@ -50,7 +63,10 @@ type FileOptions struct {
 type FilePlan struct {
 	NICs    []NICFiles
 	Default string // why the default NIC is the default one
-	Changes []distro.Change
+	// Remember is the default NIC's MAC where the choice is to hold from now on; nil where it holds
+	// already or is provisional.
+	Remember net.HardwareAddr
+	Changes  []distro.Change
 }
 
 // NICFiles is what the files make of one managed NIC.
@@ -63,29 +79,26 @@ type NICFiles struct {
 // what a run that was killed left half done. The error is a Fault that names file and line of each
 // reason why it cannot be done; then nothing at all is planned.
 func (f *Files) Plan(o FileOptions) (*FilePlan, error) {
+	originals, err := f.store.Originals()
+	if err != nil {
+		return nil, filesFault(err)
+	}
+	system := distro.System{Tree: originals, Moment: o.Moment, Facts: distro.Facts{Processes: o.Processes}}
+	o.Facts.Uplinks = uplinks(system, o.Facts.NICs)
 	plan := NewPlan(o.Config, o.Facts)
-	out := &FilePlan{Default: plan.Reason}
+	out := &FilePlan{Default: plan.Reason, Remember: plan.Remember}
 	var wants []distro.Want
 	for _, n := range plan.NICs {
 		if n.Managed {
 			out.NICs = append(out.NICs, NICFiles{NICPlan: n})
-			nic := distroNIC(f.store.Tree(), n.NIC)
-			if o.Moment == distro.Image {
-				nic.Index = 0 // the kernel gives it at boot
-			}
 			wants = append(wants, distro.Want{
-				NIC: nic, Default: n.Role == RoleDefault, Lease: distro.Policy(n.Settings.Lease),
+				NIC: nicOf(system, n.NIC), Default: n.Role == RoleDefault, Lease: distro.Policy(n.Settings.Lease),
 			})
 		}
 	}
 	if wants == nil {
 		return nil, fault.New(fault.ExitFailure, "name a NIC, or set nics in the configuration", "there is no NIC to configure:\n%s", plan.String())
 	}
-	originals, err := f.store.Originals()
-	if err != nil {
-		return nil, filesFault(err)
-	}
-	system := distro.System{Tree: originals, Moment: o.Moment, Facts: distro.Facts{Processes: o.Processes}}
 	planned, err := distro.NewPlan(system, wants, distro.Options{Backend: o.Backend, Recipe: o.Recipe})
 	if err != nil {
 		return nil, filesFault(err)
@@ -163,6 +176,24 @@ func switchesFile(t *distro.Tree, nics []NICFiles) ([]distro.Change, error) {
 	}}, nil
 }
 
+// uplinks is the NICs whose files give them IPv4's way out.
+func uplinks(s distro.System, nics []link.NIC) (out []Uplink) {
+	for _, n := range nics {
+		if why := distro.IPv4Uplink(s, nicOf(s, n)); why != "" {
+			out = append(out, Uplink{n.Index, why})
+		}
+	}
+	return out
+}
+
+// nicOf is a NIC of a system; that of an image gets its index at boot.
+func nicOf(s distro.System, n link.NIC) distro.NIC {
+	if s.Moment == distro.Image {
+		n.Index = 0
+	}
+	return distroNIC(s.Tree, n)
+}
+
 // distroNIC is a NIC with what udev knows of it, by which stacks choose.
 func distroNIC(t *distro.Tree, n link.NIC) distro.NIC {
 	out := distro.NIC{Name: n.Name, MAC: n.MAC, PermanentMAC: n.PermanentMAC, Index: n.Index, Kind: n.Kind}
@@ -202,6 +233,10 @@ func filesFault(err error) error {
 		f.Cure = "use that newer v6guest"
 	case errors.Is(err, distro.ErrBusy), errors.Is(err, distro.ErrStale):
 		f.Cure = "try again"
+	case errors.Is(err, syscall.EROFS):
+		f.Cure = "nothing was changed; mount the file system for writing (mount -o remount,rw)"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		f.Cure = "nothing was changed; make room on the file system"
 	case errors.Is(err, fs.ErrPermission):
 		f.Exit, f.Cure = fault.ExitNotPermitted, "run as root"
 	}

@@ -12,25 +12,37 @@ import (
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
-// ImageFacts are the facts of an unbooted image: the NICs that it will have, each written NAME=MAC.
-// The first is the default one unless the configuration says otherwise.
-func ImageFacts(nics []string) (Facts, error) {
-	f := Facts{WaitOver: true}
-	for i, text := range nics {
-		name, addr, ok := strings.Cut(text, "=")
-		mac, err := net.ParseMAC(addr)
-		if !ok || err != nil || len(mac) != 6 || !validName(name) || strings.ContainsAny(name, "*?[") {
-			return f, fault.New(fault.ExitUsage, "write --nic eth0=06:a0:f0:00:00:38", "%q is not the name of a NIC with its MAC", text)
-		}
-		f.NICs = append(f.NICs, link.NIC{
-			Index: i + 1, Name: name, MAC: mac, PermanentMAC: mac, Device: true, Ethernet: true, MTU: 1500,
+// ImageFacts are the facts of an unbooted image: the NICs that it will have, each written NAME=MAC, or
+// NAME where the MAC is not known; without any, those that the image's files name. Where neither the
+// configuration nor the files say which is the default one, it is the first.
+func (f *Files) ImageFacts(nics []string) (Facts, error) {
+	facts := Facts{WaitOver: true, Image: true}
+	add := func(name string, mac net.HardwareAddr) {
+		facts.NICs = append(facts.NICs, link.NIC{
+			Index: len(facts.NICs) + 1, Name: name, MAC: mac, PermanentMAC: mac, Device: true, Ethernet: true, MTU: 1500,
 		})
 	}
-	if f.NICs == nil {
-		return f, fault.New(fault.ExitUsage, "name each with --nic eth0=06:a0:f0:00:00:38",
-			"an image that does not run has no NICs to look at; or leave it to v6guest-configure.service at its first boot")
+	for _, text := range nics {
+		name, addr, ok := strings.Cut(text, "=")
+		mac, err := net.ParseMAC(addr)
+		if ok && (err != nil || len(mac) != 6) || !validName(name) || strings.ContainsAny(name, "*?[") {
+			return facts, fault.New(fault.ExitUsage, "write --nic eth0=06:a0:f0:00:00:38", "%q is not the name of a NIC with its MAC", text)
+		}
+		add(name, mac)
 	}
-	return f, nil
+	if len(nics) == 0 {
+		for _, n := range distro.NamedNICs(distro.System{Tree: f.store.Tree(), Moment: distro.Image}) {
+			add(n.Name, n.MAC)
+		}
+	}
+	if facts.NICs == nil {
+		return facts, fault.New(fault.ExitUsage, "name each with --nic eth0=06:a0:f0:00:00:38",
+			"no file of the image names a NIC; or leave it to v6guest-configure.service at its first boot")
+	}
+	if b, err := f.store.Tree().Read(memoryFile(f.stateDir)); err == nil {
+		facts.Remembered, facts.MemoryError = parseMemory(memoryFile(f.stateDir), b)
+	}
+	return facts, nil
 }
 
 // ImageConfig reads the configuration inside the root folder; no symbolic link leads out of it. What is

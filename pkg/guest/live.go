@@ -10,7 +10,6 @@ import (
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
-	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
 // A LiveSystem is the running system as ApplyLive needs it.
@@ -20,7 +19,7 @@ type LiveSystem interface {
 	// Stop ends the process whose number a file holds, and waits until it has ended; that there is
 	// none is no error.
 	Stop(ctx context.Context, pidFile string) error
-	Set(nic string, s sysctl.Setting) error
+	Switches
 	RemoveRADefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
 	DefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
 }
@@ -36,35 +35,43 @@ type LiveStep struct {
 
 // ApplyLive makes the files of a plan count on the running system, and sets the kernel's switches. Steps
 // that would cut IPv4 are left undone and named. The effect is verified: a secondary NIC on which an
-// IPv6 default route is left is an error.
-func (p *FilePlan) ApplyLive(ctx context.Context, sys LiveSystem) ([]LiveStep, error) {
+// IPv6 default route is left is an error. What the switches were is kept in runDir for RestoreLive.
+func (p *FilePlan) ApplyLive(ctx context.Context, sys LiveSystem, runDir string) ([]LiveStep, error) {
 	var out []LiveStep
 	var errs []error
 	var done []string
 	for _, n := range p.NICs {
-		steps, err := n.liveSteps(ctx, sys, &done)
+		steps, err := liveSteps(ctx, sys, n.NIC.Name, n.Files.Live, &done)
 		out = append(out, steps...)
 		errs = append(errs, err)
 	}
+	saved := loadSwitches(runDir)
 	for _, n := range p.NICs {
 		for _, s := range n.Switches {
-			errs = append(errs, sys.Set(n.NIC.Name, s))
+			errs = append(errs, saved.set(sys, n.NIC, s))
 		}
 		if n.Role == RoleSecondary {
 			errs = append(errs, n.clearDefaults(ctx, sys))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return out, &fault.Fault{Err: err, Exit: fault.ExitCode(filesFault(err)), Cure: fault.Cure(filesFault(err))}
+	errs = append(errs, saved.keep())
+	return out, liveFault(errs)
+}
+
+// liveFault makes one Fault of what did not go on the running system; the files are in place all the same.
+func liveFault(errs []error) error {
+	err := errors.Join(errs...)
+	if err == nil {
+		return nil
 	}
-	return out, nil
+	return &fault.Fault{Err: err, Exit: fault.ExitCode(filesFault(err)), Cure: fault.Cure(filesFault(err))}
 }
 
 // liveSteps does the steps of one NIC in order; the first that fails ends them. One that several NICs
 // share is done once.
-func (n *NICFiles) liveSteps(ctx context.Context, sys LiveSystem, done *[]string) (out []LiveStep, err error) {
-	for _, step := range n.Files.Live {
-		l := LiveStep{NIC: n.NIC.Name, What: stepText(step), Why: step.Why, Left: step.CutsIPv4}
+func liveSteps(ctx context.Context, sys LiveSystem, nic string, steps []distro.LiveStep, done *[]string) (out []LiveStep, err error) {
+	for _, step := range steps {
+		l := LiveStep{NIC: nic, What: stepText(step), Why: step.Why, Left: step.CutsIPv4}
 		if slices.Contains(*done, l.What) {
 			continue
 		}
@@ -79,7 +86,7 @@ func (n *NICFiles) liveSteps(ctx context.Context, sys LiveSystem, done *[]string
 			err = sys.Command(ctx, step.Argv)
 		}
 		if err != nil {
-			return out, fmt.Errorf("%s: %s: %w", n.NIC.Name, l.What, err)
+			return out, fmt.Errorf("%s: %s: %w", nic, l.What, err)
 		}
 	}
 	return out, nil

@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,8 +37,16 @@ func OpenLive() (LiveSystem, error) {
 // maxOutput bounds what is told of a program that fails, in bytes.
 const maxOutput = 2000
 
+// commandTimeout is how long a program may take.
+const commandTimeout = 90 * time.Second
+
+// clients are the programs that Stop ends: a process number in a file may be that of another by now.
+var clients = []string{"dhclient", "dhcpcd", "udhcpc6"}
+
 // Command runs a program; of one that fails it tells what the program said.
 func (live) Command(ctx context.Context, argv []string) error {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
@@ -66,6 +76,10 @@ func (live) Stop(ctx context.Context, pidFile string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err != nil || !slices.Contains(clients, strings.TrimSpace(string(comm))) {
+		return unix.Close(fd) // it has ended, and its number is another's
 	}
 	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return errors.Join(fmt.Errorf("process %d: %w", pid, err), unix.Close(fd))

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -38,6 +39,8 @@ func (f *fakeLive) Stop(_ context.Context, name string) error {
 	return nil
 }
 
+func (f *fakeLive) Get(string, sysctl.Switch) (string, error) { return "1", nil }
+
 func (f *fakeLive) Set(nic string, s sysctl.Setting) error {
 	f.log = append(f.log, nic+"."+string(s.Switch)+"="+s.Value)
 	return nil
@@ -62,7 +65,7 @@ func livePlan() *FilePlan {
 
 func TestLiveStepsAreDoneOnceAndNeverCutIPv4(t *testing.T) {
 	var f fakeLive
-	steps, err := livePlan().ApplyLive(t.Context(), &f)
+	steps, err := livePlan().ApplyLive(t.Context(), &f, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +80,7 @@ func TestLiveStepsAreDoneOnceAndNeverCutIPv4(t *testing.T) {
 
 func TestALiveStepThatFailsIsNamedAndTheSwitchesAreSetAllTheSame(t *testing.T) {
 	f := fakeLive{fail: "netplan"}
-	_, err := livePlan().ApplyLive(t.Context(), &f)
+	_, err := livePlan().ApplyLive(t.Context(), &f, "")
 	if err == nil || !strings.Contains(err.Error(), "eth0: netplan generate: exit status 1: no such connection") {
 		t.Errorf("error %v", err)
 	}
@@ -88,14 +91,26 @@ func TestALiveStepThatFailsIsNamedAndTheSwitchesAreSetAllTheSame(t *testing.T) {
 
 func TestADefaultRouteThatIsLeftOnASecondaryNICIsAnError(t *testing.T) {
 	f := fakeLive{left: []link.Route{{Index: 3, Dst: raDefault(3).Dst, Gateway: netip.MustParseAddr("fe80::1"), Protocol: link.ProtoRA}}}
-	_, err := livePlan().ApplyLive(t.Context(), &f)
+	_, err := livePlan().ApplyLive(t.Context(), &f, "")
 	if err == nil || !strings.Contains(err.Error(), "eth1 still has an IPv6 default route via fe80::1") {
 		t.Errorf("error %v", err)
 	}
 }
 
 func TestStopEndsTheProcessOfAFileAndWaitsForIt(t *testing.T) {
-	cmd := exec.Command("cat") // waits for its input for ever
+	cat, err := exec.LookPath("cat") // waits for its input for ever
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(cat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := filepath.Join(t.TempDir(), "dhclient")
+	if err := os.WriteFile(client, program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(client)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -120,6 +135,13 @@ func TestStopEndsTheProcessOfAFileAndWaitsForIt(t *testing.T) {
 	if err := (live{}).Stop(t.Context(), name+".none"); err != nil {
 		t.Errorf("no file: %v", err)
 	}
+	// A number that is another program's by now: this test itself would end.
+	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := (live{}).Stop(t.Context(), name); err != nil {
+		t.Errorf("no client's number: %v", err)
+	}
 	if err := os.WriteFile(name, []byte("1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -132,5 +154,35 @@ func TestACommandThatFailsTellsWhatItSaid(t *testing.T) {
 	err := (live{}).Command(t.Context(), []string{"sh", "-c", "echo no such profile >&2; exit 4"})
 	if err == nil || err.Error() != "exit status 4: no such profile" {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestRestoreLiveSetsTheSwitchesBackToWhatTheyWere(t *testing.T) {
+	runDir := t.TempDir()
+	for range 2 { // a second time the switches are ours already, and what they were before stays noted
+		if _, err := livePlan().ApplyLive(t.Context(), &fakeLive{}, runDir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := OpenFiles(t.TempDir(), "/state", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer files.Close()
+	var f fakeLive
+	nics := []link.NIC{{Index: 3, Name: "lan1"}} // renamed since; eth0 is gone
+	steps, err := files.RestoreLive(t.Context(), &f, nics, nil, runDir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"lan1.accept_ra=1"}, f.log); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+	if len(steps) != 1 || steps[0].What != "net.ipv6.conf.lan1.accept_ra = 1" {
+		t.Errorf("told: %+v", steps)
+	}
+	f.log = nil
+	if _, err := files.RestoreLive(t.Context(), &f, nics, nil, runDir, nil); err != nil || len(f.log) > 0 {
+		t.Errorf("a second restore: %v, %v", err, f.log)
 	}
 }

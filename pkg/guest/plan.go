@@ -16,6 +16,10 @@ type Facts struct {
 	NICs []link.NIC // as the kernel lists them
 	// IPv4Defaults are the IPv4 default routes, in any order.
 	IPv4Defaults []IPv4Default
+	// Uplinks are the NICs whose files give them IPv4's way out, in any order; none where nobody looked.
+	Uplinks []Uplink
+	// Image says that the system does not run: its NICs may be known by name alone.
+	Image bool
 	// Remembered is the MAC of the NIC that an earlier choice made the default one; nil when there is none.
 	Remembered net.HardwareAddr
 	// MemoryError says why nothing could be remembered although something was; nil in the usual case.
@@ -36,6 +40,12 @@ type Facts struct {
 type IPv4Default struct {
 	Index  int    // of the NIC that it leaves by
 	Metric uint32 // the lowest wins
+}
+
+// An Uplink is a NIC that the distribution's files give the IPv4 gateway, or IPv4 by DHCP.
+type Uplink struct {
+	Index int
+	Why   string // which file says so
 }
 
 // A StackRA is what the network stack in charge of a NIC allows, and why.
@@ -111,8 +121,10 @@ func (p *Plan) plan(n *NICPlan, cfg *Config, f Facts) {
 	if n.NIC.Index == p.Default {
 		n.Role = RoleDefault
 	}
-	n.IAID = wire.IAIDFromMAC(n.NIC.MAC)
-	n.DUID = p.duid(n.NIC, n.Settings)
+	if hasMAC(n.NIC) { // else an image's NIC, which gets it with its machine
+		n.IAID = wire.IAIDFromMAC(n.NIC.MAC)
+		n.DUID = p.duid(n.NIC, n.Settings)
+	}
 	n.Reason += "; " + string(n.Role)
 	switch {
 	case n.Role == RoleDefault:

@@ -49,6 +49,8 @@ func TestPlans(t *testing.T) {
 		{"first-on-the-bus", "", Facts{NICs: cloud()}},
 		{"wait-is-over", "", Facts{NICs: cloud(), WaitOver: true}},
 		{"ipv4-default-route", "", Facts{NICs: cloud(), IPv4Defaults: []IPv4Default{{2, 1024}, {3, 100}}}},
+		{"ipv4-by-files", "", Facts{NICs: cloud(), IPv4Defaults: []IPv4Default{{2, 0}}, Uplinks: []Uplink{{3, "/etc/network/interfaces says inet dhcp"}}}},
+		{"ipv4-by-files-of-two", "", Facts{NICs: cloud(), IPv4Defaults: []IPv4Default{{3, 0}}, Uplinks: []Uplink{{2, "one"}, {3, "other"}}}},
 		{"ipv4-through-docker", "", Facts{NICs: cloud(), IPv4Defaults: []IPv4Default{{4, 0}}}},
 		{"remembered", "", Facts{NICs: cloud(), Remembered: mac("06:a0:f0:00:00:39")}},
 		{"remembered-and-ipv4-elsewhere", "", Facts{

@@ -37,16 +37,21 @@ func Remembered(stateDir string) (net.HardwareAddr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("remembered default NIC: %w", err)
 	}
+	return parseMemory(memoryFile(stateDir), b)
+}
+
+// parseMemory reads the memory file's text.
+func parseMemory(file string, b []byte) (net.HardwareAddr, error) {
 	var m memory
 	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, fmt.Errorf("remembered default NIC: %s: %w", memoryFile(stateDir), err)
+		return nil, fmt.Errorf("remembered default NIC: %s: %w", file, err)
 	}
 	if m.Format != memoryFormat {
-		return nil, fmt.Errorf("remembered default NIC: %s has format %d, this program knows %d", memoryFile(stateDir), m.Format, memoryFormat)
+		return nil, fmt.Errorf("remembered default NIC: %s has format %d, this program knows %d", file, m.Format, memoryFormat)
 	}
 	mac, err := net.ParseMAC(m.DefaultNIC)
 	if err != nil || len(mac) != 6 {
-		return nil, fmt.Errorf("remembered default NIC: %s: %q is no MAC", memoryFile(stateDir), m.DefaultNIC)
+		return nil, fmt.Errorf("remembered default NIC: %s: %q is no MAC", file, m.DefaultNIC)
 	}
 	return mac, nil
 }

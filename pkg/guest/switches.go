@@ -1,0 +1,116 @@
+package guest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
+)
+
+// savedSwitches are the kernel's switches as they were before configure set them in this boot, so that
+// restore sets them back. They lie in the run folder: with a reboot they lose their meaning.
+type savedSwitches struct {
+	file  string
+	state switchState
+	dirty bool
+}
+
+type switchState struct {
+	Format    int           `json:"format"`
+	Boot      string        `json:"boot"`
+	Namespace uint64        `json:"namespace"` // of the network, by its inode
+	Switches  []savedSwitch `json:"switches"`
+}
+
+type savedSwitch struct {
+	Index  int           `json:"index"`
+	Switch sysctl.Switch `json:"switch"`
+	Value  string        `json:"value"`
+}
+
+const switchFormat = 1
+
+// loadSwitches reads what was kept in this boot and network namespace; what cannot be used counts as nothing.
+func loadSwitches(runDir string) *savedSwitches {
+	boot, err := clock.BootID(clock.BootIDFile)
+	s := &savedSwitches{state: switchState{Format: switchFormat, Boot: boot, Namespace: networkNamespace()}}
+	if err != nil || runDir == "" || s.state.Namespace == 0 {
+		return s
+	}
+	s.file = filepath.Join(runDir, "switches.json")
+	var old switchState
+	if b, err := readSmall(s.file); err == nil && json.Unmarshal(b, &old) == nil &&
+		old.Format == switchFormat && old.Boot == boot && old.Namespace == s.state.Namespace {
+		s.state.Switches = old.Switches
+	}
+	return s
+}
+
+// set gives a switch its value and notes what it was, unless an earlier value is noted already.
+func (s *savedSwitches) set(sys Switches, nic link.NIC, to sysctl.Setting) error {
+	before, err := sys.Get(nic.Name, to.Switch)
+	if err == nil {
+		err = sys.Set(nic.Name, to)
+	}
+	if err != nil {
+		return err
+	}
+	same := func(o savedSwitch) bool { return o.Index == nic.Index && o.Switch == to.Switch }
+	if before != to.Value && !slices.ContainsFunc(s.state.Switches, same) {
+		s.state.Switches = append(s.state.Switches, savedSwitch{nic.Index, to.Switch, before})
+		s.dirty = true
+	}
+	return nil
+}
+
+// keep writes them if there is anything new.
+func (s *savedSwitches) keep() error {
+	if !s.dirty || s.file == "" {
+		return nil
+	}
+	b, err := json.Marshal(s.state)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(s.file), 0o755)
+	}
+	if err == nil {
+		err = replaceFile(s.file, append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("note what the switches were: %w", err)
+	}
+	return nil
+}
+
+// restore sets the switches back, of the NICs that are still there, the last one first, and forgets them.
+func (s *savedSwitches) restore(sys Switches, nics []link.NIC) (out []LiveStep, err error) {
+	var errs []error
+	for _, o := range slices.Backward(s.state.Switches) {
+		i := slices.IndexFunc(nics, func(n link.NIC) bool { return n.Index == o.Index })
+		if i < 0 {
+			continue
+		}
+		name := nics[i].Name
+		err := sys.Set(name, sysctl.Setting{Switch: o.Switch, Value: o.Value})
+		if errors.Is(err, sysctl.ErrNoNIC) || errors.Is(err, sysctl.ErrNoIPv6) {
+			continue
+		}
+		errs = append(errs, err)
+		if err == nil {
+			out = append(out, LiveStep{NIC: name, What: fmt.Sprintf("net.ipv6.conf.%s.%s = %s", name, o.Switch, o.Value), Why: "as it was before"})
+		}
+	}
+	if err := errors.Join(errs...); err != nil || s.file == "" {
+		return out, err
+	}
+	if err := os.Remove(s.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return out, fmt.Errorf("forget what the switches were: %w", err)
+	}
+	return out, nil
+}
