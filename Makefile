@@ -20,11 +20,11 @@ GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build demo test lint bench cover clean need-root lab-tools roots
+.PHONY: help build demo test test-long lint bench cover clean need-root lab-tools roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## both programs into bin/: static and reproducible
 	@mkdir -p $(BIN)
@@ -37,6 +37,9 @@ test: need-root roots ## every test with the race detector, the end-to-end ones 
 	@mkdir -p $(ARTIFACTS)
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /test/e2e)
 	$(GO) test -race -count=1 -parallel 8 -timeout 30m -artifacts -outputdir $(CURDIR)/$(ARTIFACTS) ./test/e2e
+
+test-long: need-root roots ## what takes too long for every change: a kill at any system call, for every back end (root)
+	$(GO) test -count=1 -timeout 3h ./test/kill -long
 
 lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulnerabilities
 	$(GOLANGCI) run ./...

@@ -172,6 +172,7 @@ func (e *env) imageOptions(c *cli.Context, f *guest.Files, o guest.FileOptions) 
 }
 
 // warnOverrides tells of lines of other files that win over the switches.
+// What cannot be read costs only the warning: the files are changed already.
 func (e *env) warnOverrides(c *cli.Context, plan *guest.FilePlan) error {
 	if c.Bool("dry-run") || c.Bool("recipe") {
 		return nil
@@ -184,7 +185,7 @@ func (e *env) warnOverrides(c *cli.Context, plan *guest.FilePlan) error {
 	for _, n := range plan.NICs {
 		found, err := p.Overrides(n.NIC.Name)
 		if err != nil {
-			return err
+			e.Say("v6guest: warning: it is not known whether lines of other files win over the switches of %s: %v", n.NIC.Name, err)
 		}
 		for _, o := range found {
 			e.Say("v6guest: warning: %s", o)

@@ -36,7 +36,7 @@ func (d *disk) write(name string, b []byte, attr metadata) (err error) {
 	if err := d.point("write", name); err != nil {
 		return err
 	}
-	if err := d.root.Remove(inFS(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.takeAway(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	f, err := d.root.OpenFile(inFS(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -83,7 +83,7 @@ func (d *disk) remove(name string) error {
 	if err := d.point("remove", name); err != nil {
 		return err
 	}
-	if err := d.root.Remove(inFS(name)); errors.Is(err, fs.ErrNotExist) {
+	if err := d.takeAway(name); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
@@ -92,6 +92,15 @@ func (d *disk) remove(name string) error {
 		return err
 	}
 	return d.sync(path.Dir(name))
+}
+
+// takeAway removes a name. The kernel refuses that on a read-only file system also where there is no such
+// name, which is no failure to us.
+func (d *disk) takeAway(name string) error {
+	if _, err := d.root.Lstat(inFS(name)); err != nil {
+		return err
+	}
+	return d.root.Remove(inFS(name))
 }
 
 // mkdir makes one folder.

@@ -1,6 +1,8 @@
 package distro
 
 import (
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -101,6 +103,9 @@ func (n *interfaces) read(t *Tree, file string, depth int) {
 	}
 	b, err := t.Read(file)
 	if err != nil {
+		if depth == 0 && !errors.Is(err, fs.ErrNotExist) || unreadable(err) {
+			n.fail(refuse(ErrUnreadable, "", file, 0, "look what stands in the file's place, and who may read it", "%v", err))
+		}
 		return
 	}
 	if n.size += len(b); depth > maxInclude || len(n.files) >= maxIncluded || n.size > maxIncludes {

@@ -45,6 +45,9 @@ func readNetplan(t *Tree) *netplan {
 	for _, file := range shadowed(t, ".yaml", "/run/netplan", "/etc/netplan", "/usr/lib/netplan", "/lib/netplan") {
 		b, err := t.Read(file)
 		if err != nil {
+			if unreadable(err) && n.problem == nil {
+				n.problem = refuse(ErrUnreadable, "", file, 0, "look what stands in the file's place, and who may read it", "%v", err)
+			}
 			continue
 		}
 		root, err := parseYAML(b)

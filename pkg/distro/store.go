@@ -35,7 +35,12 @@ func OpenStore(root, state string, now func() time.Time) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the root folder: %w", err)
 	}
-	return &Store{root: r, tree: NewTree(r.FS()), disk: disk{root: r}, dir: path.Join("/", state, "backup"), now: now}, nil
+	tree := NewTree(r.FS())
+	dir, err := tree.Resolve(path.Join("/", state, "backup")) // /var may be a link
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("find the backup folder: %w", err), r.Close())
+	}
+	return &Store{root: r, tree: tree, disk: disk{root: r}, dir: dir, now: now}, nil
 }
 
 // Close lets the root folder go.

@@ -44,7 +44,7 @@ func (s *Store) run(m *manifest, t *transaction) error {
 func (s *Store) stage(t *transaction) error {
 	for _, dir := range t.Made {
 		if err := s.disk.mkdir(dir, 0o755); err != nil {
-			return err
+			return fmt.Errorf("make the folder %s: %w", dir, err)
 		}
 	}
 	for _, st := range t.Steps {

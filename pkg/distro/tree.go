@@ -22,6 +22,12 @@ var ErrTooLarge = errors.New("larger than 1 MiB")
 // ErrLinkLoop means that symbolic links lead in a circle.
 var ErrLinkLoop = errors.New("too many symbolic links")
 
+// unreadable reports whether a file may well say something that could not be read, unlike one that is
+// not there or is none.
+func unreadable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrLinkLoop)
+}
+
 // A Tree is a root folder to read from. Names are absolute paths below it ("/etc/network/interfaces").
 // Symbolic links are followed as they would be from inside: an absolute target starts at the root
 // folder, and ".." at the top stays there; so no link leads out.

@@ -17,9 +17,7 @@ import (
 
 // The stacks, in roots of their own where they exclude each other.
 var (
-	stacks = roots.Spec{Name: "stacks", Suite: "bookworm", Packages: []string{
-		"bash", "ifupdown", "iproute2", "isc-dhcp-client", "netplan.io", "procps", "systemd",
-	}}
+	stacks = roots.Stacks
 	// debootstrap finds no package for the virtual ones that network-manager and polkitd depend on.
 	networkManager = roots.Spec{Name: "networkmanager", Suite: "bookworm", Packages: []string{
 		"bash", "dbus", "iproute2", "libpam-systemd", "network-manager", "systemd",

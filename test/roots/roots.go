@@ -37,8 +37,13 @@ var Trixie = Spec{Name: "trixie", Suite: "trixie", Packages: []string{
 	"dhcpcd-base", "iproute2", "iputils-ping", "nftables", "procps",
 }}
 
-// All lists every root that the tests use.
-var All = []Spec{Peers, Trixie}
+// Stacks holds the network stacks that do not exclude each other, and strace.
+var Stacks = Spec{Name: "stacks", Suite: "bookworm", Packages: []string{
+	"bash", "ifupdown", "iproute2", "isc-dhcp-client", "netplan.io", "procps", "strace", "systemd",
+}}
+
+// All lists the roots that several tests use.
+var All = []Spec{Peers, Trixie, Stacks}
 
 // format is part of a root's key; it changes when roots are made in another way.
 const format = "2"
