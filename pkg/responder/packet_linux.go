@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/mmsg"
 )
 
 // A packetConn is a packet socket on one NIC. It hears the UDP datagrams to port 547 with the MAC that
@@ -18,7 +20,11 @@ type packetConn struct {
 	f     *os.File
 	raw   syscall.RawConn
 	index int
-	oob   []byte // read's
+
+	in  *mmsg.Batch // read's
+	out *mmsg.Batch // push's and flush's
+	// queued is how many packets of out wait for flush.
+	queued int
 }
 
 // An arrival is what a packetConn read.
@@ -26,6 +32,15 @@ type arrival struct {
 	datagram
 	mac net.HardwareAddr
 }
+
+// Sizes of batches: as many as a poll of a NIC brings (the kernel's NAPI weight), and room for what a
+// client sends on the wire. What is longer comes in fragments, by the UDP socket, or is cut off here.
+const (
+	batchSize  = 64
+	frameRoom  = 9216
+	answerRoom = 2048
+	oobRoom    = 64 // one tpacket_auxdata with its header
+)
 
 // filter lets IPv6 packets through whose first header is UDP to port 547. Its offsets count from the
 // IPv6 header, since the socket is of type SOCK_DGRAM. Fragments have another first header: they reach
@@ -55,7 +70,10 @@ func openPacket(name string, index int) (*packetConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packet socket on %s: %w", name, errors.Join(err, f.Close()))
 	}
-	return &packetConn{f: f, raw: raw, index: index, oob: make([]byte, 256)}, nil
+	return &packetConn{
+		f: f, raw: raw, index: index,
+		in: mmsg.New(batchSize, frameRoom, oobRoom), out: mmsg.New(batchSize, answerRoom, 0),
+	}, nil
 }
 
 func preparePacket(fd, index int) error {
@@ -81,40 +99,47 @@ func protocolIPv6() uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IPV6))
 }
 
-// read waits for a datagram to port 547 and reads it into b, to which it refers; a frame that is not
-// ours is passed over. After close the error is os.ErrClosed; while the NIC is down the socket waits
-// on.
-func (c *packetConn) read(b []byte) (arrival, error) {
+// read waits for datagrams to port 547 and calls take for each that is there, with its payload in the
+// socket's own memory until take returns; frames that are not ours are passed over. After close the error
+// is os.ErrClosed; while the NIC is down the socket waits on.
+func (c *packetConn) read(take func(arrival)) error {
 	for {
-		var n, oobn, flags int
-		var from unix.Sockaddr
+		var n int
 		var failed error
 		err := c.raw.Read(func(fd uintptr) bool {
-			n, oobn, flags, from, failed = unix.Recvmsg(int(fd), b, c.oob, unix.MSG_DONTWAIT)
-			return failed != unix.EAGAIN && failed != unix.EINTR
+			n, failed = c.in.Receive(int(fd))
+			return !errors.Is(failed, unix.EAGAIN)
 		})
 		switch {
 		case err != nil:
-			return arrival{}, os.ErrClosed // the poller has no other reason
+			return os.ErrClosed // the poller has no other reason
 		case errors.Is(failed, unix.ENETDOWN):
 			continue // told once; the socket hears again when the NIC is up
 		case failed != nil:
-			return arrival{}, fmt.Errorf("packet socket: %w", failed)
-		case flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0:
-			continue
+			return fmt.Errorf("packet socket: %w", failed)
 		}
-		sender, ok := from.(*unix.SockaddrLinklayer)
-		if !ok || sender.Halen != 6 || !forUs(sender.Pkttype) {
-			continue
+		for i := range n {
+			if a, ok := c.arrived(i); ok {
+				take(a)
+			}
 		}
-		tagged, checked := auxdata(c.oob[:oobn])
-		if tagged {
-			continue
-		}
-		if d, ok := parsePacket(b[:n], checked); ok && d.dst.Port() == serverPort {
-			return arrival{d, net.HardwareAddr(append([]byte{}, sender.Addr[:6]...))}, nil
-		}
+		return nil
 	}
+}
+
+// arrived looks at one frame of what was read. Its address is a struct sockaddr_ll: family, protocol,
+// index (2, 2 and 4 bytes), hardware type (2), packet type, length of the MAC, the MAC.
+func (c *packetConn) arrived(i int) (arrival, bool) {
+	name := c.in.Name(i)
+	if c.in.Truncated(i) || len(name) < 18 || name[11] != 6 || !forUs(name[10]) {
+		return arrival{}, false
+	}
+	tagged, checked := auxdata(c.in.Control(i))
+	if tagged {
+		return arrival{}, false
+	}
+	d, ok := parsePacket(c.in.Data(i), checked)
+	return arrival{d, net.HardwareAddr(name[12:18])}, ok && d.dst.Port() == serverPort
 }
 
 // forUs leaves out what the NIC hears only since it is promiscuous, frames of VLANs that it does not
@@ -126,31 +151,56 @@ func forUs(packetType uint8) bool {
 // auxdata reads struct tpacket_auxdata: whether the frame has a VLAN tag that names a VLAN (0 is mere
 // priority), and whether its checksum is known to be good or was never written.
 func auxdata(oob []byte) (tagged, checked bool) {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return false, false
-	}
-	for _, m := range messages {
-		if m.Header.Level != unix.SOL_PACKET || m.Header.Type != unix.PACKET_AUXDATA || len(m.Data) < 20 {
+	for len(oob) > 0 {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return false, false
+		}
+		oob = rest
+		if header.Level != unix.SOL_PACKET || header.Type != unix.PACKET_AUXDATA || len(data) < 20 {
 			continue
 		}
-		status := binary.NativeEndian.Uint32(m.Data)
-		tci := binary.NativeEndian.Uint16(m.Data[16:])
+		status := binary.NativeEndian.Uint32(data)
+		tci := binary.NativeEndian.Uint16(data[16:])
 		tagged = status&unix.TP_STATUS_VLAN_VALID != 0 && tci&0xfff != 0
 		checked = status&(unix.TP_STATUS_CSUMNOTREADY|unix.TP_STATUS_CSUM_VALID) != 0
 	}
 	return tagged, checked
 }
 
-// write sends a packet in a frame to that MAC. It does not wait: where the NIC's queue is full the
-// packet is lost, as on the wire, and the client asks again.
-func (c *packetConn) write(packet []byte, mac net.HardwareAddr) error {
-	to := &unix.SockaddrLinklayer{Protocol: protocolIPv6(), Ifindex: c.index, Halen: 6}
-	copy(to.Addr[:], mac)
+// push keeps a packet for the MAC until flush, which it calls itself where there is no more room.
+func (c *packetConn) push(d datagram, mac net.HardwareAddr) error {
 	var failed error
-	if err := c.raw.Control(func(fd uintptr) {
-		failed = unix.Sendto(int(fd), packet, unix.MSG_DONTWAIT, to)
-	}); err != nil {
+	if c.queued == c.out.Len() {
+		failed = c.flush()
+	}
+	var name [20]byte // struct sockaddr_ll
+	binary.NativeEndian.PutUint16(name[:], unix.AF_PACKET)
+	binary.BigEndian.PutUint16(name[2:], unix.ETH_P_IPV6)
+	binary.NativeEndian.PutUint32(name[4:], uint32(c.index))
+	name[11] = 6
+	copy(name[12:18], mac)
+	packet := appendPacket(c.out.Room(c.queued)[:0], d)
+	c.out.Set(c.queued, len(packet), name[:])
+	c.queued++
+	return failed
+}
+
+// flush sends what push kept. It does not wait: where the NIC's queue is full packets are lost, as on the
+// wire, and the clients ask again. The error is that of the last packet that could not be sent.
+func (c *packetConn) flush() error {
+	var failed error
+	err := c.raw.Control(func(fd uintptr) {
+		for sent := 0; sent < c.queued; {
+			n, err := c.out.Send(int(fd), sent, c.queued)
+			if err != nil {
+				failed, n = err, 1 // that one is lost; the others may have another fate
+			}
+			sent += n
+		}
+	})
+	c.queued = 0
+	if err != nil {
 		return os.ErrClosed
 	}
 	return failed

@@ -187,23 +187,23 @@ type packetIn struct {
 
 // read tells the loop what comes in by the packet socket. Relays are the UDP socket's business.
 func (p *port) read(conn *packetConn) {
-	buf := make([]byte, 64<<10)
 	for {
-		a, err := conn.read(buf)
-		if errors.Is(err, os.ErrClosed) {
-			return
-		}
-		if err != nil || len(a.payload) == 0 || relayed(a.payload) || a.dst.Addr().IsMulticast() && a.dst.Addr() != allServers {
-			continue
-		}
-		in := packetIn{port: p, index: conn.index}
-		msg, err := wire.Decode(a.payload)
-		if err != nil {
-			in.ev = Malformed{FrameMAC: a.mac, From: a.src, Err: err}
-		} else {
-			in.ev = Received{Msg: msg, FrameMAC: a.mac, From: a.src, Unicast: !a.dst.Addr().IsMulticast()}
-		}
-		if !p.tell(in) {
+		var batch []packetIn
+		err := conn.read(func(a arrival) {
+			if len(a.payload) == 0 || relayed(a.payload) || a.dst.Addr().IsMulticast() && a.dst.Addr() != allServers {
+				return
+			}
+			in := packetIn{port: p, index: conn.index}
+			mac := bytes.Clone(a.mac)
+			msg, err := wire.Decode(a.payload)
+			if err != nil {
+				in.ev = Malformed{FrameMAC: mac, From: a.src, Err: err}
+			} else {
+				in.ev = Received{Msg: msg, FrameMAC: mac, From: a.src, Unicast: !a.dst.Addr().IsMulticast()}
+			}
+			batch = append(batch, in)
+		})
+		if errors.Is(err, os.ErrClosed) || len(batch) > 0 && !p.tell(batch) {
 			return
 		}
 	}
@@ -233,7 +233,7 @@ func (s *Server) readUDP() {
 		} else {
 			in.ev = Received{Msg: msg, Relays: relays, From: a.src, Unicast: !a.dst.IsMulticast()}
 		}
-		if !s.tell(in) {
+		if !s.tell([]packetIn{in}) {
 			return
 		}
 	}
@@ -307,9 +307,21 @@ func (s *Server) send(a Send) error {
 		return errNoLinkLocal
 	}
 	p.mute = false
-	if a.MAC == nil || p.nic.MTU < ipv6Header+udpHeader+len(b) {
+	if size := ipv6Header + udpHeader + len(b); a.MAC == nil || p.nic.MTU < size || size > answerRoom {
 		return s.udp.write(b, a.To, p.nic.Index, p.local[0])
 	}
-	s.buf = appendPacket(s.buf[:0], datagram{src: netip.AddrPortFrom(p.local[0], serverPort), dst: a.To, payload: b})
-	return p.conn.write(s.buf, a.MAC)
+	if p.conn.queued == 0 {
+		s.unsent = append(s.unsent, p.conn)
+	}
+	return p.conn.push(datagram{src: netip.AddrPortFrom(p.local[0], serverPort), dst: a.To, payload: b}, a.MAC)
+}
+
+// flush sends the answers that wait for it.
+func (s *Server) flush() {
+	for _, c := range s.unsent {
+		if err := c.flush(); err != nil {
+			s.log.Debug("answers not sent", "error", err)
+		}
+	}
+	s.unsent = s.unsent[:0]
 }

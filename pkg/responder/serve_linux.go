@@ -48,7 +48,7 @@ type Server struct {
 	index  *hosts.Index
 	ports  map[string]*port // the served NICs by name
 	names  map[int]string   // of all NICs
-	buf    []byte
+	unsent []*packetConn    // those with answers that wait for flush
 
 	forwarding *forwardingWatch // nil where no network makes this machine a router
 	forwards   map[int]bool     // the NICs that forward, by index
@@ -310,8 +310,11 @@ func (s *Server) handle(ev any) error {
 			s.do(s.engine.Step(s.opts.Clock.Now(), HostsChanged{ev.Index}))
 		}
 		s.logHosts(ev)
-	case packetIn:
-		s.receive(ev)
+	case []packetIn:
+		for _, in := range ev {
+			s.receive(in)
+		}
+		s.flush()
 	case []forwarding:
 		return s.forwardingChanged(ev)
 	case func():

@@ -311,8 +311,10 @@ func TestServeAnswersFrames(t *testing.T) {
 			t.Errorf("answered: %v", got.msg)
 		}
 	})
-	t.Run("a message in fragments is heard, by the UDP socket", func(t *testing.T) {
-		for _, b := range fragments(a.frame(t, a.solicit())) {
+	t.Run("a long message in fragments is heard, by the UDP socket", func(t *testing.T) {
+		long := a.solicit()
+		long.Others = []wire.Option{{Code: 65001, Data: make([]byte, 1300)}}
+		for _, b := range fragments(a.frame(t, long)) {
 			n.sendFrame(b)
 		}
 		n.await("eth1 < " + a.addr.String() + ": Solicit") // without a MAC
@@ -350,7 +352,7 @@ func (n *net6) await(prefix string) {
 // fragments cuts a frame's packet in two.
 func fragments(frame []byte) [][]byte {
 	head, payload := frame[:14+40], frame[14+40:]
-	const cut = 24
+	const cut = 1200
 	var out [][]byte
 	for _, part := range []struct {
 		offset int

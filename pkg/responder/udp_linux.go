@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/fault"
@@ -30,6 +31,21 @@ type udpArrival struct {
 	dst        netip.Addr
 	index      int // of the NIC that it came in by
 	fragmented bool
+}
+
+// udpFilter keeps away what a packet socket hears too, so that a direct message wakes the server once:
+// it lets Relay-forwards and -replies through, and what is longer than an unfragmented packet of the
+// least MTU, 1,280 bytes, can be. No honest client has a shorter message in fragments: that hides it from
+// switches that watch DHCPv6 (RFC 7610). Offsets count from the UDP header; the kernel counts what is
+// kept away as errors of its input (Udp6InErrors).
+var udpFilter = [...]unix.SockFilter{
+	{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: udpHeader},
+	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(dhcpv6.MessageTypeRelayForward), Jt: 3},
+	{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(dhcpv6.MessageTypeRelayReply), Jt: 2},
+	{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_LEN},
+	{Code: unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K, K: 1280 - ipv6Header, Jf: 1},
+	{Code: unix.BPF_RET | unix.BPF_K, K: 0x40000},
+	{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 }
 
 // openUDP binds [::]:547. Where it is taken the error is a Fault that names who has it.
@@ -66,6 +82,10 @@ func prepareUDP(fd int) error {
 		}
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20) // as for the packet socket
+	prog := unix.SockFprog{Len: uint16(len(udpFilter)), Filter: &udpFilter[0]}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog); err != nil {
+		return fmt.Errorf("attach filter: %w", err)
+	}
 	return unix.Bind(fd, &unix.SockaddrInet6{Port: serverPort})
 }
 
