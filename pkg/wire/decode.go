@@ -54,7 +54,8 @@ func decode(b []byte) (*Message, error) {
 // A decoder is a Message on its way to being complete.
 type decoder struct {
 	*Message
-	seen [lastField + 1]bool // options that were read into their field
+	seen    [lastField + 1]bool // options that were read into their field
+	ntpSeen bool                // an option 56 named a server
 }
 
 // reserve makes room for everything that may come in any number, so that nothing grows by copying.

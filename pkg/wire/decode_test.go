@@ -102,7 +102,7 @@ func TestDecodeLeavesOut(t *testing.T) {
 		{"a name of another script in raw UTF-8", "0018 0004 02c3a4 00", 24},
 		{"C-5908.4-01 an NTP option without source", "0038 0000", 56},
 		{"C-5908.4.3-01 an NTP address of 15 bytes", "0038 0013 0001 000f" + strings.Repeat("00", 15), 56},
-		{"SNTP servers of 17 bytes", option(31, strings.Repeat("00", 17)), 31},
+		{"C-4075.4-01 SNTP servers of 17 bytes", option(31, strings.Repeat("00", 17)), 31},
 		{"an Information Refresh Time of 3 bytes", "0020 0003 000000", 32},
 		{"a SOL_MAX_RT of 2 bytes", "0052 0002 0e10", 82},
 		{"an INF_MAX_RT of 5 bytes", "0053 0005 0000000e10", 83},
@@ -220,18 +220,36 @@ func TestDecodeKeeps(t *testing.T) {
 			FQDN{Flags: FQDNServerUpdates, Name: "a.b", Partial: true},
 			0,
 		},
+		{
+			"C-4704.4-01 an FQDN in an IA_NA is none", "0003 0015 00000001 00000000 00000000 0027 0005 01 0161 0162",
+			func(m *Message) any { return m.FQDN == nil && len(m.IANAs) == 1 }, true, 0,
+		},
 		{"C-4704.4.2-01 an FQDN without name", "0027 0001 00", func(m *Message) any { return *m.FQDN }, FQDN{}, 0},
 		{"an FQDN of the root label only", "0027 0002 00 00", func(m *Message) any { return *m.FQDN }, FQDN{}, 0},
 		{
-			"C-5908.4-01 three NTP options, one with a name, and SNTP servers",
+			"C-5908.4-01 C-4075.4-01 three NTP options, one with a name, win over SNTP servers behind them",
 			"0038 0014 0001 0010 20010db8000000000000000000000001 0038 0007 0003 0003 016100" +
 				"0038 0028 0001 0010 20010db8000000000000000000000002 0001 0010 20010db8000000000000000000000009" +
 				"001f 0010 20010db8000000000000000000000003",
 			func(m *Message) any { return append(m.NTP, netip.AddrFrom16([16]byte{15: byte(m.Others[0].Code)})) },
 			[]netip.Addr{
 				netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"),
-				netip.MustParseAddr("2001:db8::3"), netip.MustParseAddr("::38"),
+				netip.MustParseAddr("::38"),
 			},
+			0,
+		},
+		{
+			"C-4075.4-01 an NTP option wins over SNTP servers before it",
+			"001f 0010 20010db8000000000000000000000003 0038 0014 0001 0010 20010db8000000000000000000000001",
+			func(m *Message) any { return m.NTP },
+			[]netip.Addr{netip.MustParseAddr("2001:db8::1")},
+			0,
+		},
+		{
+			"C-4075.4-01 SNTP servers alone, in their order",
+			"001f 0020 20010db8000000000000000000000003 20010db8000000000000000000000001",
+			func(m *Message) any { return m.NTP },
+			[]netip.Addr{netip.MustParseAddr("2001:db8::3"), netip.MustParseAddr("2001:db8::1")},
 			0,
 		},
 		{

@@ -123,7 +123,10 @@ func meaning(lib *dhcpv6.Message) *Message {
 		ClientID: duidOf(o.ClientID()), ServerID: duidOf(o.ServerID()),
 		Requested: o.RequestedOptions(), Preference: o.Preference(), Elapsed: o.ElapsedTime(), Status: statusOf(o.Status()),
 		RapidCommit: o.GetOne(dhcpv6.OptionRapidCommit) != nil, ReconfigureAccept: o.GetOne(dhcpv6.OptionReconfAccept) != nil,
-		DNS: addresses(o.DNS()), NTP: append(addresses(o.NTPServers()), addresses(o.SNTP())...),
+		DNS: addresses(o.DNS()), NTP: addresses(o.NTPServers()),
+	}
+	if len(m.NTP) == 0 {
+		m.NTP = addresses(o.SNTP())
 	}
 	if list := o.DomainSearchList(); list != nil {
 		m.Search = list.Labels
@@ -225,7 +228,7 @@ func randomMessage(r *rand.Rand) *Message {
 		m.Others = append(m.Others, Option{Code: dhcpv6.OptionCode(1000 + r.IntN(1000)), Data: []byte{byte(r.Uint32())}})
 	}
 	if r.IntN(2) == 0 {
-		m.FQDN = &FQDN{Flags: uint8(r.IntN(8)), Name: randomName(r), Partial: r.IntN(2) == 0}
+		m.FQDN = &FQDN{Flags: []uint8{0, 1, 2, 3, 4, 6}[r.IntN(6)], Name: randomName(r), Partial: r.IntN(2) == 0}
 		m.InformationRefresh = new(randomLifetime(r))
 		m.SOLMaxRT, m.INFMaxRT = time.Duration(r.IntN(100))*time.Second, time.Duration(r.IntN(100))*time.Second
 		m.ReconfigureMessage = dhcpv6.MessageType(r.IntN(256))

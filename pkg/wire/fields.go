@@ -136,10 +136,13 @@ func readDNS(m *Message, b []byte) (reason string) {
 	return reason
 }
 
-// readSNTP reads option 31 (RFC 4075), which NTP servers of option 56 may precede or follow.
+// readSNTP reads option 31 (RFC 4075), which counts only where no option 56, its successor, names a
+// server: most servers that send both send the same list twice.
 func readSNTP(m *Message, b []byte) string {
 	servers, reason := readAddresses(b)
-	m.NTP = append(m.NTP, servers...)
+	if len(m.NTP) == 0 {
+		m.NTP = servers
+	}
 	return reason
 }
 
@@ -204,6 +207,9 @@ func (d *decoder) ntp(data []byte) {
 	case len(o.data) != 16:
 		d.flaw(dhcpv6.OptionNTPServer, "address of not 16 bytes")
 	default:
+		if !d.ntpSeen { // what is there is of option 31
+			d.ntpSeen, d.NTP = true, nil
+		}
 		d.NTP = append(d.NTP, netip.AddrFrom16([16]byte(o.data)))
 	}
 }

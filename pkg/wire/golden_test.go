@@ -232,6 +232,21 @@ func TestEncodeNormalises(t *testing.T) {
 			FQDN{Flags: FQDNServerUpdates, Name: "a.b"},
 		},
 		{
+			"C-4704.4.1-02 the client updates: no flag",
+			Message{Type: dhcpv6.MessageTypeSolicit, FQDN: &FQDN{Name: "a.b"}},
+			func(m *Message) any { return m.FQDN.Flags }, uint8(0),
+		},
+		{
+			"C-4704.4.1-02 the server updates: S",
+			Message{Type: dhcpv6.MessageTypeSolicit, FQDN: &FQDN{Flags: FQDNServerUpdates, Name: "a.b"}},
+			func(m *Message) any { return m.FQDN.Flags }, FQDNServerUpdates,
+		},
+		{
+			"C-4704.4.1-02 nobody updates: N without S",
+			Message{Type: dhcpv6.MessageTypeSolicit, FQDN: &FQDN{Flags: FQDNNoUpdate | FQDNServerUpdates, Name: "a.b"}},
+			func(m *Message) any { return m.FQDN.Flags }, FQDNNoUpdate,
+		},
+		{
 			"S-21.22-03 bits behind the prefix length are 0",
 			Message{Type: dhcpv6.MessageTypeReply, IAPDs: []IAPD{{Prefixes: []Prefix{{Prefix: netip.MustParsePrefix("2001:db8::1/32")}}}}},
 			func(m *Message) any { return m.IAPDs[0].Prefixes[0].Prefix }, netip.MustParsePrefix("2001:db8::/32"),
@@ -251,6 +266,7 @@ func TestEncodeNormalises(t *testing.T) {
 	}
 }
 
+// TestElapsedTimeIsInClientMessagesOnly: C-18.2.6-02, since an Information-request is one of them.
 func TestElapsedTimeIsInClientMessagesOnly(t *testing.T) {
 	for typ := dhcpv6.MessageTypeSolicit; typ <= dhcpv6.MessageTypeInformationRequest; typ++ {
 		b := mustEncode(t, &Message{Type: typ, Elapsed: time.Second})

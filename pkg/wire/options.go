@@ -50,7 +50,11 @@ func prefixOption(p Prefix) dhcpv6.Option {
 
 // fqdnOption makes option 39 (RFC 4704, section 4); the library cannot write a partial name.
 func fqdnOption(f *FQDN) (dhcpv6.Option, error) {
-	b := []byte{f.Flags & fqdnFlags}
+	flags := f.Flags & fqdnFlags
+	if flags&FQDNNoUpdate != 0 {
+		flags &^= FQDNServerUpdates // nobody is not the server (section 4.1)
+	}
+	b := []byte{flags}
 	if f.Name != "" {
 		var err error
 		if b, err = appendName(b, f.Name, f.Partial); err != nil {
