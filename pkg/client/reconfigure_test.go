@@ -2,9 +2,11 @@ package client
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -117,6 +119,29 @@ func TestReconfigureThatIsDiscarded(t *testing.T) {
 			t.Error("acted upon")
 		}
 	})
+}
+
+// C-5908.5-01: what a Reconfigure says beside the order is not used, and what has no Option Request asks for no 56
+// (TestWhatEachMessageCarries).
+func TestReconfigureBringsNoTimeServers(t *testing.T) {
+	s, srv := keyedSim(t)
+	before := s.engine.Snapshot().Settings
+	m := &wire.Message{
+		Type: dhcpv6.MessageTypeReconfigure, ClientID: testDUID, ServerID: srv.duid, ReconfigureMessage: renew,
+		NTP:  []netip.Addr{ip("2001:db8::66")},
+		Auth: &wire.Auth{Protocol: 3, Algorithm: 1, Replay: 99, Info: append([]byte{2}, make([]byte, 16)...)},
+	}
+	b, err := m.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.silent = true // so that no Reply tells the client other settings
+	if !acted(s, s.datagram(srv.from, signed(b, srv.key))) {
+		t.Fatal("the Reconfigure itself was not acted upon")
+	}
+	if diff := cmp.Diff(before, s.engine.Snapshot().Settings, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Errorf("settings (-before +after):\n%s", diff)
+	}
 }
 
 // signed puts the digest into the one place of 16 zero bytes that an option 11 ends with.

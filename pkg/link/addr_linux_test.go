@@ -15,6 +15,7 @@ import (
 
 var leased = netip.MustParseAddr("2001:db8::38")
 
+// TestAddressIsInstalledAndPassesDAD: C-18.2.10.1-11, C-18.2.10.1-12, C-5942.4-01. It is a /128, and nothing becomes on-link.
 func TestAddressIsInstalledAndPassesDAD(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, Config{})
@@ -27,8 +28,10 @@ func TestAddressIsInstalledAndPassesDAD(t *testing.T) {
 	if got.Valid < time.Hour || got.Valid > 2*time.Hour {
 		t.Errorf("valid for %v, want about 2 h", got.Valid)
 	}
-	if r.routesTo(netip.MustParsePrefix("2001:db8::38/128")) != 0 {
-		t.Error("the address made a prefix route")
+	for _, dst := range []string{"2001:db8::38/128", "2001:db8::/64"} {
+		if r.routesTo(netip.MustParsePrefix(dst)) != 0 {
+			t.Errorf("the address made %s on-link", dst)
+		}
 	}
 	r.compare(p.k)
 

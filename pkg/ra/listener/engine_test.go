@@ -145,6 +145,7 @@ func TestHeard(t *testing.T) {
 			s.hear(one, "hops 64 reachable 1s retransmit 2s")
 			s.hear(one, "")
 		}, "hop limit 64, reachable 1s, retransmit 2s, mtu 0; router fe80::1"},
+		{"H-6.3.4-04 a new router with a lifetime", func(s *sim) { s.hear(one, "lifetime 30m") }, "router fe80::1 default until 30m0s, medium"},
 		{"H-6.3.4-05 a shorter lifetime", func(s *sim) { s.hear(one, "lifetime 1h"); s.hear(one, "lifetime 1m") }, "router fe80::1 default until 1m0s, medium"},
 		{"H-6.3.4-06 lifetime 0", func(s *sim) { s.hear(one, "lifetime 1h"); s.hear(one, "") }, "router fe80::1"},
 		{"H-6.3.4-07 three routers", func(s *sim) {
@@ -157,6 +158,7 @@ func TestHeard(t *testing.T) {
 		{"H-6.3.4-11 link-local prefixes", func(s *sim) {
 			s.hear(one, "prefix fe80::/64=LA 1h 1h prefix fe80::/10=L 1h 1h prefix ff00::/8=L 1h 1h")
 		}, "router fe80::1"},
+		{"H-6.3.4-12 a new prefix with a valid lifetime", func(s *sim) { s.hear(one, "prefix 2001:db8::/64=L 0s 30m") }, "router fe80::1, prefixes [2001:db8::/64]; prefix 2001:db8::/64 on-link until 30m0s by [fe80::1]"},
 		{"H-6.3.4-13 a shorter valid lifetime", func(s *sim) {
 			s.hear(one, "prefix 2001:db8::/64=L 0s 86400s")
 			s.hear(one, "prefix 2001:db8::/64=L 0s 10s")
@@ -362,6 +364,30 @@ func TestExpiry(t *testing.T) {
 	s.advance(1000 * 24 * time.Hour)
 	if got := s.last(); len(got.Prefixes) != 1 || got.Prefixes[0].OnLinkUntil != clock.Never {
 		t.Fatalf("after years: %+v", got)
+	}
+}
+
+// TestDNSEndsByItsOwnLifetime: H-8106-07, whatever becomes of the router that announced it.
+func TestDNSEndsByItsOwnLifetime(t *testing.T) {
+	s := newSim(t, 1)
+	s.up()
+	s.hear("fe80::1", "lifetime 10m dns 2001:db8::53 1h search lab.example 2h")
+	for _, tt := range []struct {
+		after            time.Duration
+		routers, servers int
+		domains          int
+	}{
+		{10*time.Minute - 1, 1, 1, 1},
+		{1, 0, 1, 1},
+		{50*time.Minute - 1, 0, 1, 1},
+		{1, 0, 0, 1},
+		{time.Hour - 1, 0, 0, 1},
+		{1, 0, 0, 0},
+	} {
+		s.advance(tt.after)
+		if got := s.e.Snapshot(); len(got.Routers) != tt.routers || len(got.DNS) != tt.servers || len(got.Search) != tt.domains {
+			t.Errorf("%s: %+v, want %d routers, %d servers, %d domains", since(s.now), got, tt.routers, tt.servers, tt.domains)
+		}
 	}
 }
 
