@@ -20,7 +20,7 @@ GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build demo test test-long lint bench cover clean need-root lab-tools roots
+.PHONY: help build demo test test-long test-boot lint bench cover clean need-root lab-tools qemu roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -35,11 +35,14 @@ demo: need-root build lab-tools ## see it work in network namespaces (root); PEE
 
 test: need-root roots ## every test with the race detector, the end-to-end ones in namespaces too (root)
 	@mkdir -p $(ARTIFACTS)
-	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v /test/e2e)
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -Ev '/test/(e2e|boot)$$')
 	$(GO) test -race -count=1 -parallel 8 -timeout 30m -artifacts -outputdir $(CURDIR)/$(ARTIFACTS) ./test/e2e
 
 test-long: need-root roots ## what takes too long for every change: a kill at any system call, for every back end (root)
 	$(GO) test -count=1 -timeout 3h ./test/kill -long
+
+test-boot: need-root lab-tools qemu ## guests as real virtual machines, emulated: Debian 12 and 13 as they come (root)
+	$(GO) test -count=1 -parallel 1 -timeout 40m ./test/boot
 
 lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulnerabilities
 	$(GOLANGCI) run ./...
@@ -50,7 +53,7 @@ bench: need-root build lab-tools ## the figures of docs/performance.md; COUNT=5 
 	$(GO) run ./test/figures -bin $(BIN) -count $(COUNT)
 
 cover: need-root roots ## how much of the code the tests run; cover.out for `go tool cover` (root)
-	$(GO) test -coverpkg=./pkg/...,./cmd/... -coverprofile=cover.out $$($(GO) list ./... | grep -v /test/e2e)
+	$(GO) test -coverpkg=./pkg/...,./cmd/... -coverprofile=cover.out $$($(GO) list ./... | grep -Ev '/test/(e2e|boot)$$')
 	@$(GO) tool cover -func=cover.out | tail -1
 
 clean: ## remove what was built; the cached Debian roots stay
@@ -66,6 +69,11 @@ lab-tools: need-root
 	@command -v debootstrap >/dev/null && command -v gpgv >/dev/null && command -v ip >/dev/null || { \
 		echo "installing debootstrap and iproute2, for the roots and networks of the tests"; \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends debootstrap gpgv debian-archive-keyring iproute2; }
+
+qemu: need-root
+	@command -v qemu-system-x86_64 >/dev/null && command -v mke2fs >/dev/null || { \
+		echo "installing qemu and e2fsprogs, for the virtual machines of the tests"; \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends qemu-system-x86 e2fsprogs; }
 
 roots: lab-tools
 	@$(GO) run ./test/roots/make >/dev/null

@@ -1,0 +1,4 @@
+// Package boot boots guests as real virtual machines on the networks of package cloud: Debian's kernel
+// and init, its own network stacks, v6guest's units. It needs qemu; without hardware virtualisation the
+// processor is emulated, which is slow and just as true.
+package boot

@@ -1,0 +1,211 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/v6guest/v6guest/test/cloud"
+	"github.com/v6guest/v6guest/test/peer"
+	"github.com/v6guest/v6guest/test/roots"
+)
+
+var binDir string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "v6guest-boot-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binDir = dir
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+// build makes the programs of this tree, and the hand, static.
+var build = sync.OnceValue(func() error {
+	for _, what := range []string{"./cmd/v6guest", "./cmd/v6responder", "./test/boot/hand"} {
+		cmd := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-trimpath", "-buildvcs=false", "-o", binDir+"/", what)
+		cmd.Dir = filepath.Join("..", "..")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build %s: %w\n%s", what, err, out)
+		}
+	}
+	return nil
+})
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// need skips what cannot be on this machine, and returns the folder of the root.
+func need(t *testing.T, s roots.Spec) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: run it by make test-boot as root")
+	}
+	if _, err := exec.LookPath("qemu-system-x86_64"); errors.Is(err, exec.ErrNotFound) {
+		t.Skip("needs qemu-system-x86: run it by make test-boot")
+	}
+	dir, err := roots.Get(t.Context(), s, t.Output())
+	check(t, err)
+	check(t, build())
+	return dir
+}
+
+// networks are two shared networks as a cloud has them: v6responder for IPv6, and dnsmasq for IPv4, whose
+// default route is on the first.
+func networks(ctx context.Context, t *testing.T) *cloud.Cloud {
+	t.Helper()
+	peers, err := roots.Get(ctx, roots.Peers, t.Output())
+	check(t, err)
+	c, err := cloud.New(ctx, cloud.Options{Root: peers, Bin: binDir, Networks: 2, Output: t.Output()})
+	check(t, err)
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	check(t, c.Serve(ctx, peer.V6responder))
+	for i, n := range c.Nets {
+		check(t, n.Router.AddAddress("eth0", fmt.Sprintf("10.0.%d.1/24", i)))
+		args := []string{
+			"dnsmasq", "--keep-in-foreground", "--log-facility=-", "--port=0", "--interface=eth0", "--bind-interfaces", "--conf-file=/dev/null",
+			"--dhcp-leasefile=/run/v4.leases", fmt.Sprintf("--dhcp-range=10.0.%d.10,10.0.%d.20,1h", i, i),
+		}
+		if i > 0 {
+			args = append(args, "--dhcp-option=3") // no default route
+		}
+		p, err := n.Router.Start(args...)
+		check(t, err)
+		_, err = p.AwaitLine(ctx, 0, "DHCP, IP range")
+		check(t, err)
+	}
+	return c
+}
+
+// v6guestFiles are the program and its units as a package installs and enables them.
+func v6guestFiles(t *testing.T) []file {
+	t.Helper()
+	guest, err := program("/usr/sbin/v6guest", filepath.Join(binDir, "v6guest"))
+	check(t, err)
+	files := []file{guest}
+	for unit, target := range map[string]string{
+		"v6guest-configure.service":   "sysinit.target",
+		"v6guest.service":             "multi-user.target",
+		"v6guest-wait-online.service": "network-online.target",
+	} {
+		b, err := os.ReadFile(filepath.Join("..", "..", "systemd", unit))
+		check(t, err)
+		files = append(files, text("/usr/lib/systemd/system/"+unit, string(b)),
+			link("/etc/systemd/system/"+target+".wants/"+unit, "/usr/lib/systemd/system/"+unit))
+	}
+	return files
+}
+
+// labFiles are what makes a guest one of the lab's: its hand, and no questions at its first boot.
+func labFiles(t *testing.T) []file {
+	t.Helper()
+	hand, err := program("/usr/local/sbin/hand", filepath.Join(binDir, "hand"))
+	check(t, err)
+	return []file{
+		hand,
+		text("/etc/systemd/system/hand.service", `[Unit]
+DefaultDependencies=no
+Requires=dev-virtio\x2dports-hand.device
+After=dev-virtio\x2dports-hand.device
+[Service]
+ExecStart=/usr/local/sbin/hand
+`),
+		link("/etc/systemd/system/sysinit.target.wants/hand.service", "/etc/systemd/system/hand.service"),
+		text("/etc/fstab", "/dev/vda / ext4 defaults 0 1\n"),
+		text("/etc/hostname", "guest\n"),
+		// An image without one would have every unit enabled or not by preset, which is no stack's default.
+		text("/etc/machine-id", "6a3bb2f1c0d94e5f8a7b6c5d4e3f2a1b\n"),
+		text("/etc/resolv.conf", ""),
+	}
+}
+
+// A machine is a booted guest with what its tests ask of it.
+type machine struct {
+	*vm
+	t     *testing.T
+	ctx   context.Context
+	cloud *cloud.Cloud
+}
+
+// start boots a guest from a disk and waits until its boot is done.
+func start(ctx context.Context, t *testing.T, c *cloud.Cloud, root, disk string) *machine {
+	t.Helper()
+	m, err := boot(ctx, c, root, disk)
+	check(t, err)
+	t.Cleanup(func() {
+		if err := m.cut(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("console:\n%s", m.console())
+		}
+	})
+	g := &machine{vm: m, t: t, ctx: ctx, cloud: c}
+	g.say("systemctl", "is-system-running", "--wait")
+	return g
+}
+
+// say runs a program in the guest and returns what it printed, whatever its exit code.
+func (g *machine) say(argv ...string) string {
+	g.t.Helper()
+	a, err := g.run(g.ctx, argv...)
+	check(g.t, err)
+	return strings.TrimSpace(string(a.Stdout) + string(a.Stderr))
+}
+
+// await waits until a shell's test succeeds in the guest, which is tried at each change of its addresses
+// and routes.
+func (g *machine) await(what, test string) {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
+	defer cancel()
+	a, err := g.until(ctx, "sh", "-c", test)
+	if err != nil || a.Code != 0 {
+		g.t.Fatalf("no %s: %v\n%s%s\n%s", what, err, a.Stdout, a.Stderr, g.console())
+	}
+}
+
+// has wants a text in what a program prints.
+func (g *machine) has(want string, argv ...string) {
+	g.t.Helper()
+	if got := g.say(argv...); !strings.Contains(got, want) {
+		g.t.Errorf("%s says %q, want %q in it", strings.Join(argv, " "), got, want)
+	}
+}
+
+// hasNot wants it not.
+func (g *machine) hasNot(want string, argv ...string) {
+	g.t.Helper()
+	if got := g.say(argv...); strings.Contains(got, want) {
+		g.t.Errorf("%s says %q, which must not have %q in it", strings.Join(argv, " "), got, want)
+	}
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), d, fmt.Errorf("not within %v", d))
+	t.Cleanup(cancel)
+	return ctx
+}

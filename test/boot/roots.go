@@ -1,0 +1,20 @@
+package boot
+
+import "github.com/v6guest/v6guest/test/roots"
+
+// base is what every guest needs to boot on virtual hardware and to be looked at.
+var base = []string{
+	"dbus", "initramfs-tools", "iproute2", "iputils-ping", "kmod", "linux-image-cloud-amd64", "procps", "systemd-sysv", "udev", "zstd",
+}
+
+// guest is a Debian release with packages beside the base.
+func guest(name, suite string, packages ...string) roots.Spec {
+	return roots.Spec{Name: "boot-" + name, Suite: suite, Packages: append(packages, base...)}
+}
+
+// The guests, each with the network stack that it has by default or that its users choose.
+var (
+	debian13 = guest("debian13", "trixie", "ifupdown", "dhcpcd-base")
+	debian12 = guest("debian12", "bookworm", "ifupdown", "isc-dhcp-client")
+	networkd = guest("networkd", "trixie", "systemd-resolved")
+)

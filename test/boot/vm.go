@@ -1,0 +1,177 @@
+package boot
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/v6guest/v6guest/test/cloud"
+)
+
+// A vm is a virtual machine that runs.
+type vm struct {
+	cmd    *exec.Cmd
+	ended  chan error
+	serial string // the file with what its console printed
+	conn   net.Conn
+	in     *json.Decoder
+}
+
+// boot starts a machine with a NIC in each network of the cloud, from the kernel that lies in the root.
+// It returns when the machine's hand has reported, which is early in its boot.
+func boot(ctx context.Context, c *cloud.Cloud, root, disk string) (*vm, error) {
+	kernel, err := newest(filepath.Join(root, "boot/vmlinuz-*"))
+	if err != nil {
+		return nil, err
+	}
+	initrd, err := newest(filepath.Join(root, "boot/initrd.img-*"))
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Dir(disk)
+	socket := filepath.Join(dir, "hand")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	defer ln.Close()
+	m := &vm{ended: make(chan error, 1), serial: filepath.Join(dir, "serial.log")}
+	args := []string{
+		"-accel", "tcg", "-smp", "1", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
+		"-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1 quiet",
+		"-drive", "file=" + disk + ",if=virtio,format=raw,cache=unsafe", "-serial", "file:" + m.serial, "-no-reboot",
+		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
+		"-chardev", "socket,id=hand,path=" + socket, "-device", "virtserialport,chardev=hand,name=hand",
+	}
+	m.cmd = exec.Command("qemu-system-x86_64", args...)
+	for i, n := range c.Nets {
+		tap, err := n.Segment.Tap(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer tap.Close() // qemu has its own descriptor
+		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, tap)
+		m.cmd.Args = append(m.cmd.Args, "-netdev", fmt.Sprintf("tap,id=n%d,fd=%d", i, 3+i),
+			"-device", fmt.Sprintf("virtio-net-pci,netdev=n%d,mac=%s", i, n.Reserved.MAC))
+	}
+	out, err := os.Create(filepath.Join(dir, "qemu.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	m.cmd.Stdout, m.cmd.Stderr = out, out
+	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { m.ended <- m.cmd.Wait() }()
+	if m.conn, err = m.accept(ctx, ln); err != nil {
+		log, _ := os.ReadFile(out.Name())
+		return nil, errors.Join(fmt.Errorf("qemu: %w: %s", err, log), m.cut())
+	}
+	m.in = json.NewDecoder(bufio.NewReader(m.conn))
+	var hello answer
+	if err := m.receive(ctx, &hello); err != nil {
+		return nil, errors.Join(fmt.Errorf("the machine does not report: %w\n%s", err, m.console()), m.cut())
+	}
+	return m, nil
+}
+
+// accept waits for qemu to open the hand's end.
+func (m *vm) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {
+	type accepted struct {
+		conn net.Conn
+		err  error
+	}
+	got := make(chan accepted, 1)
+	go func() {
+		conn, err := ln.Accept()
+		got <- accepted{conn, err}
+	}()
+	select {
+	case a := <-got:
+		return a.conn, a.err
+	case err := <-m.ended:
+		m.ended <- err
+		return nil, fmt.Errorf("it ended: %w", err)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// newest is the last file that matches.
+func newest(pattern string) (string, error) {
+	found, err := filepath.Glob(pattern)
+	if err != nil || len(found) == 0 {
+		return "", fmt.Errorf("no %s: %w", pattern, errors.Join(err, os.ErrNotExist))
+	}
+	return found[len(found)-1], nil
+}
+
+// An answer is how a program in the machine ended; see hand/main.go.
+type answer struct {
+	Code   int    `json:"code"`
+	Stdout []byte `json:"stdout"`
+	Stderr []byte `json:"stderr"`
+}
+
+// run runs a program in the machine and waits for its end.
+func (m *vm) run(ctx context.Context, argv ...string) (answer, error) { return m.ask(ctx, false, argv) }
+
+// until runs a program again at each change of the machine's addresses and routes, until it succeeds.
+func (m *vm) until(ctx context.Context, argv ...string) (answer, error) {
+	return m.ask(ctx, true, argv)
+}
+
+func (m *vm) ask(ctx context.Context, until bool, argv []string) (answer, error) {
+	if err := json.NewEncoder(m.conn).Encode(map[string]any{"argv": argv, "until": until}); err != nil {
+		return answer{}, err
+	}
+	var a answer
+	if err := m.receive(ctx, &a); err != nil {
+		return a, fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, m.console())
+	}
+	return a, nil
+}
+
+// receive waits for an answer, for the machine's end, or for ctx.
+func (m *vm) receive(ctx context.Context, a *answer) error {
+	got := make(chan error, 1)
+	go func() { got <- m.in.Decode(a) }()
+	select {
+	case err := <-got:
+		return err
+	case err := <-m.ended:
+		m.ended <- err
+		return fmt.Errorf("the machine ended: %w", err)
+	case <-ctx.Done():
+		m.conn.Close() // ends the goroutine
+		return context.Cause(ctx)
+	}
+}
+
+// console is the end of what the machine's console printed.
+func (m *vm) console() string {
+	b, _ := os.ReadFile(m.serial) // without it there is nothing to tell
+	return string(b[max(0, len(b)-4000):])
+}
+
+// cut is a power cut: the machine is gone at once.
+func (m *vm) cut() error {
+	if m.conn != nil {
+		m.conn.Close()
+	}
+	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-m.ended
+	return nil
+}
