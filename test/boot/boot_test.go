@@ -34,6 +34,10 @@ type guestCase struct {
 var guestCases = []guestCase{
 	{"debian13-ifupdown-dhcpcd", debian13, []file{text("/etc/network/interfaces", twoNICs)}, "ifupdown with dhcpcd"},
 	{"debian12-ifupdown-dhclient", debian12, []file{text("/etc/network/interfaces", twoNICs)}, "ifupdown with dhclient"},
+	{"debian13-networkd", networkd, []file{
+		text("/etc/systemd/network/80-all.network", "[Match]\nName=eth*\n\n[Network]\nDHCP=yes\n"),
+		link("/etc/systemd/system/multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service"),
+	}, "networkd"},
 }
 
 func TestAGuestHasItsAddressesFromBootOn(t *testing.T) {
