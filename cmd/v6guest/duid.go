@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -57,7 +58,7 @@ func identities(ctx context.Context, cfg *guest.Config, stateDir string, args []
 		}
 		if len(out) == 0 {
 			return nil, &fault.Fault{
-				Err: fmt.Errorf("v6guest manages no NIC here:\n%s", plan.String()), Exit: fault.ExitFailure,
+				Err: fmt.Errorf("v6guest manages no NIC here:\n%s", strings.TrimSuffix(plan.String(), "\n")), Exit: fault.ExitFailure,
 				Cure: "name a NIC, or set nics in the configuration",
 			}
 		}

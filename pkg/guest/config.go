@@ -97,7 +97,7 @@ func eachKey(keys []Key, s inifile.Section, apply func(*Key, string) error) []er
 	for _, key := range s.Keys {
 		i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == key.Name })
 		if i < 0 {
-			errs = append(errs, fmt.Errorf("%s: unknown key %.80q; did you mean %q?", key.Where, key.Name, nearest(key.Name, keys)))
+			errs = append(errs, fmt.Errorf("%s: unknown key %.80q; %s", key.Where, key.Name, suggest(key.Name, keys)))
 			continue
 		}
 		if err := apply(&keys[i], key.Text); err != nil {
@@ -107,11 +107,11 @@ func eachKey(keys []Key, s inifile.Section, apply func(*Key, string) error) []er
 	return errs
 }
 
-// nearest is the key whose name looks most like word.
-func nearest(word string, keys []Key) string {
+// suggest says which key word may have been meant to be.
+func suggest(word string, keys []Key) string {
 	names := make([]string, len(keys))
 	for i, k := range keys {
 		names[i] = k.Name
 	}
-	return inifile.Nearest(word, names)
+	return inifile.Suggest(word, names)
 }

@@ -86,17 +86,16 @@ func errString(err error) string {
 	return err.Error()
 }
 
-func TestNearest(t *testing.T) {
+func TestSuggest(t *testing.T) {
 	names := []string{"duid", "default_nic", "lease"}
+	const all = "there are duid, default_nic, lease"
 	for word, want := range map[string]string{
-		"duidd": "duid", "default-nic": "default_nic", "leese": "lease", "": "duid", strings.Repeat("lease", 1_000_000): "duid",
+		"duidd": `did you mean "duid"?`, "default-nic": `did you mean "default_nic"?`, "leese": `did you mean "lease"?`,
+		"": all, "foo": all, "x": all, strings.Repeat("x", 1_000_000): all,
 	} {
-		if got := inifile.Nearest(word, names); got != want && len(word) < 100 {
-			t.Errorf("%q: nearest is %q, want %q", word, got, want)
+		if got := inifile.Suggest(word, names); got != want {
+			t.Errorf("%.20q: %s, want %s", word, got, want)
 		}
-	}
-	if got := inifile.Nearest("x", nil); got != "" {
-		t.Errorf("without names: %q", got)
 	}
 }
 

@@ -1,15 +1,23 @@
 package inifile
 
-// Nearest is the name that takes the fewest single-letter changes to become word, the first of several;
-// "" where there are no names.
-func Nearest(word string, names []string) string {
-	best, least := "", 0
-	for i, name := range names {
-		if d := distance(word, name); i == 0 || d < least {
+import (
+	"fmt"
+	"strings"
+)
+
+// Suggest says what a word that is no name may have been meant to be: the nearest name, or, where none
+// is near, all of them.
+func Suggest(word string, names []string) string {
+	best, least := "", min(len(word), maxWord)/2+1
+	for _, name := range names {
+		if d := distance(word, name); d < least {
 			best, least = name, d
 		}
 	}
-	return best
+	if best == "" {
+		return "there are " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("did you mean %q?", best)
 }
 
 // maxWord bounds what is compared, in bytes: a longer word is not a name that was meant.

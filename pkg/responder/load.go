@@ -146,7 +146,7 @@ func checkName(keys []Key, title string, k inifile.Key) error {
 	case slices.Contains(elsewhere, k.Name):
 		return fmt.Errorf("%s: %q does not belong into a [%s] section", k.Where, k.Name, title)
 	}
-	return fmt.Errorf("%s: unknown key %.80q; did you mean %q?", k.Where, k.Name, inifile.Nearest(k.Name, here))
+	return fmt.Errorf("%s: unknown key %.80q; %s", k.Where, k.Name, inifile.Suggest(k.Name, here))
 }
 
 func (k *Key) section() string {
