@@ -35,6 +35,7 @@ type System interface {
 	Switches
 	Network
 	Stacks
+	Traveller
 }
 
 // An Agent keeps the plan in force. One goroutine, that of Run, owns everything in it; others reach it
@@ -121,6 +122,10 @@ func (a *Agent) loop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("follow the kernel: %w", err)
 	}
+	moves, err := a.moves(inner)
+	if err != nil {
+		return fmt.Errorf("follow the clocks: %w", err)
+	}
 	timer, err := a.clock.NewTimer()
 	if err != nil {
 		return fmt.Errorf("agent: %w", err)
@@ -147,6 +152,8 @@ func (a *Agent) loop(ctx context.Context) error {
 			for _, f := range a.mail.take() {
 				f()
 			}
+		case why := <-moves:
+			a.machineMoved(why)
 		case <-timer.C():
 		}
 		a.settle(inner)

@@ -64,6 +64,7 @@ func (t *bubbleTimer) Close() error { return t.Set(clock.Never) }
 // whoever watches, as the kernel does it.
 type fakeMachine struct {
 	stack    StackRA // of the default NIC
+	moves    chan string
 	mu       sync.Mutex
 	nics     map[int]link.NIC
 	addrs    map[int]map[netip.Addr]link.Addr
@@ -86,7 +87,8 @@ var _ System = (*fakeMachine)(nil)
 
 func newFakeMachine(nics ...link.NIC) *fakeMachine {
 	m := &fakeMachine{
-		nics: map[int]link.NIC{}, addrs: map[int]map[netip.Addr]link.Addr{}, switches: map[string]map[sysctl.Switch]string{},
+		moves: make(chan string),
+		nics:  map[int]link.NIC{}, addrs: map[int]map[netip.Addr]link.Addr{}, switches: map[string]map[sysctl.Switch]string{},
 		watchers: map[chan link.Event]bool{}, servers: map[int]func(*wire.Message) *wire.Message{}, taken: map[int]error{},
 		used: map[netip.Addr]bool{}, since: map[netip.Addr]time.Time{}, tell: map[int]func(listener.Snapshot){}, dad: time.Second,
 	}
@@ -425,6 +427,9 @@ func (m *fakeMachine) StackRA(link.NIC, LeaseMode) StackRA {
 	defer m.mu.Unlock()
 	return m.stack
 }
+
+// Moves is where the test says that the machine moved.
+func (m *fakeMachine) Moves(context.Context) (Moves, error) { return m.moves, nil }
 
 // Routers hands the teller to the test.
 func (m *fakeMachine) Routers(nic link.NIC, _ clock.Clock, h listener.Host, _ func(netip.Addr) bool, _ func(ra.TracedPacket)) (Hearer, error) {

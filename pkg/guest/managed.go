@@ -93,6 +93,9 @@ func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
 func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	n.nic = ev.NIC
 	n.check = true
+	if ev.NotifyPeers {
+		n.linkChanged("the kernel announced the NIC anew, as after a live migration")
+	}
 	if before.Up != ev.NIC.Up {
 		n.wasDown = n.wasDown || before.Up
 		n.unset = true // the kernel keeps switches, but who set the NIC up may have set them too

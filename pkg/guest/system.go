@@ -26,6 +26,12 @@ type Kernel interface {
 	SetUp(ctx context.Context, index int) error
 }
 
+// A Traveller tells when the machine may have moved.
+type Traveller interface {
+	// Moves tells until ctx ends.
+	Moves(ctx context.Context) (Moves, error)
+}
+
 // Switches are the kernel's switches of a NIC below net.ipv6.conf; sysctl.Tree is one.
 type Switches interface {
 	Get(nic string, s sysctl.Switch) (string, error)
