@@ -4,6 +4,7 @@ GO      ?= $(or $(shell command -v go 2>/dev/null),/usr/local/go/bin/go)
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
 PEER    ?= v6responder
 COUNT   ?= 20
+ROUNDS  ?= 3
 BIN     ?= bin
 
 # Tools and what tests leave; the Debian roots of the lab are in $V6GUEST_CACHE or /var/cache/v6guest-lab.
@@ -20,11 +21,11 @@ GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build demo test test-long test-boot lint bench cover clean need-root lab-tools qemu roots
+.PHONY: help build demo test test-long test-boot lint bench bench-responder cover clean need-root lab-tools qemu roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## both programs into bin/: static and reproducible
 	@mkdir -p $(BIN)
@@ -51,6 +52,11 @@ lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulne
 bench: need-root build lab-tools ## the figures of docs/performance.md; COUNT=5 for a quick look (root)
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
 	$(GO) run ./test/figures -bin $(BIN) -count $(COUNT)
+
+bench-responder: need-root lab-tools ## v6responder beside Kea, dnsmasq and an echo; ROUNDS=1 for a quick look (root)
+	@mkdir -p .cache/rate
+	$(BUILD) -o .cache/rate/ ./cmd/v6responder ./test/rate
+	.cache/rate/rate -bin .cache/rate -rounds $(ROUNDS) -page docs/performance.md
 
 cover: need-root roots ## how much of the code the tests run; cover.out for `go tool cover` (root)
 	$(GO) test -coverpkg=./pkg/...,./cmd/... -coverprofile=cover.out $$($(GO) list ./... | grep -Ev '/test/(e2e|boot)$$')

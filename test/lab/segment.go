@@ -64,6 +64,17 @@ func (m *Machine) Plug(s *Segment, nic string, mac net.HardwareAddr) (*Port, err
 	return p, p.Carrier(true)
 }
 
+// Cable joins two machines by a cable of their own, without a segment between: nothing is captured, and
+// nothing but the two ends costs time. Both NICs are down.
+func Cable(a *Machine, nicA string, macA net.HardwareAddr, b *Machine, nicB string, macB net.HardwareAddr) error {
+	attrs := netlink.LinkAttrs{Name: nicA, HardwareAddr: macA}
+	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: nicB, PeerHardwareAddr: macB, PeerNamespace: netlink.NsFd(b.ns)}
+	if err := a.link.LinkAdd(veth); err != nil {
+		return fmt.Errorf("cable from %s to %s: %w", a.Name, b.Name, err)
+	}
+	return nil
+}
+
 // Carrier plugs the cable in, or pulls it out.
 func (p *Port) Carrier(on bool) error {
 	l, err := p.segment.link.LinkByName(p.name)

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A bench is one run.
+type bench struct {
+	bin, root, page      string
+	rounds, guests, most int
+	during               time.Duration
+
+	text strings.Builder
+}
+
+// Rates that perfdhcp is let go up in, until more than one in a thousand is lost.
+var rates = []int{100, 1000, 2500, 5000, 7500, 10000, 15000, 20000, 25000, 30000}
+
+func (b *bench) run(ctx context.Context) error {
+	steady, err := b.steady(ctx)
+	if err != nil {
+		return err
+	}
+	for _, part := range []func(context.Context) error{b.perfdhcp, b.storm, b.scale} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	if b.page == "" {
+		fmt.Print(b.text.String())
+		return nil
+	}
+	return write(b.page, b.text.String(), steady)
+}
+
+func (b *bench) say(format string, args ...any) { fmt.Fprintf(&b.text, format+"\n", args...) }
+
+// progress tells a person who waits.
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// once measures one load on a server that was just started.
+func (b *bench) once(ctx context.Context, s server, reservations int, args ...string) (f figure, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	p, err := serve(ctx, b.root, b.bin, s, reservations, false)
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, p.lab.Close()) }()
+	return p.under(func() (Result, error) { return p.own(ctx, args...) })
+}
+
+// A row is a server with its median figure.
+type row struct {
+	name string
+	figure
+}
+
+// steady: as many exchanges as each server holds, 128 at once, every guest with its own MAC. Servers that
+// depend on the kernel's neighbour table get as many guests as it has room for.
+func (b *bench) steady(ctx context.Context) ([]row, error) {
+	all := make([][]figure, len(servers))
+	for round := range b.rounds {
+		for i, s := range servers {
+			guests := b.guests
+			if s.neighbours {
+				guests = min(guests, 500)
+			}
+			f, err := b.once(ctx, s, b.guests, "-guests", strconv.Itoa(guests), "-for", b.during.String())
+			if err != nil {
+				return nil, err
+			}
+			progress("round %d: %s: %.0f/s, %s an exchange, %d lost", round+1, s.name, f.rate, f.cpu, f.Lost)
+			all[i] = append(all[i], f)
+		}
+	}
+	b.say("| server | exchanges a second | CPU of the server an exchange | of the echo's | half within | lost | resident |")
+	b.say("|---|---|---|---|---|---|---|")
+	var rows []row
+	for i, s := range servers {
+		rows = append(rows, row{s.name, median(all[i])})
+	}
+	for _, r := range rows {
+		b.say("| %s | %.0f | **%s** | %.2f | %s | %s | %.0f MiB |", r.name, r.rate, us(r.cpu), float64(r.cpu)/float64(rows[1].cpu), us(r.P50),
+			share(r.Lost, r.Lost+r.Bound), float64(r.resident)/1024)
+	}
+	return rows, nil
+}
+
+// median is the figure in the middle by the CPU's time.
+func median(all []figure) figure {
+	slices.SortFunc(all, func(x, y figure) int { return int(x.cpu - y.cpu) })
+	return all[len(all)/2]
+}
+
+// perfdhcp: the highest rate at which no more than one exchange in a thousand is lost.
+func (b *bench) perfdhcp(ctx context.Context) error {
+	b.say("\n| server under perfdhcp | exchanges a second, under 0.1 %% lost | CPU of the server an exchange |\n|---|---|---|")
+	for _, s := range servers {
+		best, err := b.climb(ctx, s)
+		if err != nil {
+			return err
+		}
+		b.say("| %s | %.0f | **%s** |", s.name, best.rate, us(best.cpu))
+	}
+	return nil
+}
+
+func (b *bench) climb(ctx context.Context, s server) (best figure, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	p, err := serve(ctx, b.root, b.bin, s, b.guests, true)
+	if err != nil {
+		return best, err
+	}
+	defer func() { err = errors.Join(err, p.lab.Close()) }()
+	for _, rate := range rates {
+		f, err := p.under(func() (Result, error) { return p.perfdhcp(ctx, rate, b.guests, max(b.during, time.Second)) })
+		if err != nil {
+			return best, err
+		}
+		progress("perfdhcp: %s at %d/s: %.0f/s, %s an exchange, %s lost", s.name, rate, f.rate, f.cpu, share(f.Lost, f.Lost+f.Bound))
+		if f.Bound == 0 || float64(f.Lost) > 0.001*float64(f.Lost+f.Bound) || f.rate < 0.9*float64(rate) {
+			break
+		}
+		best = f
+	}
+	return best, nil
+}
+
+// storm: all guests start within a second, ask again as the standard says, and overrun the neighbour table.
+func (b *bench) storm(ctx context.Context) error {
+	b.say("\n| server in a boot storm of %d guests in 1 s | bound within 3 s of the start | bound within 30 s | last one after | slowest guest | addresses given twice |\n|---|---|---|---|---|---|", b.guests)
+	for _, s := range servers {
+		if s.floor {
+			continue
+		}
+		f, err := b.once(ctx, s, b.guests, "-guests", strconv.Itoa(b.guests), "-storm", "1s", "-for", "30s")
+		if err != nil {
+			return err
+		}
+		progress("storm: %s: %d within 3 s, %d within 30 s", s.name, f.Early, f.Bound)
+		last := "never"
+		if f.Bound == b.guests {
+			last = fmt.Sprintf("%.2f s", f.Took.Seconds())
+		}
+		b.say("| %s | %d | %d | %s | %.2f s | %d |", s.name, f.Early, f.Bound, last, f.Slow.Seconds(), f.Twice)
+	}
+	return nil
+}
+
+// scale: what an exchange costs v6responder with ever more reservations.
+func (b *bench) scale(ctx context.Context) error {
+	b.say("\n| reservations | CPU of v6responder an exchange | resident |\n|---|---|---|")
+	for _, n := range []int{1000, b.guests, 100000, b.most} {
+		if n > b.most {
+			continue
+		}
+		guests := min(n, b.guests)
+		var all []figure
+		for range b.rounds {
+			f, err := b.once(ctx, servers[0], n, "-guests", strconv.Itoa(guests), "-stride", strconv.Itoa(n/guests), "-for", b.during.String())
+			if err != nil {
+				return err
+			}
+			all = append(all, f)
+		}
+		f := median(all)
+		progress("%d reservations: %s an exchange, %d KiB", n, f.cpu, f.resident)
+		b.say("| %d | %s | %.0f MiB |", n, us(f.cpu), float64(f.resident)/1024)
+	}
+	return nil
+}
+
+func us(d time.Duration) string {
+	if d >= 10*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
+	}
+	return fmt.Sprintf("%.1f µs", float64(d)/1e3)
+}
+
+func share(part, whole int) string {
+	return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(max(whole, 1)))
+}
