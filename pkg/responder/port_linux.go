@@ -291,7 +291,7 @@ var errNoLinkLocal = errors.New("the interface has no usable link-local address"
 // send sends an answer in a frame to the MAC that asked, or by the UDP socket: to relays, to clients
 // whose MAC is not known, and where the answer is longer than a frame, which the kernel fragments.
 func (s *Server) send(a Send) error {
-	b, err := wire.EncodeRelayReply(a.Relays, a.Msg)
+	b, err := s.encode(a)
 	if err != nil {
 		return err
 	}
@@ -314,6 +314,17 @@ func (s *Server) send(a Send) error {
 		s.unsent = append(s.unsent, p.conn)
 	}
 	return p.conn.push(datagram{src: netip.AddrPortFrom(p.local[0], serverPort), dst: a.To, payload: b}, a.MAC)
+}
+
+// encode writes an answer; one to a client into s.buf, without allocating.
+func (s *Server) encode(a Send) (b []byte, err error) {
+	if len(a.Relays) > 0 {
+		return wire.EncodeRelayReply(a.Relays, a.Msg)
+	}
+	if b, err = a.Msg.AppendAnswer(s.buf[:0]); err == nil {
+		s.buf = b
+	}
+	return b, err
 }
 
 // flush sends the answers that wait for it.

@@ -48,6 +48,7 @@ type Server struct {
 	index  *hosts.Index
 	ports  map[string]*port // the served NICs by name
 	names  map[int]string   // of all NICs
+	buf    []byte           // of encode
 	unsent []*packetConn    // those with answers that wait for flush
 
 	forwarding *forwardingWatch // nil where no network makes this machine a router
