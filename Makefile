@@ -7,6 +7,9 @@ COUNT   ?= 20
 ROUNDS  ?= 3
 BIN     ?= bin
 
+# What v6guest may need on a guest's disk: 12 MiB.
+MAX_SIZE := 12582912
+
 # Tools and what tests leave; the Debian roots of the lab are in $V6GUEST_CACHE or /var/cache/v6guest-lab.
 CACHE     := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/v6guest
 ARTIFACTS := .cache/artifacts
@@ -30,6 +33,7 @@ help: ## list the targets
 build: ## both programs into bin/: static and reproducible
 	@mkdir -p $(BIN)
 	$(BUILD) -o $(BIN)/ ./cmd/v6guest ./cmd/v6responder
+	@size=$$(stat -c %s $(BIN)/v6guest); [ $$size -lt $(MAX_SIZE) ] || { echo "bin/v6guest has $$size bytes: fewer than $(MAX_SIZE) are allowed"; exit 1; }
 
 demo: need-root build lab-tools ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
 	@$(GO) run ./test/demo -bin $(BIN) -peer $(PEER)

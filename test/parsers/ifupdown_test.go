@@ -64,14 +64,18 @@ func TestIfupdownNGTakesWhatIsWritten(t *testing.T) {
 }
 
 func TestDhclientTakesItsConfiguration(t *testing.T) {
-	eachCase(t, stacks, "ifupdown-dhclient-conf", interfacesFolders, func(t *testing.T, m *machine, c goldenCase) {
-		if c.policy != "distro" {
-			t.Skip("no dhclient there")
-		}
-		// It reads its file before it finds that there is no such NIC.
-		r := m.run("dhclient", "-6", "-1", "-v", "-lf", "/tmp/leases", "-pf", "/tmp/pid", "-sf", "/bin/true", "nosuchnic0")
-		if out := r.Stdout + r.Stderr; strings.Contains(out, " line ") || strings.Contains(out, "Configuration file errors") {
-			t.Errorf("%s", out)
-		}
-	})
+	for _, prefix := range []string{"ifupdown-", "ifcfg-rhel6", "ifcfg-centos-6.2", "recipe-"} {
+		eachCase(t, stacks, prefix, []string{"/etc/dhcp/"}, func(t *testing.T, m *machine, c goldenCase) {
+			for _, name := range c.changed {
+				if !strings.HasPrefix(name, "/etc/dhcp/") {
+					continue
+				}
+				// It reads its file before it finds that there is no such NIC.
+				r := m.run("dhclient", "-6", "-1", "-v", "-cf", name, "-lf", "/tmp/leases", "-pf", "/tmp/pid", "-sf", "/bin/true", "nosuchnic0")
+				if out := r.Stdout + r.Stderr; strings.Contains(out, " line ") || strings.Contains(out, "Configuration file errors") || !strings.Contains(out, "nosuchnic0") {
+					t.Errorf("%s", out)
+				}
+			}
+		})
+	}
 }
