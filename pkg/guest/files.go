@@ -147,6 +147,9 @@ func (p *FilePlan) settle(o FileOptions, planned *distro.Plan) {
 		if n.Settings.Lease == LeaseDistro { // the agent leaves autoconf to a client that is not its own
 			n.Switches = append(n.Switches, sysctl.Setting{Switch: sysctl.Autoconf, Value: strconv.Itoa(n.Files.Autoconf)})
 		}
+		if n.Role == RoleSecondary && n.Settings.SecondaryRA == SecondaryNoDefaultRoute && n.Files.Finding.Stack != distro.None {
+			n.Files.Notes = append(n.Files.Notes, "secondary_ra = no-default-route counts once the agent runs: until then the stack's files may keep all Router Advertisements off")
+		}
 		p.NICs[i] = n
 	}
 }
