@@ -95,6 +95,10 @@ func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 		e.reconfigure(ev.Config)
 	case Stop:
 		e.stop(ev.Final)
+	case Unsent:
+		if e.up && !e.final {
+			e.soon(0)
+		}
 	}
 	e.answer()
 	e.advertise()

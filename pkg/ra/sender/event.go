@@ -39,6 +39,10 @@ type (
 	// the sender restarts, or another takes its place.
 	Stop struct{ Final bool }
 
+	// Unsent says that an advertisement could not be sent. All nodes get one as soon as that is allowed: the
+	// next that is due may be half an hour away.
+	Unsent struct{}
+
 	// Expired says that the Deadline has come.
 	Expired struct{}
 )
@@ -49,6 +53,7 @@ func (Received) event()    {}
 func (Forwarding) event()  {}
 func (Reconfigure) event() {}
 func (Stop) event()        {}
+func (Unsent) event()      {}
 func (Expired) event()     {}
 
 // An Action is something that must now be done.

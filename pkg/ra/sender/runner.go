@@ -82,22 +82,26 @@ func (r *Runner) step(ev Event) (end bool) {
 	if received, ok := ev.(Received); ok {
 		r.trace(ra.TracedPacket{At: now, Packet: received.Packet})
 	}
+	unsent := false
 	for _, a := range r.cfg.Engine.Step(now, ev) {
 		switch a := a.(type) {
 		case Send:
 			r.trace(ra.TracedPacket{At: now, Sent: true, Packet: ra.Packet{Data: a.Data, From: a.From, HopLimit: ra.HopLimit}, To: a.To})
-			r.sent(r.cfg.Conn.Write(a.Data, a.From, a.To))
+			unsent = !r.sent(r.cfg.Conn.Write(a.Data, a.From, a.To)) || unsent
 		case Report:
 			r.cfg.Host.Report(a)
 		case Stopped:
 			end = true
 		}
 	}
+	if unsent && !end {
+		return r.step(Unsent{}) // once: what it sends is three seconds from the next
+	}
 	return end
 }
 
-// sent reports when sending begins to fail and when it works again. The next advertisement comes.
-func (r *Runner) sent(err error) {
+// sent reports when sending begins to fail and when it works again, and whether it works.
+func (r *Runner) sent(err error) bool {
 	switch {
 	case err != nil && !r.failing:
 		r.cfg.Host.Report(Report{Level: slog.LevelWarn, Message: "cannot send advertisements", Attrs: []slog.Attr{slog.Any("error", err)}})
@@ -105,6 +109,7 @@ func (r *Runner) sent(err error) {
 		r.cfg.Host.Report(Report{Level: slog.LevelInfo, Message: "advertisements are sent again"})
 	}
 	r.failing = err != nil
+	return err == nil
 }
 
 func (r *Runner) trace(p ra.TracedPacket) {
