@@ -87,6 +87,9 @@ func (p page) nic(n guest.NICStatus) {
 		if a.Leased {
 			by = "leased, "
 		}
+		if a.Autoconfigured {
+			by = "autoconfigured, "
+		}
 		p.field("address", fmt.Sprintf("%s %s%s, valid %s", a.Prefix, by, a.State, a.Valid))
 	}
 	if b := n.Binding; b != nil {

@@ -77,7 +77,7 @@ secondary_ra = no-default-route
 release_on_stop = yes
 `
 	c := parse(t, text)
-	base := Settings{Lease: LeaseAgent, DUID: DUIDNIC, Start: StartNow, RA: RAAuto, SecondaryRA: SecondaryOff, OptimisticDAD: true}
+	base := Settings{Lease: LeaseAgent, DUID: DUIDNIC, Start: StartNow, RA: RAAuto, SLAAC: true, SecondaryRA: SecondaryOff, OptimisticDAD: true}
 	with := func(change func(*Settings)) Settings {
 		s := base
 		change(&s)
@@ -110,7 +110,7 @@ release_on_stop = yes
 func TestMistakesAreNamedWithFileLineAndCure(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", "[agent]\n\nleese = agent\n", `v6guest.conf:3: unknown key "leese"; did you mean "lease"?`},
-		{"a key of a later version", "[agent]\nslaac = auto\n", `v6guest.conf:2: unknown key "slaac"`},
+		{"a key of a later version", "[agent]\ntemporary = auto\n", `v6guest.conf:2: unknown key "temporary"`},
 		{"doubled key", "[agent]\nwait = 1s\nlease = agent\nwait = 2s\n", `v6guest.conf:4: "wait" is set twice; first in line 2`},
 		{"doubled section", "[nic eth0]\n[agent]\n[nic  eth0]\n", `v6guest.conf:3: section [nic eth0] stands twice; first in line 1`},
 		{"unknown section", "[nics]\n", `v6guest.conf:1: unknown section [nics]`},

@@ -27,6 +27,7 @@ var keyExamples = map[string]string{
 	"start_delay":     "start_delay = none",
 	"wait":            "wait = 2m",
 	"ra":              "ra = kernel",
+	"slaac":           "slaac = off",
 	"routers":         "routers = fe80::1 fe80::4a0:f0ff:fe00:1",
 	"servers":         "servers = 00:03:00:01:06:a0:f0:00:00:01 fe80::1",
 	"secondary_ra":    "secondary_ra = no-default-route",

@@ -53,29 +53,21 @@ func (n *managedNIC) guardRoutes(ctx context.Context, now clock.Instant) {
 // dropAutoconf removes the addresses that the kernel made from earlier advertisements, once the NIC
 // has an address that is to stay: no usable address goes before its replacement is there.
 func (n *managedNIC) dropAutoconf(ctx context.Context) {
-	if n.a.passive || n.leaser == nil {
-		return
-	}
-	usable := false
-	for addr := range n.leaser.host.leased() {
-		a, ok := n.a.world.addrs[n.nic.Index][addr]
-		usable = usable || ok && a.Usable() && !a.Deprecated
-	}
-	if !usable {
+	if n.a.passive || !n.usableLease() && !n.usableMade() {
 		return
 	}
 	for _, a := range n.a.world.addresses(n.nic.Index) {
 		if !a.Autoconf() {
 			continue
 		}
-		if _, ours := n.leaser.host.leased()[a.Addr]; ours {
+		if _, made := n.slaac.have[a.Addr]; made || n.leased(a.Addr) {
 			continue
 		}
 		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, a.Addr)
 		n.problem("remove an autoconfigured address", err)
 		if err == nil {
 			n.a.world.see(link.AddrGone{Addr: a}) // the kernel's own word comes later
-			n.log.Info("autoconfigured address removed: the leased one takes its place", "address", a.Addr)
+			n.log.Info("address that the kernel autoconfigured removed: another takes its place", "address", a.Addr)
 		}
 	}
 }

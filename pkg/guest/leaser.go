@@ -163,6 +163,7 @@ func (n *managedNIC) addrChanged(addr link.Addr) {
 		n.check = n.check || n.off != ""
 		return
 	}
+	n.madeAddrFailed(addr)
 	if n.leaser == nil {
 		return
 	}
@@ -185,6 +186,7 @@ func (l *leaser) tellDAD(a link.Addr) {
 // is put back.
 func (n *managedNIC) addrGone(addr link.Addr) {
 	n.check = true // that is how IPv6 being switched off shows
+	n.madeAddrGone(addr)
 	if n.leaser == nil {
 		return
 	}

@@ -48,12 +48,13 @@ type managedNIC struct {
 	listenAt clock.Instant
 	onLink   onLink
 	defaults defaultRoutes
+	slaac    slaac
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
 		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
-		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, problems: problems{},
+		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
 	}
 }
 
@@ -95,6 +96,9 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	n.check = true
 	if ev.NotifyPeers {
 		n.linkChanged("the kernel announced the NIC anew, as after a live migration")
+	}
+	if before.Carrier != ev.NIC.Carrier {
+		n.slaac.linkIsAnother()
 	}
 	if before.Up != ev.NIC.Up {
 		n.wasDown = n.wasDown || before.Up
@@ -145,6 +149,9 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		n.tellClient()
 	}
 	n.repair(ctx, now)
+	if !n.a.passive {
+		n.tendSLAAC(ctx, now)
+	}
 	n.dropAutoconf(ctx)
 }
 
@@ -152,7 +159,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 func (n *managedNIC) deadline() clock.Instant {
 	at := clock.Never
 	if n.off == "" {
-		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.unsetAt)
+		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.slaac.at, n.unsetAt)
 		if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
 			at = min(at, n.listenAt)
 		}

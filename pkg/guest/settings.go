@@ -65,6 +65,7 @@ type Settings struct {
 	RA            RAMode
 	Routers       []netip.Addr // the only routers that count; none means any. They imply RAAgent
 	Servers       []ServerPin  // the only DHCPv6 servers that count; none means any
+	SLAAC         bool         // make addresses of advertised prefixes where no server leases any (decision 13)
 	SecondaryRA   SecondaryRA
 	OptimisticDAD bool // RFC 4429 on this NIC
 	ReleaseOnStop bool // an ordinary stop of the agent releases the lease

@@ -131,8 +131,10 @@ type Binding struct {
 type AddressStatus struct {
 	Prefix netip.Prefix `json:"prefix"`
 	Leased bool         `json:"leased"` // v6guest installed it
-	State  string       `json:"state"`  // usable, tentative, optimistic, duplicate, deprecated
-	Valid  Lifetime     `json:"valid"`  // left
+	// Autoconfigured says that v6guest made it of an advertised prefix and the MAC.
+	Autoconfigured bool     `json:"autoconfigured,omitempty"`
+	State          string   `json:"state"` // usable, tentative, optimistic, duplicate, deprecated
+	Valid          Lifetime `json:"valid"` // left
 }
 
 // A RouterStatus is a router whose advertisements are heard.

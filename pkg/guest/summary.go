@@ -193,8 +193,9 @@ func (n *managedNIC) status(now clock.Instant) NICStatus {
 	}
 	for _, a := range n.a.world.addresses(n.nic.Index) {
 		if a.Addr.IsGlobalUnicast() {
+			_, made := n.slaac.have[a.Addr]
 			s.Addresses = append(s.Addresses, AddressStatus{
-				Prefix: netip.PrefixFrom(a.Addr, a.Bits), Leased: n.leased(a.Addr), State: addressState(a), Valid: Lifetime(a.Valid),
+				Autoconfigured: made, Prefix: netip.PrefixFrom(a.Addr, a.Bits), Leased: n.leased(a.Addr), State: addressState(a), Valid: Lifetime(a.Valid),
 			})
 		}
 	}
@@ -250,6 +251,9 @@ func (s *NICStatus) fill(c client.Snapshot, h *host, now clock.Instant) {
 	if c.LastError != nil && s.Problem == "" {
 		f := Report(asFaultOf(s.Name, c.LastError))
 		s.Problem, s.Cure = f.Error, f.Cure
+	}
+	if slices.ContainsFunc(s.Addresses, func(a AddressStatus) bool { return a.Autoconfigured }) && len(c.Addresses) == 0 {
+		s.State = "autoconfigured: routers say that no address is managed, and no DHCPv6 server has leased one"
 	}
 	i := slices.IndexFunc(c.Addresses, func(a client.AddressStatus) bool { return a.Installed })
 	if i < 0 {

@@ -1,0 +1,277 @@
+package guest
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// serverTime is how long a DHCPv6 server has to answer after the first Router Advertisement, before
+// addresses are made without one (decision 13).
+const serverTime = 3 * time.Second
+
+// twoHours is the least that an unauthenticated advertisement can leave of an address's valid lifetime
+// (RFC 4862, section 5.5.3 e): else a stranger could end it at once.
+const twoHours = 2 * time.Hour
+
+// A slaac is the addresses that v6guest itself makes of advertised prefixes on a NIC.
+type slaac struct {
+	have      map[netip.Addr]madeAddr
+	duplicate map[netip.Addr]bool // in use by another node: not made again
+	since     clock.Instant       // when the first router was heard; 0 before
+	informed  bool                // an Information-request was begun for what routers say is there
+	mend      backoff             // of addresses that others take off
+	at        clock.Instant
+}
+
+// A madeAddr is an address that was made, with its ends and the advertised ones that they come from.
+type madeAddr struct {
+	preferredUntil, validUntil clock.Instant
+	saidPreferred, saidValid   clock.Instant
+	lost                       bool // somebody took it off
+}
+
+const makingAddress = "make an address of the advertised prefix"
+
+// tendSLAAC makes, renews and ends the addresses.
+func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
+	s := &n.slaac
+	s.at = clock.Never
+	if n.plan.Settings.Lease != LeaseAgent || !n.plan.Settings.SLAAC || n.hearing == nil || !n.nic.Up {
+		return
+	}
+	if s.since == 0 && n.hearing.heard.Heard {
+		s.since = now
+	}
+	n.handOver(ctx)
+	n.inform(now)
+	said := n.autonomous()
+	for addr, have := range s.have {
+		p, ok := said[addr]
+		next, news := have.renewed(now, p, ok)
+		switch {
+		case next.validUntil <= now:
+			delete(s.have, addr) // the kernel has removed it
+			n.log.Info("autoconfigured address is over", "address", addr)
+			continue
+		case news || have.lost:
+			n.makeAddress(ctx, now, addr, next)
+		}
+		s.at = min(s.at, next.validUntil)
+	}
+	if !n.mayAutoconfigure(now) {
+		return
+	}
+	for addr, p := range said {
+		if _, have := s.have[addr]; have || s.duplicate[addr] || p.ValidUntil <= now {
+			continue
+		}
+		n.makeAddress(ctx, now, addr, madeAddr{min(p.PreferredUntil, p.ValidUntil), p.ValidUntil, p.PreferredUntil, p.ValidUntil, false})
+	}
+}
+
+// mayAutoconfigure says whether new addresses may be made: routers say that none are managed, and no
+// server has leased one in the time that it had.
+func (n *managedNIC) mayAutoconfigure(now clock.Instant) bool {
+	s := &n.slaac
+	if s.since == 0 || n.hearing.heard.Managed || n.hasLease() {
+		return false
+	}
+	if at := s.since.Add(serverTime); now.Before(at) {
+		s.at = min(s.at, at)
+		return false
+	}
+	return true
+}
+
+// hasLease says whether the client holds any address.
+func (n *managedNIC) hasLease() bool { return n.leaser != nil && len(n.leaser.host.leased()) > 0 }
+
+// autonomous are the addresses that the advertised prefixes make of the NIC's MAC, as far as the network
+// may say it: nothing that is another NIC's, a router's or a server's (decision 4).
+func (n *managedNIC) autonomous() map[netip.Addr]listener.Prefix {
+	out := map[netip.Addr]listener.Prefix{}
+	for _, p := range n.hearing.heard.Prefixes {
+		if !p.Autonomous || p.Prefix.Bits() != 64 {
+			continue
+		}
+		addr := interfaceAddr(p.Prefix, n.nic.MAC)
+		asOnLink := p // whether it is on-link is another question
+		asOnLink.OnLink = true
+		v := listener.OnLink([]listener.Prefix{asOnLink}, []netip.Addr{addr}, n.a.claims(n.nic.Index))[0]
+		if v.Install && n.a.world.refuse(addr, n.nic.Index) == "" {
+			out[addr] = p
+		}
+	}
+	return out
+}
+
+// interfaceAddr is the address that prefix and MAC make (RFC 4291, appendix A).
+func interfaceAddr(prefix netip.Prefix, mac net.HardwareAddr) netip.Addr {
+	id := eui64(mac)
+	if !id.IsValid() {
+		return id
+	}
+	a, b := prefix.Addr().As16(), id.As16()
+	copy(a[8:], b[8:])
+	return netip.AddrFrom16(a)
+}
+
+// renewed is what an advertisement makes of an address's ends (RFC 4862, section 5.5.3 e); a prefix that
+// is not there any more was withdrawn or is over.
+func (m madeAddr) renewed(now clock.Instant, p listener.Prefix, advertised bool) (next madeAddr, news bool) {
+	if !advertised {
+		p.PreferredUntil, p.ValidUntil = 0, 0
+	}
+	if p.PreferredUntil == m.saidPreferred && p.ValidUntil == m.saidValid {
+		return m, false
+	}
+	next = madeAddr{p.PreferredUntil, m.validUntil, p.PreferredUntil, p.ValidUntil, m.lost}
+	limit := now.Add(twoHours)
+	switch {
+	case p.ValidUntil > limit, p.ValidUntil > m.validUntil:
+		next.validUntil = p.ValidUntil
+	case m.validUntil > limit:
+		next.validUntil = limit
+	}
+	next.preferredUntil = min(next.preferredUntil, next.validUntil)
+	return next, true
+}
+
+// makeAddress puts the address on the NIC, or sets its ends anew.
+func (n *managedNIC) makeAddress(ctx context.Context, now clock.Instant, addr netip.Addr, m madeAddr) {
+	s := &n.slaac
+	_, had := s.have[addr]
+	if had && m.lost {
+		if at := s.mend.at(now); now.Before(at) {
+			s.at = min(s.at, at)
+			return
+		}
+		s.mend.done(now)
+	}
+	opts := link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD}
+	err := n.a.sys.InstallAddress(ctx, n.nic.Index, addr, left(m.preferredUntil, now), max(left(m.validUntil, now), time.Second), opts)
+	n.problem(makingAddress, err)
+	if err != nil {
+		s.at = min(s.at, now.Add(longestPause))
+		return
+	}
+	if !had {
+		n.log.Info("address autoconfigured: routers say that none are managed, and no server has leased one", "address", addr)
+	}
+	if s.have == nil {
+		s.have = map[netip.Addr]madeAddr{}
+	}
+	m.lost = false
+	s.have[addr] = m
+}
+
+// left is what is left until an end, as the kernel wants it.
+func left(end, now clock.Instant) time.Duration {
+	if end == clock.Never {
+		return wire.Infinite
+	}
+	return max(0, end.Sub(now))
+}
+
+// handOver gives way to a lease: one of the same address goes on with it, another takes its place once it
+// can be used.
+func (n *managedNIC) handOver(ctx context.Context) {
+	if !n.hasLease() {
+		return
+	}
+	usable := n.usableLease()
+	for addr := range n.slaac.have {
+		switch {
+		case n.leased(addr):
+			delete(n.slaac.have, addr)
+		case usable:
+			err := n.a.sys.RemoveAddress(ctx, n.nic.Index, addr)
+			n.problem("remove an autoconfigured address", err)
+			if err == nil {
+				delete(n.slaac.have, addr)
+				n.log.Info("autoconfigured address removed: the leased one takes its place", "address", addr)
+			}
+		}
+	}
+}
+
+// usableLease says whether a leased address can be used.
+func (n *managedNIC) usableLease() bool {
+	if n.leaser == nil {
+		return false
+	}
+	for addr := range n.leaser.host.leased() {
+		if n.usable(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// usableMade says whether an address that was made here can be used.
+func (n *managedNIC) usableMade() bool {
+	for addr := range n.slaac.have {
+		if n.usable(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// usable says whether the NIC has the address, and it can be used for new connections.
+func (n *managedNIC) usable(addr netip.Addr) bool {
+	a, ok := n.a.world.addrs[n.nic.Index][addr]
+	return ok && a.Usable() && !a.Deprecated
+}
+
+// inform asks a server for what routers say it has beside addresses (O flag), where none has answered.
+func (n *managedNIC) inform(now clock.Instant) {
+	s := &n.slaac
+	if s.informed || s.since == 0 || n.leaser == nil || !n.hearing.heard.Other || n.hearing.heard.Managed || n.leaser.heard.Load() {
+		return
+	}
+	if at := s.since.Add(serverTime); now.Before(at) {
+		s.at = min(s.at, at)
+		return
+	}
+	s.informed = true
+	n.leaser.runner.Notify(client.InformNow{})
+}
+
+// madeAddrGone takes in that an address that was made here is gone: somebody took it off, or another node
+// has it.
+func (n *managedNIC) madeAddrGone(addr link.Addr) {
+	have, ours := n.slaac.have[addr.Addr]
+	if !ours || addr.DADFailed {
+		n.madeAddrFailed(addr)
+		return
+	}
+	have.lost = true
+	n.slaac.have[addr.Addr] = have
+}
+
+// madeAddrFailed takes in that another node has an address that was made here.
+func (n *managedNIC) madeAddrFailed(addr link.Addr) {
+	s := &n.slaac
+	if _, ours := s.have[addr.Addr]; !ours || !addr.DADFailed {
+		return
+	}
+	delete(s.have, addr.Addr)
+	if s.duplicate == nil {
+		s.duplicate = map[netip.Addr]bool{}
+	}
+	s.duplicate[addr.Addr] = true
+	n.log.Warn("the autoconfigured address is in use by another node", "address", addr.Addr)
+	n.problem("remove a duplicate address", n.a.sys.RemoveAddress(n.a.life, n.nic.Index, addr.Addr))
+}
+
+// linkIsAnother forgets what was heard on the link before.
+func (s *slaac) linkIsAnother() { s.since, s.informed, s.duplicate = 0, false, nil }
