@@ -33,15 +33,22 @@ func (n *NetworkConfig) sender() sender.Config {
 	c.MaxInterval, c.MinInterval = n.RA.MaxInterval, n.RA.MinInterval
 	c.Managed, c.Other = n.RA.Managed, n.RA.Other
 	c.RouterLifetime, c.MTU = n.RA.RouterLifetime, n.RA.MTU
-	c.Preference = map[string]ra.Preference{"low": ra.Low, "medium": ra.Medium, "high": ra.High}[n.RA.RouterPreference]
+	rank := map[string]ra.Preference{"low": ra.Low, "medium": ra.Medium, "high": ra.High}
+	c.Preference = rank[n.RA.RouterPreference]
 	c.Prefixes = []ra.Prefix{{
-		Prefix: n.Prefix, OnLink: true, Preferred: n.RA.PrefixPreferred, Valid: n.RA.PrefixValid,
+		Prefix: n.Prefix, OnLink: n.RA.OnLink, Autonomous: n.RA.Autonomous, Preferred: n.RA.PrefixPreferred, Valid: n.RA.PrefixValid,
 	}}
 	if n.RA.DNS && len(n.DNS) > 0 {
-		c.RDNSS = []ra.RDNSS{{Servers: n.DNS}}
+		c.RDNSS = []ra.RDNSS{{Servers: n.DNS, Lifetime: n.RA.DNSLifetime}}
 	}
 	if n.RA.DNS && len(n.Search) > 0 {
-		c.DNSSL = []ra.DNSSL{{Domains: n.Search}}
+		c.DNSSL = []ra.DNSSL{{Domains: n.Search, Lifetime: n.RA.DNSLifetime}}
+	}
+	for _, p := range n.RA.Routes {
+		c.Routes = append(c.Routes, ra.Route{Prefix: p, Preference: rank[n.RA.RoutePreference], Lifetime: n.RA.RouteLifetime})
+	}
+	for _, p := range n.RA.PREF64 {
+		c.PREF64 = append(c.PREF64, ra.PREF64{Prefix: p})
 	}
 	return c
 }

@@ -86,6 +86,13 @@ func (s *checker) link(n *NetworkConfig) {
 	n.RA.Send = false
 }
 
+// lasts warns of what ends before it is said again.
+func (s *checker) lasts(key string, d time.Duration, n *NetworkConfig) {
+	if d != 0 && d < n.RA.MaxInterval {
+		s.warn(key, "%s is shorter than ra_max_interval: what it is about ends before the next advertisement", key)
+	}
+}
+
 func (s *checker) lifetimes(n *NetworkConfig) {
 	if n.Preferred > n.Valid {
 		s.fail("preferred_lifetime", "preferred_lifetime is longer than valid_lifetime")
@@ -104,6 +111,11 @@ func (s *checker) lifetimes(n *NetworkConfig) {
 	}
 	if l := n.RA.RouterLifetime; l != 0 && l < n.RA.MaxInterval {
 		s.fail("router_lifetime", "router_lifetime is shorter than ra_max_interval: guests would lose their default route between two advertisements")
+	}
+	s.lasts("ra_dns_lifetime", n.RA.DNSLifetime, n)
+	s.lasts("route_lifetime", n.RA.RouteLifetime, n)
+	if n.RA.Autonomous && n.Prefix.Bits() != 64 {
+		s.warn("prefix_autonomous", "guests make addresses in a /64 only")
 	}
 	if n.Preferred == wire.Infinite {
 		s.warn("preferred_lifetime", "clients of infinite lifetimes never renew: they notice a change only when they start")

@@ -54,9 +54,18 @@ type RAConfig struct {
 	MinInterval, MaxInterval time.Duration
 	// PrefixPreferred and PrefixValid are the lifetimes of the on-link prefix; wire.Infinite for ever.
 	PrefixPreferred, PrefixValid time.Duration
+	OnLink, Autonomous           bool // the prefix's L and A flags
 	// DNS puts the network's DNS servers and search domains into the advertisement (RFC 8106).
 	DNS bool
+	// DNSLifetime, and RouteLifetime of the routes, are 0 for three times MaxInterval.
+	DNSLifetime, RouteLifetime time.Duration
+	Routes                     []netip.Prefix
+	RoutePreference            string         // as RouterPreference
+	PREF64                     []netip.Prefix // of NAT64s (RFC 8781)
 }
+
+// routes reports whether the advertisements send guests through this machine.
+func (r *RAConfig) routes() bool { return r.Send && (r.RouterLifetime > 0 || len(r.Routes) > 0) }
 
 // Engine is what the configuration says to the engine; serverID is the DUID to use.
 func (c *Config) Engine(serverID wire.DUID) EngineConfig {

@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/ra"
+	"github.com/v6guest/v6guest/pkg/ra/sender"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -51,7 +53,7 @@ func TestSmallestConfiguration(t *testing.T) {
 			RA: RAConfig{
 				Send: true, Managed: true, Other: true, DNS: true, RouterPreference: "medium",
 				MinInterval: 200 * time.Second, MaxInterval: 600 * time.Second,
-				PrefixPreferred: 7 * 24 * time.Hour, PrefixValid: 30 * 24 * time.Hour,
+				PrefixPreferred: 7 * 24 * time.Hour, PrefixValid: 30 * 24 * time.Hour, OnLink: true, RoutePreference: "medium",
 			},
 		}},
 	}
@@ -67,10 +69,61 @@ func TestSmallestConfiguration(t *testing.T) {
 	}
 }
 
+func TestEveryKeyOfAdvertisementsReachesTheSender(t *testing.T) {
+	c, err := ParseConfig("f", []byte(SmallestConfig+`dns = 2001:db8:1::53
+search = example.org
+managed = no
+other = no
+router_lifetime = 30m
+router_preference = high
+mtu = 1400
+ra_max_interval = 100
+ra_min_interval = 50
+prefix_preferred_lifetime = 1h
+prefix_valid_lifetime = 2h
+prefix_on_link = no
+prefix_autonomous = yes
+ra_dns_lifetime = 10m
+routes = 2001:db8:8000::/33 fd00::/48
+route_preference = low
+route_lifetime = infinite
+pref64 = 64:ff9b::/96
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prefix := netip.MustParsePrefix
+	want := sender.DefaultConfig()
+	want.MaxInterval, want.MinInterval = 100*time.Second, 50*time.Second
+	want.RouterLifetime, want.Preference, want.MTU = 30*time.Minute, ra.High, 1400
+	want.Prefixes = []ra.Prefix{{Prefix: prefix("2001:db8:1::/64"), Autonomous: true, Preferred: time.Hour, Valid: 2 * time.Hour}}
+	want.Routes = []ra.Route{
+		{Prefix: prefix("2001:db8:8000::/33"), Preference: ra.Low, Lifetime: wire.Infinite},
+		{Prefix: prefix("fd00::/48"), Preference: ra.Low, Lifetime: wire.Infinite},
+	}
+	want.RDNSS = []ra.RDNSS{{Lifetime: 10 * time.Minute, Servers: []netip.Addr{netip.MustParseAddr("2001:db8:1::53")}}}
+	want.DNSSL = []ra.DNSSL{{Lifetime: 10 * time.Minute, Domains: []string{"example.org"}}}
+	want.PREF64 = []ra.PREF64{{Prefix: prefix("64:ff9b::/96")}}
+	opts := cmp.Options{
+		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	}
+	got := c.Networks[0].sender()
+	if diff := cmp.Diff(want, got, opts); diff != "" {
+		t.Errorf("configuration of the sender (-want +got):\n%s", diff)
+	}
+	if _, err := got.Check(); err != nil {
+		t.Errorf("the sender does not take it: %v", err)
+	}
+}
+
 func TestConfigurationMistakes(t *testing.T) {
 	const network = "[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\nassign = eui64\n"
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", network + "perfix = x", `f:5: unknown key "perfix"; did you mean "prefix"?`},
+		{"a route with host bits", network + "routes = 2001:db8::1/48", "f:5: routes: 2001:db8::1/48 has bits set behind its length; write 2001:db8::/48"},
+		{"a route twice", network + "routes = fd00::/48 fd00::/48", "f:5: routes: fd00::/48 stands twice"},
+		{"a route of IPv4", network + "routes = 192.0.2.0/24", `f:5: routes: "192.0.2.0/24" is no IPv6 prefix`},
+		{"pref64 of a wrong length", network + "pref64 = 64:ff9b::/97", "f:5: pref64: 64:ff9b::/97: the prefix of a NAT64 has 32, 40, 48, 56, 64 or 96 bits"},
 		{"pool, which there is not yet", network + "pool = x", `f:5: unknown key "pool"`},
 		{"unknown section", "[srever]\n" + network, "f:1: unknown section [srever]; there are [server] and [network NAME]"},
 		{"a key of the other section", network + "[server]\nprefix = 2001:db8::/64", `f:6: "prefix" does not belong into a [server] section`},

@@ -56,6 +56,13 @@ var keyExamples = map[string]string{
 	"ra_min_interval":           "ra_min_interval = 60",
 	"prefix_preferred_lifetime": "prefix_preferred_lifetime = 1d",
 	"prefix_valid_lifetime":     "prefix_valid_lifetime = infinite",
+	"prefix_on_link":            "prefix_on_link = no",
+	"prefix_autonomous":         "prefix_autonomous = yes",
+	"ra_dns_lifetime":           "ra_dns_lifetime = 1h",
+	"routes":                    "routes = 2001:db8:8000::/33 fd00:1::/48",
+	"route_preference":          "route_preference = high",
+	"route_lifetime":            "route_lifetime = 30m",
+	"pref64":                    "pref64 = 64:ff9b::/96",
 }
 
 func TestDocumentationListsEveryKey(t *testing.T) {

@@ -244,7 +244,7 @@ func (s *Server) tell(ev any) bool {
 
 // followForwarding hears whether the NICs forward, which a default router must.
 func (s *Server) followForwarding(cancel context.CancelCauseFunc) error {
-	if !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.RA.Send && n.RA.RouterLifetime > 0 }) {
+	if !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.RA.routes() }) {
 		return nil
 	}
 	w, err := watchForwarding()

@@ -106,6 +106,32 @@ func TestEUI64NeedsNoReservation(t *testing.T) {
 	asReserved(ctx, t, c)
 }
 
+func TestOthersReadTheAdvertisementAsItIsConfigured(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := newCloud(ctx, t, 1)
+	n := c.Nets[0]
+	responder(ctx, t, c, func(p *peer.Network) {
+		p.NetworkOptions = strings.Split("router_preference = high|mtu = 1400|other = no|prefix_on_link = no|prefix_autonomous = yes|"+
+			"prefix_preferred_lifetime = 1h|prefix_valid_lifetime = 2h|ra_dns_lifetime = 10m|routes = 2001:db8:8000::/33|"+
+			"route_preference = low|route_lifetime = 20m|pref64 = 64:ff9b::/96", "|")
+	})
+	r, err := n.Neighbour.Run(ctx, "rdisc6", "-1", "eth0")
+	check(t, err)
+	words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	for _, want := range []string{
+		"Stateful address conf. : Yes", "Stateful other conf. : No", "Router preference : high", "Router lifetime : 1800 (0x00000708) seconds",
+		"Prefix : " + n.Prefix.String() + " On-link : No Autonomous address conf.: Yes Valid time : 7200 (0x00001c20) seconds Pref. time : 3600 (0x00000e10) seconds",
+		"MTU : 1400 bytes", "Route : 2001:db8:8000::/33 Route preference : low Route lifetime : 1200 (0x000004b0) seconds",
+		"Recursive DNS server : " + n.Network().DNS.String() + " DNS server lifetime : 600 (0x00000258) seconds",
+		"DNS search list : " + n.Network().Search + " DNS search list lifetime: 600 (0x00000258) seconds",
+	} {
+		if !strings.Contains(words(r.Stdout), want) {
+			t.Errorf("rdisc6 shows no %q:\n%s%s", want, r.Stdout, r.Stderr)
+		}
+	}
+}
+
 func TestHostsFileWhileTheServerRuns(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, time.Minute)
