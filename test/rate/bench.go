@@ -69,11 +69,14 @@ func (b *bench) steady(ctx context.Context) ([]row, error) {
 	all := make([][]figure, len(servers))
 	for round := range b.rounds {
 		for i, s := range servers {
-			guests := b.guests
+			guests, window := b.guests, 128
 			if s.neighbours {
 				guests = min(guests, 500)
 			}
-			f, err := b.once(ctx, s, b.guests, "-guests", strconv.Itoa(guests), "-for", b.during.String())
+			if s.few {
+				guests, window = 20, 4
+			}
+			f, err := b.once(ctx, s, b.guests, "-guests", strconv.Itoa(guests), "-window", strconv.Itoa(window), "-for", b.during.String())
 			if err != nil {
 				return nil, err
 			}
