@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -100,6 +101,9 @@ func (e *env) configure(c *cli.Context, f *guest.Files) error {
 			}
 		}
 	}
+	if c.Bool("boot") && !c.Bool("dry-run") && !c.Bool("recipe") {
+		e.bootSwitches(c, plan)
+	}
 	var steps []guest.LiveStep
 	var failed error
 	if c.String("apply") == "live" {
@@ -115,6 +119,18 @@ func (e *env) configure(c *cli.Context, f *guest.Files) error {
 	e.printFilePlan(plan, c.Bool("dry-run"))
 	e.printLive(plan, steps, c)
 	return errors.Join(failed, e.warnOverrides(c, plan))
+}
+
+// bootSwitches sets the kernel's switches before any NIC is up. What fails costs no boot: the agent sets
+// them again.
+func (e *env) bootSwitches(c *cli.Context, plan *guest.FilePlan) {
+	sys, err := guest.OpenLive()
+	if err == nil {
+		err = plan.SetSwitches(c.Context, sys, c.String("run-dir"))
+	}
+	if err != nil {
+		e.Say("v6guest: warning: %s", strings.Join(strings.Fields(err.Error()), " "))
+	}
 }
 
 // fileOptions are what the command line says of the system and of how to change it.

@@ -45,6 +45,14 @@ func (p *FilePlan) ApplyLive(ctx context.Context, sys LiveSystem, runDir string)
 		out = append(out, steps...)
 		errs = append(errs, err)
 	}
+	return out, liveFault(append(errs, p.SetSwitches(ctx, sys, runDir)))
+}
+
+// SetSwitches sets the kernel's switches alone, which ApplyLive does at its end: at boot, where no stack
+// runs yet, it is all that is needed. systemd may have been through its sysctl files before this boot's were
+// written.
+func (p *FilePlan) SetSwitches(ctx context.Context, sys LiveSystem, runDir string) error {
+	var errs []error
 	saved := loadSwitches(runDir)
 	for _, n := range p.NICs {
 		for _, s := range n.Switches {
@@ -54,8 +62,7 @@ func (p *FilePlan) ApplyLive(ctx context.Context, sys LiveSystem, runDir string)
 			errs = append(errs, n.clearDefaults(ctx, sys))
 		}
 	}
-	errs = append(errs, saved.keep())
-	return out, liveFault(errs)
+	return errors.Join(append(errs, saved.keep())...)
 }
 
 // liveFault makes one Fault of what did not go on the running system; the files are in place all the same.

@@ -138,6 +138,10 @@ func TestConfigureMakesTheDistributionsOwnClientLease(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	c := debian(ctx, t, "lease = distro\n")
 	must(ctx, t, c, "v6guest", "configure", "--boot")
+	// At once, and not only after systemd has been through the files at the next boot.
+	if got, err := c.Guest.ReadSysctl("net/ipv6/conf/eth1/accept_ra"); err != nil || got != "0" {
+		t.Errorf("accept_ra of eth1 is %s: %v", got, err)
+	}
 	reboot(ctx, t, c)
 	asReserved(ctx, t, c)
 	duid := "00:03:00:01:" + c.Nets[0].Reserved.MAC.String()
