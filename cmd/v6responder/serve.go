@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"os"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -53,16 +54,27 @@ func (e *env) serve(ctx context.Context, runDir string, opts responder.Options) 
 	if err != nil {
 		return err
 	}
+	var metrics net.Listener
+	if opts.Config.Metrics.IsValid() {
+		if metrics, err = opts.Config.ListenMetrics(); err != nil {
+			return errors.Join(err, l.Close())
+		}
+	}
 	s := responder.NewServer(opts)
 	helpers, stop := context.WithCancel(context.WithoutCancel(ctx))
-	controlled := make(chan error, 1)
+	controlled, metered := make(chan error, 1), make(chan error, 1)
 	go func() { controlled <- s.ServeControl(helpers, l) }()
+	if metrics != nil {
+		go func() { metered <- s.ServeMetrics(helpers, metrics) }()
+	} else {
+		metered <- nil
+	}
 	go e.rereadOnHangup(helpers, opts.Log, s)
 	told := context.AfterFunc(ctx, func() { notify(opts.Log, daemon.SdNotifyStopping) })
 	err = s.Serve(ctx)
 	told()
 	stop()
-	return errors.Join(err, <-controlled)
+	return errors.Join(err, <-controlled, <-metered)
 }
 
 // rereadOnHangup reads the hosts anew at each SIGHUP.

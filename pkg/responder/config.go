@@ -27,6 +27,9 @@ type Config struct {
 	NoRapidCommit bool
 	Preference    uint8
 
+	// Metrics is where Prometheus finds the metrics; the zero value for nowhere.
+	Metrics netip.AddrPort
+
 	Networks []NetworkConfig
 
 	// Warnings say what can be meant so, but probably is not; each begins with file and line.

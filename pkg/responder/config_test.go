@@ -59,7 +59,7 @@ func TestSmallestConfiguration(t *testing.T) {
 	}
 	opts := cmp.Options{
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
-		cmp.AllowUnexported(NetworkConfig{}),
+		cmp.AllowUnexported(NetworkConfig{}), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 	}
 	if diff := cmp.Diff(want, c, opts); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
@@ -120,6 +120,7 @@ func TestConfigurationMistakes(t *testing.T) {
 	const network = "[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\nassign = eui64\n"
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown key", network + "perfix = x", `f:5: unknown key "perfix"; did you mean "prefix"?`},
+		{"metrics without a port", "[server]\nmetrics = ::1\n" + network, `f:2: metrics: "::1" is no address with a port`},
 		{"a route with host bits", network + "routes = 2001:db8::1/48", "f:5: routes: 2001:db8::1/48 has bits set behind its length; write 2001:db8::/48"},
 		{"a route twice", network + "routes = fd00::/48 fd00::/48", "f:5: routes: fd00::/48 stands twice"},
 		{"a route of IPv4", network + "routes = 192.0.2.0/24", `f:5: routes: "192.0.2.0/24" is no IPv6 prefix`},

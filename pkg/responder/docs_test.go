@@ -33,6 +33,7 @@ var keyExamples = map[string]string{
 	"trusted_relays":            "trusted_relays = fe80::1 2001:db8::1",
 	"rapid_commit":              "rapid_commit = no",
 	"preference":                "preference = 255",
+	"metrics":                   "metrics = [::1]:9547",
 	"interface":                 "interface = eth1",
 	"prefix":                    "prefix = 2001:db8:1::/64",
 	"allow_any_prefix":          "allow_any_prefix = yes",

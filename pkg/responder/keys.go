@@ -80,6 +80,11 @@ func serverKeys() []Key {
 				return err
 			},
 		},
+		{
+			Name: "metrics", Values: "an address and a port",
+			Sentence: "Where Prometheus finds the metrics, at http://ADDRESS:PORT/metrics; without it nowhere.",
+			set:      func(c *Config, v string) (err error) { c.Metrics, err = optional(v, addressPort); return err },
+		},
 	}
 }
 
@@ -193,6 +198,14 @@ func addresses(v string) ([]netip.Addr, error) {
 		out = append(out, a)
 	}
 	return out, nil
+}
+
+func addressPort(v string) (netip.AddrPort, error) {
+	a, err := netip.ParseAddrPort(v)
+	if err != nil || a.Port() == 0 {
+		return netip.AddrPort{}, fmt.Errorf("%.60q is no address with a port; write it as [::1]:9547 or 127.0.0.1:9547", v)
+	}
+	return a, nil
 }
 
 func list(v string) []string { return strings.Fields(strings.ReplaceAll(v, ",", " ")) }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
@@ -185,10 +186,17 @@ type packetIn struct {
 	ev    Event // Received or Malformed, with Interface still open
 }
 
+// arrivals are messages that were read at once, and when: Go's monotonic clock will do, it is only for the
+// metrics.
+type arrivals struct {
+	at   time.Time
+	list []packetIn
+}
+
 // read tells the loop what comes in by the packet socket. Relays are the UDP socket's business.
 func (p *port) read(conn *packetConn) {
 	for {
-		var batch []packetIn
+		var batch arrivals
 		err := conn.read(func(a arrival) {
 			if len(a.payload) == 0 || relayed(a.payload) || a.dst.Addr().IsMulticast() && a.dst.Addr() != allServers {
 				return
@@ -201,9 +209,12 @@ func (p *port) read(conn *packetConn) {
 			} else {
 				in.ev = Received{Msg: msg, FrameMAC: mac, From: a.src, Unicast: !a.dst.Addr().IsMulticast()}
 			}
-			batch = append(batch, in)
+			if batch.list == nil {
+				batch.at = time.Now()
+			}
+			batch.list = append(batch.list, in)
 		})
-		if errors.Is(err, os.ErrClosed) || len(batch) > 0 && !p.tell(batch) {
+		if errors.Is(err, os.ErrClosed) || len(batch.list) > 0 && !p.tell(batch) {
 			return
 		}
 	}
@@ -233,7 +244,7 @@ func (s *Server) readUDP() {
 		} else {
 			in.ev = Received{Msg: msg, Relays: relays, From: a.src, Unicast: !a.dst.IsMulticast()}
 		}
-		if !s.tell([]packetIn{in}) {
+		if !s.tell(arrivals{time.Now(), []packetIn{in}}) {
 			return
 		}
 	}
@@ -279,6 +290,7 @@ func (s *Server) do(actions []Action) {
 			s.log.LogAttrs(context.Background(), a.Level, a.Message, a.Attrs...)
 		case Send:
 			s.trace(a.Interface, ">", a.To, a.MAC, a.Msg, len(a.Relays))
+			s.meters.answered(a.Msg)
 			if err := s.send(a); err != nil {
 				s.log.Debug("answer not sent", "interface", a.Interface, "to", a.To, "error", err)
 			}

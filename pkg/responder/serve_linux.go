@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
@@ -49,7 +50,8 @@ type Server struct {
 	ports  map[string]*port // the served NICs by name
 	names  map[int]string   // of all NICs
 	buf    []byte           // of encode
-	unsent []*packetConn    // those with answers that wait for flush
+	meters meters
+	unsent []*packetConn // those with answers that wait for flush
 
 	forwarding *forwardingWatch // nil where no network makes this machine a router
 	forwards   map[int]bool     // the NICs that forward, by index
@@ -72,7 +74,7 @@ func NewServer(opts Options) *Server {
 	s := &Server{
 		opts: opts, log: opts.Log, in: make(chan any, 256), done: make(chan struct{}),
 		ports: map[string]*port{}, names: map[int]string{}, problems: map[string]bool{},
-		forwards: map[int]bool{},
+		forwards: map[int]bool{}, meters: newMeters(),
 	}
 	for i := range opts.Config.Networks {
 		if n := &opts.Config.Networks[i]; n.Interface != "" {
@@ -311,11 +313,15 @@ func (s *Server) handle(ev any) error {
 			s.do(s.engine.Step(s.opts.Clock.Now(), HostsChanged{ev.Index}))
 		}
 		s.logHosts(ev)
-	case []packetIn:
-		for _, in := range ev {
+	case arrivals:
+		for _, in := range ev.list {
 			s.receive(in)
 		}
 		s.flush()
+		took := time.Since(ev.at).Seconds()
+		for range ev.list {
+			s.meters.seconds.Update(took)
+		}
 	case []forwarding:
 		return s.forwardingChanged(ev)
 	case func():
