@@ -31,6 +31,7 @@ var keyExamples = map[string]string{
 	"routers":         "routers = fe80::1 fe80::4a0:f0ff:fe00:1",
 	"servers":         "servers = 00:03:00:01:06:a0:f0:00:00:01 fe80::1",
 	"secondary_ra":    "secondary_ra = no-default-route",
+	"link_local":      "link_local = keep",
 	"optimistic_dad":  "optimistic_dad = yes",
 	"release_on_stop": "release_on_stop = yes",
 }

@@ -142,7 +142,7 @@ func (n *managedNIC) tellClient() {
 	if l == nil {
 		return
 	}
-	if ll := n.a.world.linkLocal(n.nic.Index, l.linkLocal); ll != l.linkLocal {
+	if ll := n.speakFrom(l.linkLocal); ll != l.linkLocal {
 		l.linkLocal = ll
 		l.runner.SetLinkLocal(ll)
 	}

@@ -36,25 +36,27 @@ type managedNIC struct {
 	startAt clock.Instant
 	forced  bool // a command asks for the client although start = on-managed-ra waits
 
-	guard    backoff // of default routes that come back
-	guardAt  clock.Instant
-	removed  int // default routes taken off
-	repairs  backoff
-	wasDown  bool // and so without its addresses
-	repairAt clock.Instant
-	hearing  *hearing // nil when Router Advertisements are not listened to
-	solicit  bool     // the kernel is to hear the routers now
-	deafness backoff
-	listenAt clock.Instant
-	onLink   onLink
-	defaults defaultRoutes
-	slaac    slaac
+	guard     backoff // of default routes that come back
+	guardAt   clock.Instant
+	removed   int // default routes taken off
+	repairs   backoff
+	wasDown   bool // and so without its addresses
+	repairAt  clock.Instant
+	hearing   *hearing // nil when Router Advertisements are not listened to
+	solicit   bool     // the kernel is to hear the routers now
+	deafness  backoff
+	listenAt  clock.Instant
+	onLink    onLink
+	defaults  defaultRoutes
+	slaac     slaac
+	linkLocal linkLocal
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
 		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
+		linkLocal: linkLocal{at: clock.Never},
 	}
 }
 
@@ -145,6 +147,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		n.tendDefaults(ctx, now)
 	}
 	if !n.a.passive || n.forced { // the one-shot's client begins with the command
+		n.tendLinkLocal(ctx, now)
 		n.startClient(ctx, now)
 		n.tellClient()
 	}
@@ -159,7 +162,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 func (n *managedNIC) deadline() clock.Instant {
 	at := clock.Never
 	if n.off == "" {
-		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.slaac.at, n.unsetAt)
+		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.slaac.at, n.unsetAt, n.linkLocal.at)
 		if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
 			at = min(at, n.listenAt)
 		}

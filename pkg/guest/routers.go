@@ -84,7 +84,7 @@ func (n *managedNIC) tellHearing() {
 	}
 	var ll netip.Addr
 	if n.nic.Up && n.nic.Carrier {
-		ll = n.a.world.linkLocal(n.nic.Index, h.linkLocal)
+		ll = n.speakFrom(h.linkLocal)
 	}
 	if ll != h.linkLocal {
 		h.linkLocal = ll

@@ -67,6 +67,7 @@ type Settings struct {
 	Servers       []ServerPin  // the only DHCPv6 servers that count; none means any
 	SLAAC         bool         // make addresses of advertised prefixes where no server leases any (decision 13)
 	SecondaryRA   SecondaryRA
+	KeepLinkLocal bool // speak from the stack's own link-local address, and add none (decision 5)
 	OptimisticDAD bool // RFC 4429 on this NIC
 	ReleaseOnStop bool // an ordinary stop of the agent releases the lease
 }

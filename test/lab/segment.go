@@ -146,11 +146,15 @@ func (s *Segment) Lose(ctx context.Context, percent int) error {
 	return s.filter(ctx, rules)
 }
 
-// Drop makes the segment drop the frames that match an expression of nft's language, such as
+// Drop makes the segment drop the frames that match any of these expressions of nft's language, such as
 // "udp dport 547"; it takes the place of a former Drop or Lose.
-func (s *Segment) Drop(ctx context.Context, match string) error {
+func (s *Segment) Drop(ctx context.Context, matches ...string) error {
+	rules := ""
+	for _, m := range matches {
+		rules += m + " drop; "
+	}
 	return s.filter(ctx, "table bridge lab\ndelete table bridge lab\n"+
-		"table bridge lab { chain drop { type filter hook forward priority 0; "+match+" drop; }; }\n")
+		"table bridge lab { chain unwanted { type filter hook forward priority 0; "+rules+"}; }\n")
 }
 
 func (s *Segment) filter(ctx context.Context, rules string) error {

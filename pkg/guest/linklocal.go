@@ -1,0 +1,111 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// A linkLocal is the EUI-64 link-local address of a NIC, which v6guest speaks from (decision 5): clouds
+// let no other through, and many a stack makes one of another kind. It is added beside the stack's own.
+type linkLocal struct {
+	made   netip.Addr // that was added here
+	failed bool       // it could not be added, or another node has it: any other one has to do
+	mend   backoff    // of one that others take off
+	at     clock.Instant
+	came   clock.Instant // when the NIC could have made its own; 0 while it cannot
+}
+
+const (
+	addingLinkLocal = "add the EUI-64 link-local address"
+	// ownTime is how long a NIC has to make a link-local address itself. One that has made another kind
+	// gets the EUI-64 one at once; one that has none may just not have told of it yet.
+	ownTime = time.Second
+)
+
+var errDuplicateLinkLocal = errors.New("another node on the link has it: two machines with one MAC?")
+
+// tendLinkLocal adds the address where the NIC lacks it.
+func (n *managedNIC) tendLinkLocal(ctx context.Context, now clock.Instant) {
+	l, eui := &n.linkLocal, eui64(n.nic.MAC)
+	l.at = clock.Never
+	if l.made.IsValid() && l.made != eui { // the MAC is another now
+		n.problem("remove the link-local address of the old MAC", n.a.sys.RemoveAddress(ctx, n.nic.Index, l.made))
+		n.linkLocal = linkLocal{at: clock.Never}
+	}
+	if n.plan.Settings.KeepLinkLocal || !eui.IsValid() {
+		return
+	}
+	if !n.nic.Up || !n.nic.Carrier {
+		l.came, l.failed = 0, false // the next link may be another
+		return
+	}
+	if l.came == 0 {
+		l.came = now
+	}
+	switch a, there := n.a.world.addrs[n.nic.Index][eui]; {
+	case there && a.DADFailed:
+		l.failed = true
+		n.problem(addingLinkLocal, errDuplicateLinkLocal)
+	case there:
+		l.failed = false
+		n.problem(addingLinkLocal, nil)
+	default:
+		n.addLinkLocal(ctx, now, eui)
+	}
+}
+
+// addLinkLocal adds the address, when its time has come.
+func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui netip.Addr) {
+	l := &n.linkLocal
+	at := l.mend.at(now)
+	if !n.a.world.hasLinkLocal(n.nic.Index) {
+		at = max(at, l.came.Add(ownTime))
+	}
+	if now.Before(at) {
+		l.at = at
+		return
+	}
+	l.mend.done(now)
+	err := n.a.sys.InstallAddress(ctx, n.nic.Index, eui, wire.Infinite, wire.Infinite, link.AddressOptions{})
+	n.problem(addingLinkLocal, err)
+	l.failed = err != nil
+	if err != nil {
+		l.at = max(l.mend.at(now), now.Add(shortestPause))
+		return
+	}
+	l.made = eui
+	n.log.Info("EUI-64 link-local address added: the one that clouds let through", "address", eui)
+}
+
+// speakFrom is the link-local address that DHCPv6 and Router Solicitations leave from, the zero Addr when
+// there is none yet. An EUI-64 one that is on its way is waited for: what leaves from another may be
+// dropped, and the answers too.
+func (n *managedNIC) speakFrom(inUse netip.Addr) netip.Addr {
+	other, eui := n.a.world.linkLocal(n.nic.Index, inUse), eui64(n.nic.MAC)
+	if n.plan.Settings.KeepLinkLocal || !eui.IsValid() || n.linkLocal.failed {
+		return other
+	}
+	if a, there := n.a.world.addrs[n.nic.Index][eui]; there && a.Usable() {
+		return eui
+	}
+	if inUse.IsValid() {
+		return other
+	}
+	return netip.Addr{}
+}
+
+// hasLinkLocal says whether the NIC has any link-local address.
+func (w *world) hasLinkLocal(index int) bool {
+	for addr := range w.addrs[index] {
+		if addr.IsLinkLocalUnicast() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,92 @@
+package guest
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+const ll0, private0 = "fe80::4a0:f0ff:fe00:38", "fe80::1234:5678:9abc:def0"
+
+// private is a machine whose stack makes link-local addresses that do not show the MAC.
+func private() *fakeMachine {
+	m := two()
+	delete(m.addrs[2], netip.MustParseAddr(ll0))
+	addr := netip.MustParseAddr(private0)
+	m.addrs[2][addr] = link.Addr{Index: 2, Addr: addr, Bits: 64, Permanent: true, Preferred: wire.Infinite, Valid: wire.Infinite}
+	return m
+}
+
+func TestAStableLinkLocalGetsTheEUI64OneBesideIt(t *testing.T) {
+	play(t, "[agent]\nnics = eth0\nstart_delay = none\n", private, func(s *stage) {
+		s.wantDid(s.m.done(), "install "+ll0+" on eth0")
+		s.wait(s.m.dad - time.Millisecond)
+		s.m.mu.Lock()
+		if len(s.m.heard) > 0 {
+			t.Errorf("the client sent %v before its link-local address was usable", s.m.heard)
+		}
+		s.m.mu.Unlock()
+		s.wait(3 * time.Second)
+		s.wantState("eth0", "bound")
+		s.wantNot(s.m.done(), private0)
+	})
+}
+
+func TestKeepLeavesTheLinkLocalAddressToTheStack(t *testing.T) {
+	play(t, "[agent]\nlink_local = keep\n", private, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.wantState("eth0", "bound")
+		s.wantNot(s.m.done(), ll0)
+	})
+}
+
+func TestALinkLocalAddressThatSomebodyTakesOffIsPutBackWithPauses(t *testing.T) {
+	play(t, "", private, func(s *stage) {
+		s.wait(5 * time.Second)
+		s.m.done()
+		for range 100 {
+			s.m.takeAddr(2, ll0)
+			s.wait(100 * time.Millisecond)
+		}
+		log, back := s.m.done(), 0
+		for range log {
+			i := slices.Index(log, "install "+ll0+" on eth0")
+			if i < 0 {
+				break
+			}
+			back, log = back+1, log[i+1:]
+		}
+		if back < 3 || back > 8 {
+			t.Errorf("put back %d times in 10 s, want at once three times and then with growing pauses", back)
+		}
+	})
+}
+
+func TestADuplicateLinkLocalAddressLeavesTheStacksOwn(t *testing.T) {
+	machine := func() *fakeMachine {
+		m := private()
+		m.used[netip.MustParseAddr(ll0)] = true
+		return m
+	}
+	play(t, "", machine, func(s *stage) {
+		s.wait(5 * time.Second)
+		s.wantState("eth0", "bound")
+		if got := s.status("eth0").Problem; got == "" {
+			t.Error("nobody is told that another node has the address")
+		}
+	})
+}
+
+func TestALinkLocalAddressGoesWithItsMAC(t *testing.T) {
+	play(t, "", private, func(s *stage) {
+		s.wait(5 * time.Second)
+		s.m.done()
+		s.m.change(2, func(n *link.NIC) { n.MAC = mac("06:a0:f0:00:00:99") })
+		s.wait(5 * time.Second)
+		s.wantDid(s.m.done(), "remove "+ll0+" from eth0", "install fe80::4a0:f0ff:fe00:99 on eth0")
+	})
+}

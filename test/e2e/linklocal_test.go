@@ -1,0 +1,36 @@
+package e2e
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/v6guest/v6guest/test/lab"
+	"github.com/v6guest/v6guest/test/peer"
+)
+
+// The segment lets nothing through that leaves from, or goes to, a link-local address of the guest other
+// than the EUI-64 one, as the rules of CloudStack and Neutron do.
+func TestAGuestWithAPrivateLinkLocalWorksBehindACloudsRules(t *testing.T) {
+	t.Parallel()
+	const mac, eui = "06:a0:f0:00:00:38", "fe80::4a0:f0ff:fe00:38"
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.Dnsmasq, 1)
+	check(t, c.Nets[0].Segment.Drop(ctx,
+		"ether saddr "+mac+" ip6 saddr fe80::/10 ip6 saddr != "+eui,
+		"ether daddr "+mac+" ip6 daddr fe80::/10 ip6 daddr != "+eui))
+	const random = "3" // addr_gen_mode: a link-local address that does not show the MAC
+	check(t, c.Guest.Sysctl("net/ipv6/conf/eth0/addr_gen_mode", random))
+	ctx, _ = agent(ctx, t, c, "ra = agent\n")
+	usable(ctx, t, c, "eth0", c.Nets[0].Reserved.Addr)
+	s, err := c.Guest.Await(ctx, "a default route", func(s lab.State) bool { return len(s.Default()) == 1 })
+	check(t, err)
+	own := func(a lab.Addr) bool {
+		return a.NIC == "eth0" && a.Prefix.Addr().IsLinkLocalUnicast() && a.Prefix.Addr().String() != eui
+	}
+	if !slices.ContainsFunc(s.Addrs, own) {
+		t.Errorf("the stack's own link-local address is gone: %s", s)
+	}
+	ping(ctx, t, c.Guest, c.Nets[0].Neighbor6)
+	ping(ctx, t, c.Nets[0].Neighbour, c.Nets[0].Reserved.Addr)
+}
