@@ -49,6 +49,7 @@ type Engine struct {
 	holds       holds
 	limits      map[limitedLink]*limiter
 	count       map[string]uint64
+	others      otherServers
 
 	now clock.Instant
 	out []Action
@@ -59,7 +60,7 @@ type Engine struct {
 func NewEngine(cfg EngineConfig) *Engine {
 	e := &Engine{
 		cfg: cfg, byInterface: map[string]*Network{}, count: map[string]uint64{},
-		holds: holds{until: map[netip.Addr]clock.Instant{}}, limits: map[limitedLink]*limiter{},
+		holds: holds{until: map[netip.Addr]clock.Instant{}}, limits: map[limitedLink]*limiter{}, others: otherServers{},
 	}
 	for i := range e.cfg.Networks {
 		if n := &e.cfg.Networks[i]; n.Interface != "" {
@@ -98,6 +99,7 @@ func (e *Engine) received(r *Received) {
 		return
 	}
 	if r.Msg.ServerID != "" && r.Msg.ServerID != e.cfg.ServerID {
+		e.hearOtherServer(r)
 		e.drop(r, dropOtherServer)
 		return
 	}
