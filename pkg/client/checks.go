@@ -34,11 +34,19 @@ func (r *reply) good() bool { return r.status == nil && r.why == "" && len(r.ia.
 
 // err is what to tell a person of a reply that is not good.
 func (r *reply) err() error {
-	e := &RefusedError{Server: r.msg.ServerID, Reason: r.why}
+	e := &RefusedError{Server: r.msg.ServerID, Reason: r.reason()}
 	if r.status != nil {
 		e.Status = *r.status
 	}
 	return e
+}
+
+// reason says in words why a reply without a failure is not good.
+func (r *reply) reason() string {
+	if r.why == "" && r.status == nil && len(r.ia.Addresses) == 0 && len(r.gone) > 0 {
+		return "only addresses with a valid lifetime of 0"
+	}
+	return r.why
 }
 
 // failure returns s if it is a failure. A code that is not known is one (section 18.2.10).
@@ -246,7 +254,7 @@ func (e *Engine) drop(ev Received, why string) {
 
 // unused counts and reports an answer that says no, or says it badly.
 func (e *Engine) unused(x *exchange, r *reply) {
-	why, attrs := r.why, []slog.Attr(nil)
+	why, attrs := r.reason(), []slog.Attr(nil)
 	if r.status != nil {
 		why = r.status.Code.String()
 		attrs = append(attrs, slog.String("text", r.status.Text))
