@@ -253,6 +253,18 @@ func TestHeldAddressesAreBounded(t *testing.T) {
 	}
 }
 
+func TestDecliningWithoutEndFreesNoOthersAddress(t *testing.T) {
+	h := holds{until: map[netip.Addr]clock.Instant{}}
+	theirs, own := netip.MustParseAddr("2001:db8:1::38"), netip.MustParseAddr("2001:db8:1::39")
+	h.add(theirs, 0)
+	for i := range 2 * maxHolds {
+		h.add(own, clock.Instant(i))
+	}
+	if h.left(theirs, clock.Instant(DeclineHold-1)) == 0 || h.left(own, clock.Instant(DeclineHold)) != 0 || len(h.queue) != 2 {
+		t.Errorf("%d in the queue: %v", len(h.queue), h.until)
+	}
+}
+
 func TestHostsFileWinsAtOnceOverAnOldBinding(t *testing.T) {
 	b := newBench(t, plain, reserved)
 	b.send("Request mac=38 ia=1 server=own")

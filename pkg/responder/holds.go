@@ -37,11 +37,14 @@ func (h *holds) left(a netip.Addr, now clock.Instant) time.Duration {
 }
 
 // add holds an address back. Where there are too many, the one that would be free first is free now.
+// One that is held back already stays so as long as it was: a client that declines without end neither fills
+// the queue, which would free others' addresses, nor prolongs its own wait.
 func (h *holds) add(a netip.Addr, now clock.Instant) {
+	if h.left(a, now) > 0 {
+		return
+	}
 	for len(h.queue) > 0 && (len(h.queue) >= maxHolds || !now.Before(h.queue[0].until)) {
-		if first := h.queue[0]; h.until[first.addr] == first.until { // else it was declined again since
-			delete(h.until, first.addr)
-		}
+		delete(h.until, h.queue[0].addr)
 		h.queue = h.queue[1:]
 	}
 	until := now.Add(DeclineHold)
