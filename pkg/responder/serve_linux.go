@@ -31,6 +31,8 @@ type Options struct {
 	Trace func(line string)
 	// Ready is called once, when every NIC that is there is served. Nil is allowed.
 	Ready func()
+	// Reservations is called whenever their number changes, with the new one. Nil is allowed.
+	Reservations func(lines int)
 }
 
 // A Server serves the networks of a configuration, in the network namespace of the thread that calls
@@ -360,6 +362,9 @@ func (s *Server) logHosts(u hosts.Update) {
 	}
 	if s.summary.Lines != summary.Lines {
 		s.log.Info("reservations", "lines", summary.Lines)
+		if s.opts.Reservations != nil {
+			s.opts.Reservations(summary.Lines)
+		}
 	}
 	s.summary = summary
 }

@@ -14,6 +14,7 @@ import (
 // A bench is one run.
 type bench struct {
 	bin, root, page      string
+	only                 string // one part, "" for all
 	rounds, guests, most int
 	during               time.Duration
 
@@ -24,12 +25,18 @@ type bench struct {
 var rates = []int{100, 1000, 2500, 5000, 7500, 10000, 15000, 20000, 25000, 30000}
 
 func (b *bench) run(ctx context.Context) error {
-	steady, err := b.steady(ctx)
-	if err != nil {
-		return err
-	}
-	for _, part := range []func(context.Context) error{b.perfdhcp, b.storm, b.scale} {
-		if err := part(ctx); err != nil {
+	var rows []row
+	for _, part := range []struct {
+		name string
+		run  func(context.Context) error
+	}{
+		{"steady", func(ctx context.Context) (err error) { rows, err = b.steady(ctx); return err }},
+		{"perfdhcp", b.perfdhcp}, {"storm", b.storm}, {"scale", b.scale},
+	} {
+		if b.only != "" && b.only != part.name {
+			continue
+		}
+		if err := part.run(ctx); err != nil {
 			return err
 		}
 	}
@@ -37,7 +44,7 @@ func (b *bench) run(ctx context.Context) error {
 		fmt.Print(b.text.String())
 		return nil
 	}
-	return write(b.page, b.text.String(), steady)
+	return write(b.page, b.text.String(), rows)
 }
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(&b.text, format+"\n", args...) }

@@ -40,10 +40,14 @@ func run() error {
 	flag.IntVar(&b.guests, "guests", 10000, "how many guests and reservations there are")
 	flag.IntVar(&b.most, "most", 1000000, "the largest number of reservations")
 	flag.DurationVar(&b.during, "for", 3*time.Second, "how long each load lasts")
+	flag.StringVar(&b.only, "only", "", "one part alone: steady, perfdhcp, storm or scale")
 	flag.StringVar(&b.page, "page", "", "the page to write the tables into, beside a plot; else they are printed")
 	flag.Parse()
 	if b.rounds < 1 || b.guests < 1 || b.most < b.guests {
 		return errors.New("-rounds and -guests: one at least; -most: as many as -guests at least")
+	}
+	if b.only != "" && b.page != "" {
+		return errors.New("-only and -page: the page needs every part")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
