@@ -31,7 +31,9 @@ func (b *bench) run(ctx context.Context) error {
 		run  func(context.Context) error
 	}{
 		{"steady", func(ctx context.Context) (err error) { rows, err = b.steady(ctx); return err }},
-		{"perfdhcp", b.perfdhcp}, {"storm", b.storm}, {"scale", b.scale},
+		{"perfdhcp", b.perfdhcp},
+		{"storm", b.storm},
+		{"scale", b.scale},
 	} {
 		if b.only != "" && b.only != part.name {
 			continue
