@@ -43,6 +43,7 @@ var guestCases = []guestCase{
 		text("/etc/systemd/network/80-all.network", "[Match]\nName=eth*\n\n[Network]\nDHCP=yes\n"),
 		link("/etc/systemd/system/multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service"),
 	}, "networkd", "v6guest"},
+	{"debian13-networkmanager", nm, nil, "NetworkManager", "v6guest"}, // without a profile it makes one by itself for each NIC
 }
 
 func TestAGuestHasItsAddressesFromBootOn(t *testing.T) {

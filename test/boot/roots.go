@@ -17,4 +17,5 @@ var (
 	debian13 = guest("debian13", "trixie", "ifupdown", "dhcpcd-base")
 	debian12 = guest("debian12", "bookworm", "ifupdown", "isc-dhcp-client")
 	networkd = guest("networkd", "trixie", "systemd-resolved")
+	nm       = guest("nm", "trixie", "network-manager")
 )
