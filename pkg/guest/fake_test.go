@@ -261,6 +261,16 @@ func (m *fakeMachine) Addrs(_ context.Context, index int) ([]link.Addr, error) {
 	return out, nil
 }
 
+// NICByIndex is the NIC as it is now.
+func (m *fakeMachine) NICByIndex(_ context.Context, index int) (link.NIC, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n, ok := m.nics[index]; ok {
+		return n, nil
+	}
+	return link.NIC{}, link.ErrNoNIC
+}
+
 // Routes lists the routes through a NIC.
 func (m *fakeMachine) Routes(_ context.Context, index int) ([]link.Route, error) {
 	m.mu.Lock()

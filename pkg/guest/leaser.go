@@ -200,14 +200,24 @@ func (n *managedNIC) addrGone(addr link.Addr) {
 	n.repairAt = min(n.repairAt, n.repairs.at(n.a.clock.Now()))
 }
 
+// isUp asks the kernel whether the NIC is up, where events say so: that a NIC goes down may be told only
+// after the addresses that it loses with that, and nobody is to be blamed for those.
+func (n *managedNIC) isUp(ctx context.Context) bool {
+	if !n.nic.Up {
+		return false
+	}
+	now, err := n.a.sys.NICByIndex(ctx, n.nic.Index)
+	return err != nil || now.Up // what cannot be asked is as events say
+}
+
 // repair puts back leased addresses that somebody took off.
 func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 	if now.Before(n.repairAt) {
 		return
 	}
 	n.repairAt = clock.Never
-	if n.leaser == nil || !n.nic.Up {
-		return
+	if n.leaser == nil || !n.isUp(ctx) {
+		return // the next event that the NIC is up begins anew
 	}
 	wasDown := n.wasDown
 	n.wasDown = false

@@ -16,6 +16,7 @@ import (
 // A Kernel is what the agent needs of package link; *link.Kernel is one.
 type Kernel interface {
 	Watch(ctx context.Context) (*link.Watch, error)
+	NICByIndex(ctx context.Context, index int) (link.NIC, error)
 	Addrs(ctx context.Context, index int) ([]link.Addr, error)
 	Routes(ctx context.Context, index int) ([]link.Route, error)
 	InstallAddress(ctx context.Context, index int, addr netip.Addr, preferred, valid time.Duration, opts link.AddressOptions) error
