@@ -235,10 +235,11 @@ func (n *managedNIC) usable(addr netip.Addr) bool {
 	return ok && a.Usable() && !a.Deprecated
 }
 
-// inform asks a server for what routers say it has beside addresses (O flag), where none has answered.
+// inform asks a server for what routers say it has beside addresses (O flag), where none leases any: a
+// stateless dnsmasq, as in OpenStack, answers Solicits all the same, with NoAddrsAvail.
 func (n *managedNIC) inform(now clock.Instant) {
 	s := &n.slaac
-	if s.informed || s.since == 0 || n.leaser == nil || !n.hearing.heard.Other || n.hearing.heard.Managed || n.leaser.heard.Load() {
+	if s.informed || s.since == 0 || n.leaser == nil || !n.hearing.heard.Other || n.hearing.heard.Managed || n.hasLease() {
 		return
 	}
 	if at := s.since.Add(serverTime); now.Before(at) {
