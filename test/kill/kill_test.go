@@ -271,8 +271,10 @@ func (g *guest) whole(n int) {
 			g.t.Errorf("call %d: %s is %s", n, name, got)
 		}
 	}
-	for name, want := range g.before {
-		if _, there := g.snapshot(work)[name]; !there && g.after[name] == want {
+	left := g.snapshot(work)
+	for name := range g.before {
+		_, there := left[name]
+		if _, stays := g.after[name]; !there && stays { // changed or not: an edited file is replaced, never first removed
 			g.t.Errorf("call %d: %s is gone", n, name)
 		}
 	}
