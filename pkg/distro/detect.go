@@ -155,8 +155,8 @@ func (d *detector) starts(service string) (string, bool) {
 func (d *detector) networkd(nic NIC) claim {
 	if d.Moment == Running && nic.Index > 0 {
 		name := "/run/systemd/netif/links/" + strconv.Itoa(nic.Index)
-		if text := d.Tree.text(name); text != "" {
-			return networkdLink(name, parseShell([]byte(text)))
+		if f := parseShell([]byte(d.Tree.text(name))); networkdDecided(f) {
+			return networkdLink(name, f)
 		}
 	}
 	why, ok := d.starts("systemd-networkd")
@@ -195,6 +195,13 @@ func (d *detector) networkd(nic NIC) claim {
 func isTrueValue(f *networkFile, section, key string) bool {
 	v, _ := f.value(section, key)
 	return isTrue(v)
+}
+
+// networkdDecided reports whether networkd's state of a link says what it does with it: of one that it has
+// just met, it does not yet, and its files tell.
+func networkdDecided(f *shellFile) bool {
+	state, _ := f.get("ADMIN_STATE")
+	return state != "" && state != "pending" && state != "initialized" //nolint:misspell // networkd's own word
 }
 
 // networkdLink reads networkd's own state of a link.

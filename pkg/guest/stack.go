@@ -20,17 +20,21 @@ func (machine) StackRA(nic link.NIC, lease LeaseMode) StackRA {
 	processes, _ := distro.Processes(os.DirFS("/proc")) // where none can be seen, files decide
 	want := distro.Want{NIC: distroNIC(tree, nic), Default: true, Lease: distro.Policy(lease)}
 	running := distro.System{Tree: tree, Moment: distro.Running, Facts: distro.Facts{Processes: processes}}
-	found := distro.Detect(running, []distro.NIC{want.NIC})[0]
-	system := running
-	if found.Stack == distro.None {
-		system = distro.System{Tree: tree, Moment: distro.Boot}
-		found = distro.Detect(system, []distro.NIC{want.NIC})[0]
+	if out, ok := planRA(running, want); ok {
+		return out
 	}
-	out := StackRA{Reason: found.String()}
-	if plan, err := distro.NewPlan(system, []distro.Want{want}, distro.Options{}); err == nil {
-		out = stackRA(plan.NICs[0])
-	}
+	out, _ := planRA(distro.System{Tree: tree, Moment: distro.Boot}, want)
 	return out
+}
+
+// planRA is what the stack in charge allows, as far as one is found; ok is false if none is. What cannot
+// be planned is left to the kernel.
+func planRA(s distro.System, want distro.Want) (out StackRA, ok bool) {
+	if plan, err := distro.NewPlan(s, []distro.Want{want}, distro.Options{}); err == nil {
+		return stackRA(plan.NICs[0]), plan.NICs[0].Finding.Stack != distro.None
+	}
+	found := distro.Detect(s, []distro.NIC{want.NIC})[0]
+	return StackRA{Reason: found.String()}, found.Stack != distro.None
 }
 
 // A stackMemory is what was last said of the stack in charge of the default NIC.
