@@ -6,6 +6,7 @@ PEER    ?= v6responder
 COUNT   ?= 20
 ROUNDS  ?= 3
 BIN     ?= bin
+DOCS    ?= dist/docs
 
 # What v6guest may need on a guest's disk: 12 MiB.
 MAX_SIZE := 12582912
@@ -24,7 +25,7 @@ GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build demo test test-long test-boot lint bench bench-responder cover clean need-root lab-tools qemu roots
+.PHONY: help build docs demo test test-long test-boot lint bench bench-responder cover clean need-root lab-tools qemu roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +35,11 @@ build: ## both programs into bin/: static and reproducible
 	@mkdir -p $(BIN)
 	$(BUILD) -o $(BIN)/ ./cmd/v6guest ./cmd/v6responder
 	@size=$$(stat -c %s $(BIN)/v6guest); [ $$size -lt $(MAX_SIZE) ] || { echo "bin/v6guest has $$size bytes: fewer than $(MAX_SIZE) are allowed"; exit 1; }
+
+docs: ## manual pages, configuration files and completions into dist/docs, from the tables of the parsers
+	@rm -rf $(DOCS)
+	$(GO) run -tags docs ./cmd/v6guest $(DOCS)
+	$(GO) run -tags docs ./cmd/v6responder $(DOCS)
 
 demo: need-root build lab-tools ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
 	@$(GO) run ./test/demo -bin $(BIN) -peer $(PEER)

@@ -19,9 +19,9 @@ func (e *env) app() *cli.App {
 	return &cli.App{
 		Usage: "the reserved IPv6 address of a cloud guest, on every NIC, kept",
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "config", Value: guest.DefaultConfigFile, Usage: "configuration `FILE`; FILE.d/*.conf overrides it"},
-			&cli.StringFlag{Name: "state-dir", Value: guest.DefaultStateDir, Usage: "`DIR` for leases and what is remembered"},
-			&cli.StringFlag{Name: "run-dir", Value: guest.DefaultRunDir, Usage: "`DIR` for the control socket"},
+			&cli.StringFlag{Name: "config", TakesFile: true, Value: guest.DefaultConfigFile, Usage: "configuration `FILE`; FILE.d/*.conf overrides it"},
+			&cli.StringFlag{Name: "state-dir", TakesFile: true, Value: guest.DefaultStateDir, Usage: "`DIR` for leases and what is remembered"},
+			&cli.StringFlag{Name: "run-dir", TakesFile: true, Value: guest.DefaultRunDir, Usage: "`DIR` for the control socket"},
 		}, cmdline.GlobalFlags("info; warn for lease and release")...),
 		Commands: []*cli.Command{
 			e.runCommand(), e.leaseCommand(), e.releaseCommand(), e.statusCommand(), e.waitOnlineCommand(), e.duidCommand(),

@@ -49,7 +49,9 @@ func (e *env) configureCommand() *cli.Command {
 
 // applyFlag is the option of commands that can make files count at once.
 func applyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "apply", Value: "boot", Usage: "`WHEN` the files shall count: live (now, as far as IPv4 is not cut off) or boot"}
+	return cmdline.Choice(&cli.StringFlag{
+		Name: "apply", Value: "boot", Usage: "`WHEN` the files shall count: live (now, as far as IPv4 is not cut off) or boot",
+	}, "live", "boot")
 }
 
 // checkApply refuses what --apply cannot mean; no says that nothing runs here that it could be about.
@@ -65,7 +67,7 @@ func (e *env) checkApply(c *cli.Context, no bool) error {
 
 // rootFlag is the option of commands that can work on an unbooted image.
 func rootFlag() cli.Flag {
-	return &cli.StringFlag{Name: "root", Value: "/", Usage: "work on the unbooted image in `DIR`; no link leads out of it"}
+	return &cli.StringFlag{Name: "root", TakesFile: true, Value: "/", Usage: "work on the unbooted image in `DIR`; no link leads out of it"}
 }
 
 // checkConfigure refuses options that say nothing together.

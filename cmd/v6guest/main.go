@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,12 +15,14 @@ import (
 // version is set by the linker (-X main.version=…).
 var version = "devel"
 
-func main() { os.Exit(mainExit()) }
+func newProgram(stdout, stderr io.Writer) cmdline.Program {
+	return cmdline.Program{Name: "v6guest", Version: version, Stdout: stdout, Stderr: stderr}
+}
 
 // mainExit runs the command line and returns the exit code (decision 15 of the design).
 func mainExit() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := &env{cmdline.Program{Name: "v6guest", Version: version, Stdout: os.Stdout, Stderr: os.Stderr}}
+	e := &env{newProgram(os.Stdout, os.Stderr)}
 	return e.Exit(e.run(ctx, os.Args))
 }

@@ -27,9 +27,9 @@ func (e *env) app() *cli.App {
 			"CloudStack's virtual router writes for dnsmasq, or made of prefix and MAC. The smallest configuration:\n\n   " +
 			strings.ReplaceAll(strings.TrimSpace(responder.SmallestConfig), "\n", "\n   "),
 		Flags: append([]cli.Flag{
-			&cli.StringFlag{Name: "config", Value: responder.DefaultConfigFile, Usage: "configuration `FILE`; FILE.d/*.conf overrides it"},
-			&cli.StringFlag{Name: "state-dir", Value: responder.DefaultStateDir, Usage: "`DIR` for the server's DUID"},
-			&cli.StringFlag{Name: "run-dir", Value: responder.DefaultRunDir, Usage: "`DIR` for the control socket"},
+			&cli.StringFlag{Name: "config", TakesFile: true, Value: responder.DefaultConfigFile, Usage: "configuration `FILE`; FILE.d/*.conf overrides it"},
+			&cli.StringFlag{Name: "state-dir", TakesFile: true, Value: responder.DefaultStateDir, Usage: "`DIR` for the server's DUID"},
+			&cli.StringFlag{Name: "run-dir", TakesFile: true, Value: responder.DefaultRunDir, Usage: "`DIR` for the control socket"},
 		}, cmdline.GlobalFlags("info")...),
 		Commands: []*cli.Command{e.serveCommand(), e.checkConfigCommand(), e.reloadCommand()},
 	}

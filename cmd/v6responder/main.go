@@ -20,8 +20,6 @@ func newProgram(stdout, stderr io.Writer) cmdline.Program {
 	return cmdline.Program{Name: "v6responder", Version: version, Stdout: stdout, Stderr: stderr}
 }
 
-func main() { os.Exit(mainExit()) }
-
 // mainExit runs the command line and returns the exit code (decision 15 of the design).
 //
 // SIGTERM and SIGINT stop the server: guests are told that this router is none any more. SIGUSR1 stops

@@ -18,6 +18,19 @@ const (
 	ExitNotPermitted = 6 // the kernel does not let this user do it
 )
 
+// Meanings says of each exit code what it means, for the manual.
+func Meanings() map[int]string {
+	return map[int]string{
+		ExitDone:         "What was asked for is done.",
+		ExitFailure:      "Any failure that has no code of its own.",
+		ExitUsage:        "Wrong usage, or a configuration that cannot be used.",
+		ExitNoServer:     "No DHCPv6 server answered.",
+		ExitRefused:      "A server answered and refused; its status code is shown.",
+		ExitInUse:        "The address is in use by another node and was declined.",
+		ExitNotPermitted: "The kernel does not let this user do it.",
+	}
+}
+
 // A Fault is an error that a person can mend: Cure says how, in the imperative, and Exit is the exit
 // code of a command that ends with it.
 type Fault struct { //nolint:errname // it is what a person meets, and carries more than an error

@@ -42,8 +42,13 @@ var Stacks = Spec{Name: "stacks", Suite: "bookworm", Packages: []string{
 	"bash", "ifupdown", "iproute2", "isc-dhcp-client", "netplan.io", "procps", "strace", "systemd",
 }}
 
+// Packaging holds what reads packages, units, pages and scripts: each is the judge that its users have.
+var Packaging = Spec{Name: "packaging", Suite: "trixie", Packages: []string{
+	"bash", "binutils", "fish", "iproute2", "lintian", "mandoc", "perl-openssl-defaults", "procps", "rpm", "systemd-sysv", "sysvinit-utils", "zsh",
+}}
+
 // All lists the roots that several tests use.
-var All = []Spec{Peers, Trixie, Stacks}
+var All = []Spec{Peers, Trixie, Stacks, Packaging}
 
 // format is part of a root's key; it changes when roots are made in another way.
 const format = "2"

@@ -27,7 +27,7 @@ type Program struct {
 // Run parses and runs one command line; args[0] is the program's name. It never exits the process. That
 // output was lost is an error, too.
 func (p *Program) Run(ctx context.Context, app *cli.App, args []string) error {
-	p.complete(app)
+	p.Finish(app)
 	args, err := p.reorder(app, args)
 	if err != nil {
 		return err
@@ -35,12 +35,12 @@ func (p *Program) Run(ctx context.Context, app *cli.App, args []string) error {
 	return errors.Join(app.RunContext(ctx, args), p.lost)
 }
 
-// complete adds to an application what both programs do alike.
-func (p *Program) complete(app *cli.App) {
+// Finish adds to an application what both programs do alike.
+func (p *Program) Finish(app *cli.App) {
 	app.Name = p.Name
 	app.Writer, app.ErrWriter = p.Stdout, p.Stderr
 	app.Flags = append(app.Flags, &cli.BoolFlag{Name: "version", Hidden: true, DisableDefaultText: true})
-	app.Commands = append(app.Commands, p.versionCommand())
+	app.Commands = append(app.Commands, p.versionCommand(), p.completionCommand(app))
 	app.HideVersion, app.HideHelpCommand = true, true
 	// A name with a comma is one name, and only main exits.
 	app.DisableSliceFlagSeparator = true
@@ -98,8 +98,8 @@ func (p *Program) Exit(err error) int {
 // the log's level is without one.
 func GlobalFlags(levels string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (default: " + levels + ")"},
-		&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"},
+		Choice(&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (default: " + levels + ")"}, "debug", "info", "warn", "error"),
+		Choice(&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}, "text", "json"),
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show each packet as one line", DisableDefaultText: true},
 	}
 }
