@@ -6,7 +6,8 @@ PEER    ?= v6responder
 COUNT   ?= 20
 ROUNDS  ?= 3
 BIN     ?= bin
-DOCS    ?= dist/docs
+DIST    ?= dist
+DOCS    ?= $(DIST)/docs
 
 # What v6guest may need on a guest's disk: 12 MiB.
 MAX_SIZE := 12582912
@@ -17,15 +18,17 @@ ARTIFACTS := .cache/artifacts
 
 GOLANGCI_VERSION    := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+NFPM_VERSION        := v2.43.0
 GOLANGCI    := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 GOVULNCHECK := $(CACHE)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+NFPM        := $(CACHE)/nfpm-$(NFPM_VERSION)/nfpm
 
 # One static binary each; neither the folder nor the moment of the build is in it. Without the first tag
 # the library of the command line brings a Markdown parser along, for manual pages that are made elsewhere;
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build docs demo test test-long test-boot lint bench bench-responder cover clean need-root lab-tools qemu roots
+.PHONY: help build docs packages demo test test-long test-boot lint bench bench-responder cover clean need-root lab-tools qemu roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -40,6 +43,9 @@ docs: ## manual pages, configuration files and completions into dist/docs, from 
 	@rm -rf $(DOCS)
 	$(GO) run -tags docs ./cmd/v6guest $(DOCS)
 	$(GO) run -tags docs ./cmd/v6responder $(DOCS)
+
+packages: $(NFPM) docs ## deb and rpm of both programs, amd64 and arm64, into dist/: reproducible
+	@packaging/build $(NFPM) $(DOCS) $(DIST) $(VERSION)
 
 demo: need-root build lab-tools ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
 	@$(GO) run ./test/demo -bin $(BIN) -peer $(PEER)
@@ -99,3 +105,6 @@ $(GOLANGCI):
 
 $(GOVULNCHECK):
 	GOBIN=$(@D) $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(NFPM):
+	GOBIN=$(@D) $(GO) install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -80,26 +81,56 @@ func (m *machine) put(name, from string) {
 	check(m.t, m.WriteFile(name, string(text)))
 }
 
-// makes runs make once and returns the folder that it filled; what names the target and its variable.
-func makes(target, variable string) func() (string, error) {
-	return sync.OnceValues(func() (string, error) {
-		dir := filepath.Join(outDir, target)
-		cmd := exec.Command("make", target, variable+"="+dir, "VERSION="+version)
-		cmd.Dir = top
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("make %s: %w\n%s", target, err, out)
-		}
-		return dir, nil
-	})
-}
-
-// version is that of all that is built here.
-const version = "0.9.0"
+// version is that of all that is built here; epoch is the time of its commit.
+const (
+	version = "0.9.0"
+	epoch   = "1790000000"
+)
 
 var (
 	outDir string
-	docs   = makes("docs", "DOCS")
+	docs   = sync.OnceValues(func() (string, error) {
+		dir := filepath.Join(outDir, "docs")
+		return dir, makes("docs", "DOCS="+dir)
+	})
+	// built is the folder with the packages of this machine's architecture.
+	built = sync.OnceValues(func() (string, error) {
+		dir := filepath.Join(outDir, "built")
+		return dir, makes("packages", "DIST="+dir, "ARCHES="+runtime.GOARCH, "VERSION="+version)
+	})
+	// upgrade is the same with the next version.
+	upgrade = sync.OnceValues(func() (string, error) {
+		dir := filepath.Join(outDir, "upgrade")
+		return dir, makes("packages", "DIST="+dir, "ARCHES="+runtime.GOARCH, "VERSION="+version+".1")
+	})
 )
+
+func makes(target string, variables ...string) error {
+	cmd := exec.Command("make", append([]string{target}, variables...)...)
+	cmd.Dir = top
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH="+epoch)
+	for _, v := range variables {
+		if strings.HasPrefix(v, "ARCHES=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make %s: %w\n%s", target, err, out)
+	}
+	return nil
+}
+
+// packageFile is the file of a package in a folder that make packages has filled.
+func packageFile(t *testing.T, dir, name, kind string) string {
+	t.Helper()
+	sep := map[string]string{"deb": "_", "rpm": "-"}[kind]
+	found, err := filepath.Glob(filepath.Join(dir, name+sep+"[0-9]*."+kind))
+	check(t, err)
+	if len(found) != 1 {
+		t.Fatalf("%s of %s in %s: %q", kind, name, dir, found)
+	}
+	return found[0]
+}
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "v6guest-packages-")

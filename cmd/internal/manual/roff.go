@@ -14,7 +14,8 @@ func (p *page) title(name string, section int, what string) {
 		strings.ToUpper(name), section, escape(name), escape(what))
 }
 
-func (p *page) printf(format string, args ...any) { p.WriteString(fmt.Sprintf(format, args...)) }
+// printf cannot fail: a page is in memory.
+func (p *page) printf(format string, args ...any) { _, _ = fmt.Fprintf(p, format, args...) }
 
 func (p *page) section(name string) { p.printf(".SH %s\n", escape(name)) }
 func (p *page) part(name string)    { p.printf(".SS %s\n", escape(name)) }

@@ -1,0 +1,67 @@
+package packages
+
+import (
+	"bytes"
+	"debug/buildinfo"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+var names = []string{"v6guest", "v6guest-responder"}
+
+func TestTwoBuildsOfThePackagesHaveTheSameBytes(t *testing.T) {
+	one, err := built()
+	check(t, err)
+	two := filepath.Join(t.TempDir(), "again")
+	t.Setenv("TZ", "Pacific/Auckland")
+	t.Setenv("LC_ALL", "C.UTF-8")
+	check(t, makes("packages", "DIST="+two, "ARCHES="+runtime.GOARCH, "VERSION="+version))
+	for _, name := range names {
+		for _, kind := range []string{"deb", "rpm"} {
+			a, err := os.ReadFile(packageFile(t, one, name, kind))
+			check(t, err)
+			b, err := os.ReadFile(packageFile(t, two, name, kind))
+			check(t, err)
+			if !bytes.Equal(a, b) {
+				t.Errorf("%s of %s: two builds differ (%d and %d bytes)", kind, name, len(a), len(b))
+			}
+		}
+	}
+}
+
+func TestLintianFindsNothing(t *testing.T) {
+	m := boot(t)
+	dir, err := built()
+	check(t, err)
+	for _, name := range names {
+		m.put("/tmp/"+name+".deb", packageFile(t, dir, name, "deb"))
+		r := m.do("lintian", "--allow-root", "--display-info", "--show-overrides", "--fail-on", "error,warning,info", "/tmp/"+name+".deb")
+		if r.Code != 0 {
+			t.Errorf("%s: exit code %d\n%s%s", name, r.Code, r.Stdout, r.Stderr)
+		}
+	}
+}
+
+// TestTheCopyrightNamesEveryModule: the programs are static, so that a package is a copy of each module too.
+func TestTheCopyrightNamesEveryModule(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(top, "packaging", "copyright"))
+	check(t, err)
+	bin := t.TempDir()
+	check(t, makes("build", "BIN="+bin))
+	for _, program := range []string{"v6guest", "v6responder"} {
+		info, err := buildinfo.ReadFile(filepath.Join(bin, program))
+		check(t, err)
+		for _, dep := range info.Deps {
+			module, _, _ := strings.Cut(dep.Path+"/v2", "/v2") // the major version is part of a module's name
+			if i := strings.LastIndex(module, "/v"); i > 0 && strings.Trim(module[i+2:], "0123456789") == "" {
+				module = module[:i]
+			}
+			if !strings.Contains(string(text), " "+module) {
+				t.Errorf("%s contains %s, which packaging/copyright does not name", program, dep.Path)
+			}
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package packages
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// installed are the files of each package that everybody must find, with mode and owner.
+var installed = map[string]string{
+	"v6guest": `/etc/v6guest/v6guest.conf 644
+/usr/lib/systemd/system/v6guest-configure.service 644
+/usr/lib/systemd/system/v6guest-wait-online.service 644
+/usr/lib/systemd/system/v6guest.service 644
+/usr/sbin/v6guest 755
+/usr/share/bash-completion/completions/v6guest 644
+/usr/share/fish/vendor_completions.d/v6guest.fish 644
+/usr/share/man/man5/v6guest.conf.5.gz 644
+/usr/share/man/man8/v6guest.8.gz 644`,
+	"v6guest-responder": `/etc/v6responder/v6responder.conf 644
+/usr/lib/systemd/system/v6responder.service 644
+/usr/sbin/v6responder 755
+/usr/share/bash-completion/completions/v6responder 644
+/usr/share/fish/vendor_completions.d/v6responder.fish 644
+/usr/share/man/man5/v6responder.conf.5.gz 644
+/usr/share/man/man8/v6responder.8.gz 644`,
+}
+
+// wants are the links that enable the units.
+var wants = []string{
+	"/etc/systemd/system/sysinit.target.wants/v6guest-configure.service",
+	"/etc/systemd/system/multi-user.target.wants/v6guest.service",
+	"/etc/systemd/system/network-online.target.wants/v6guest-wait-online.service",
+	"/etc/systemd/system/multi-user.target.wants/v6responder.service",
+}
+
+// interfaces is a file of the distribution's that configure changes.
+const interfaces = "auto lo\niface lo inet loopback\n\n# the first NIC\nallow-hotplug eth0\niface eth0 inet dhcp\niface eth0 inet6 dhcp\n"
+
+// image makes the machine one that is being built: no init runs, and its files are those of a guest.
+func image(t *testing.T) *machine {
+	m := boot(t)
+	m.must("rm", "-rf", "/run/systemd")
+	check(t, m.WriteFile("/etc/network/interfaces", interfaces))
+	return m
+}
+
+func (m *machine) checkInstalled(name string) {
+	m.t.Helper()
+	for line := range strings.Lines(installed[name]) {
+		file, mode, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if got := strings.TrimSpace(m.do("stat", "-c", "%a %U %G", file).Stdout); got != mode+" root root" {
+			m.t.Errorf("%s: %q, want %s root root", file, got, mode)
+		}
+	}
+}
+
+func (m *machine) exists(file string) bool {
+	_, err := os.Lstat(m.Path(file))
+	return err == nil
+}
+
+// enabled says whether every unit of both packages is, or none.
+func (m *machine) enabled(want bool) {
+	m.t.Helper()
+	for _, link := range wants {
+		if m.exists(link) != want {
+			m.t.Errorf("%s: there %v, want %v", link, !want, want)
+		}
+	}
+}
+
+// changeFiles has the packaged program change the distribution's file, as its unit would at boot.
+func (m *machine) changeFiles() {
+	m.t.Helper()
+	m.must("ip", "link", "add", "eth0", "address", "06:a0:f0:00:00:38", "type", "veth", "peer", "name", "other")
+	check(m.t, m.WriteFile("/etc/v6guest/v6guest.conf.d/lab.conf", "[agent]\nnics = eth0\n"))
+	out := m.must("v6guest", "configure", "--backend", "ifupdown")
+	if got := m.file("/etc/network/interfaces"); got == interfaces {
+		m.t.Fatalf("configure changed nothing:\n%s", out)
+	}
+}
+
+func (m *machine) file(name string) string {
+	m.t.Helper()
+	text, err := os.ReadFile(m.Path(name))
+	check(m.t, err)
+	return string(text)
+}
+
+func TestDebsInAnImageThatIsBeingBuilt(t *testing.T) {
+	m := image(t)
+	first, err := built()
+	check(t, err)
+	second, err := upgrade()
+	check(t, err)
+	for i, dir := range []string{first, second} {
+		for _, name := range names {
+			m.put(fmt.Sprintf("/tmp/%d-%s.deb", i, name), packageFile(t, dir, name, "deb"))
+		}
+	}
+	m.must("dpkg", "-i", "/tmp/0-v6guest.deb", "/tmp/0-v6guest-responder.deb")
+	for _, name := range names {
+		m.checkInstalled(name)
+	}
+	m.enabled(true)
+	if got := m.must("getent", "passwd", "_v6responder"); !strings.Contains(got, "nologin") {
+		t.Errorf("user: %s", got)
+	}
+	if got := m.do("ps", "-A", "-o", "comm=").Stdout; strings.Contains(got, "v6") {
+		t.Errorf("something was started: %s", got)
+	}
+	if got := m.file("/etc/network/interfaces"); got != interfaces {
+		t.Errorf("the installation changed a file of the distribution's:\n%s", got)
+	}
+
+	// An upgrade keeps what the administrator wrote and disabled, and what was leased.
+	m.changeFiles()
+	changed := m.file("/etc/network/interfaces")
+	check(t, m.WriteFile("/etc/v6guest/v6guest.conf", "[agent]\nwait = 2m\n"))
+	check(t, m.WriteFile("/var/lib/v6guest/lease/x.json", "{}"))
+	check(t, m.WriteFile("/var/lib/v6responder/server-duid.json", "{}"))
+	m.must("systemctl", "disable", "v6guest-wait-online.service")
+	m.must("dpkg", "--force-confold", "-i", "/tmp/1-v6guest.deb", "/tmp/1-v6guest-responder.deb")
+	if got := m.file("/etc/v6guest/v6guest.conf"); got != "[agent]\nwait = 2m\n" {
+		t.Errorf("the configuration after the upgrade:\n%s", got)
+	}
+	if !m.exists("/var/lib/v6guest/lease/x.json") || m.exists(wants[2]) || m.file("/etc/network/interfaces") != changed {
+		t.Error("the upgrade lost a lease, enabled what was disabled, or changed a file of the distribution's")
+	}
+	if got := m.must("v6guest", "version"); !strings.Contains(got, version+".1") {
+		t.Errorf("after the upgrade: %s", got)
+	}
+
+	// A file that somebody edited stops restore, never the removal; its original is kept, through a purge too.
+	check(t, m.WriteFile("/etc/network/interfaces", changed+"# an edit\n"))
+	out := m.must("dpkg", "-r", "v6guest", "v6guest-responder")
+	for _, want := range []string{"/etc/network/interfaces", "not restored"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the removal does not say %q:\n%s", want, out)
+		}
+	}
+	out = m.must("dpkg", "-P", "v6guest", "v6guest-responder")
+	if !strings.Contains(out, "  /etc/network/interfaces\n") || !m.exists("/var/lib/v6guest/backup/manifest.json") {
+		t.Errorf("the purge did not keep and name the original:\n%s", out)
+	}
+	if m.exists("/var/lib/v6guest/lease") || m.exists("/etc/v6guest/v6guest.conf") || m.exists("/var/lib/v6responder") || m.exists("/etc/init.d/v6guest") {
+		t.Error("the purge left leases, state or configuration")
+	}
+	m.enabled(false)
+}
+
+func TestADebThatIsRemovedBringsTheFilesBack(t *testing.T) {
+	m := image(t)
+	dir, err := built()
+	check(t, err)
+	m.put("/tmp/v6guest.deb", packageFile(t, dir, "v6guest", "deb"))
+	m.must("dpkg", "-i", "/tmp/v6guest.deb")
+	m.changeFiles()
+	m.must("dpkg", "-r", "v6guest")
+	if got := m.file("/etc/network/interfaces"); got != interfaces {
+		t.Errorf("after the removal:\n%s", got)
+	}
+	out := m.must("dpkg", "-P", "v6guest")
+	if m.exists("/var/lib/v6guest") || strings.Contains(out, "kept") {
+		t.Errorf("the purge left the state folder:\n%s", out)
+	}
+}
+
+func TestRPMsInARoot(t *testing.T) {
+	m := image(t)
+	first, err := built()
+	check(t, err)
+	second, err := upgrade()
+	check(t, err)
+	for i, dir := range []string{first, second} {
+		for _, name := range names {
+			m.put(fmt.Sprintf("/tmp/%d-%s.rpm", i, name), packageFile(t, dir, name, "rpm"))
+		}
+	}
+	// The root that rpm works on is a copy of this one, so that its scripts have what they call; rpm's own
+	// database knows none of Debian's packages.
+	m.must("sh", "-c", "mkdir /target && tar -C / --one-file-system --exclude=./target --exclude=./usr/share --exclude=./usr/lib/modules -c . | tar -C /target -x")
+	rpm := func(args ...string) string {
+		return m.must(append([]string{"rpm", "--root", "/target"}, args...)...)
+	}
+	rpm("--initdb")
+	rpm("-i", "--nodeps", "/tmp/0-v6guest.rpm", "/tmp/0-v6guest-responder.rpm")
+	at := &machine{m.Machine, t, m.ctx}
+	for _, name := range names {
+		for line := range strings.Lines(installed[name]) {
+			file, mode, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if got := strings.TrimSpace(at.do("stat", "-c", "%a %U %G", "/target"+file).Stdout); got != mode+" root root" {
+				t.Errorf("%s: %q, want %s root root", file, got, mode)
+			}
+		}
+		if out := rpm("-V", "--nodeps", name); strings.TrimSpace(out) != "" {
+			t.Errorf("rpm -V %s: %s", name, out)
+		}
+	}
+	there := func(want bool) {
+		t.Helper()
+		for _, link := range wants {
+			if m.exists("/target"+link) != want {
+				t.Errorf("%s: there %v, want %v", link, !want, want)
+			}
+		}
+	}
+	there(true)
+	if got := m.file("/target/etc/passwd"); !strings.Contains(got, "_v6responder:") {
+		t.Errorf("no user _v6responder:\n%s", got)
+	}
+	if got := rpm("-qc", "v6guest"); !strings.Contains(got, "/etc/v6guest/v6guest.conf") {
+		t.Errorf("configuration files: %s", got)
+	}
+
+	check(t, m.WriteFile("/target/etc/v6guest/v6guest.conf", "[agent]\nwait = 2m\n"))
+	check(t, m.WriteFile("/target/var/lib/v6guest/lease/x.json", "{}"))
+	m.must("chroot", "/target", "systemctl", "disable", "v6guest-wait-online.service")
+	rpm("-U", "--nodeps", "/tmp/1-v6guest.rpm", "/tmp/1-v6guest-responder.rpm")
+	if got := m.file("/target/etc/v6guest/v6guest.conf"); got != "[agent]\nwait = 2m\n" {
+		t.Errorf("the configuration after the upgrade:\n%s", got)
+	}
+	if !m.exists("/target/var/lib/v6guest/lease/x.json") || m.exists("/target"+wants[2]) || !m.exists("/target"+wants[0]) {
+		t.Error("the upgrade lost a lease, or enabled what was disabled")
+	}
+	if got := m.must("chroot", "/target", "v6guest", "version"); !strings.Contains(got, version+".1") {
+		t.Errorf("after the upgrade: %s", got)
+	}
+
+	rpm("-e", "v6guest", "v6guest-responder")
+	there(false)
+	if m.exists("/target/usr/sbin/v6guest") || m.exists("/target/usr/sbin/v6responder") {
+		t.Error("the removal left a program")
+	}
+}
