@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -39,7 +40,7 @@ func TestEveryImageIsConfiguredAndRestoredAsItsGoldenFilesSay(t *testing.T) {
 		for _, policy := range []string{"agent", "distro"} {
 			// Not in parallel: the library of the command line has a help flag that all applications share.
 			t.Run(filepath.Base(dir)+" "+policy, func(t *testing.T) {
-				im := newImage(t, dir, policy, string(text))
+				im := newImage(t, inMemory(t), dir, policy, string(text))
 				if strings.Contains(golden(t, dir), `"refused"`) && im.refused(t) {
 					return
 				}
@@ -56,9 +57,9 @@ type image struct {
 	before            map[string]string
 }
 
-func newImage(t *testing.T, dir, policy, text string) *image {
+func newImage(t *testing.T, root, dir, policy, text string) *image {
 	t.Helper()
-	im := &image{dir: dir, policy: policy, root: inMemory(t)}
+	im := &image{dir: dir, policy: policy, root: root}
 	if err := os.CopyFS(im.root, os.DirFS(filepath.Join(dir, "in"))); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +168,11 @@ func (im *image) refused(t *testing.T) bool {
 	if exit != fault.ExitFailure || !strings.Contains(out, "v6guest: ") || !strings.Contains(out, "v6guest: try: ") && !strings.Contains(out, "/etc/netplan/") {
 		t.Errorf("exit code %d\n%s", exit, out)
 	}
+	for _, line := range im.refusals(t) { // each with its file and, where one is to blame, the line
+		if !strings.Contains(out, line) {
+			t.Errorf("it does not say %q:\n%s", line, out)
+		}
+	}
 	if exit, again := im.run(t, "configure", im.options...); exit == fault.ExitDone || again != out {
 		t.Errorf("the dry run said:\n%s\nthe real one ends with %d:\n%s", out, exit, again)
 	}
@@ -174,6 +180,16 @@ func (im *image) refused(t *testing.T) bool {
 		t.Errorf("refused, but changed (-before +now):\n%s", diff)
 	}
 	return true
+}
+
+// refusals are what the case's plan says is refused under its policy.
+func (im *image) refusals(t *testing.T) []string {
+	t.Helper()
+	var plan map[string]struct{ Refused []string }
+	if err := json.Unmarshal([]byte(golden(t, im.dir)), &plan); err != nil {
+		t.Fatal(err)
+	}
+	return plan[im.policy].Refused
 }
 
 // tree is every file and link below a folder but v6guest's own state.
@@ -209,7 +225,8 @@ func TestConfigureAndRestoreKeepModeOwnerAndAttributes(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("owners and labels need root")
 	}
-	im := newImage(t, filepath.Join(images, "ifupdown-two-nics"), "agent", "nic eth0 06:a0:f0:00:00:38\nnic eth1 06:a0:f0:00:00:39\n")
+	// On the disk: attributes of users are new in file systems in memory.
+	im := newImage(t, t.TempDir(), filepath.Join(images, "ifupdown-two-nics"), "agent", "nic eth0 06:a0:f0:00:00:38\nnic eth1 06:a0:f0:00:00:39\n")
 	name := filepath.Join(im.root, "etc/network/interfaces")
 	for _, err := range []error{os.Chown(name, 12, 34), os.Chmod(name, 0o604|fs.ModeSetgid)} {
 		if err != nil {
@@ -217,11 +234,16 @@ func TestConfigureAndRestoreKeepModeOwnerAndAttributes(t *testing.T) {
 		}
 	}
 	// The kernel gives every file of some file systems a label; any other name in this family is like it.
-	label := []byte("system_u:object_r:net_conf_t:s0\x00")
-	if err := unix.Setxattr(name, "security.v6guest-test", label, 0); errors.Is(err, unix.ENOTSUP) {
-		t.Skip(err)
-	} else if err != nil {
-		t.Fatal(err)
+	attributes := map[string]string{
+		"security.v6guest-test": "system_u:object_r:net_conf_t:s0\x00", "user.v6guest-test": "kept by \"hand\"", "trusted.v6guest-test": "",
+	}
+	for attribute, value := range attributes {
+		if err := unix.Setxattr(name, attribute, []byte(value), 0); errors.Is(err, unix.ENOTSUP) {
+			t.Logf("%s: %v", attribute, err)
+			delete(attributes, attribute)
+		} else if err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, command := range []string{"configure", "restore"} {
 		options := im.options
@@ -232,13 +254,15 @@ func TestConfigureAndRestoreKeepModeOwnerAndAttributes(t *testing.T) {
 			t.Fatalf("%s: exit code %d\n%s", command, exit, out)
 		}
 		var st unix.Stat_t
-		if err := unix.Stat(name, &st); err != nil {
-			t.Fatal(err)
+		if err := unix.Stat(name, &st); err != nil || st.Mode != unix.S_IFREG|0o2604 || st.Uid != 12 || st.Gid != 34 {
+			t.Errorf("after %s: mode %o, owner %d:%d, %v", command, st.Mode, st.Uid, st.Gid, err)
 		}
-		got := make([]byte, 100)
-		n, err := unix.Getxattr(name, "security.v6guest-test", got)
-		if err != nil || !bytes.Equal(got[:n], label) || st.Mode != unix.S_IFREG|0o2604 || st.Uid != 12 || st.Gid != 34 {
-			t.Errorf("after %s: mode %o, owner %d:%d, label %q %v", command, st.Mode, st.Uid, st.Gid, got[:n], err)
+		for attribute, value := range attributes {
+			got := make([]byte, 100)
+			n, err := unix.Getxattr(name, attribute, got)
+			if err != nil || string(got[:n]) != value {
+				t.Errorf("after %s: %s is %q, want %q, %v", command, attribute, got[:max(n, 0)], value, err)
+			}
 		}
 	}
 }

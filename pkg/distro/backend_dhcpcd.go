@@ -79,16 +79,24 @@ func (w *workspace) putBlock(file string, n *NICPlan, lines []string) {
 	w.put(file, joinLines(insertLines(old, len(old), lines...)), 0o644, whyOf(n))
 }
 
+// dhcpcdDUIDLine is the number, from 1, of the line that sets dhcpcd's DUID; 0 if there is none.
+func (w *workspace) dhcpcdDUIDLine() int {
+	if o := parseDhcpcd([]byte(w.Tree.text(dhcpcdFile))).global("duid"); o != nil {
+		return o.line + 1
+	}
+	return 0
+}
+
 // dhcpcdDistro lets dhcpcd lease with a DUID-LL, which it can on a guest with one NIC only.
 func (w *workspace) dhcpcdDistro(n *NICPlan) error {
 	for _, other := range w.all {
 		if other.NIC.Name != n.name() {
-			return refuse(ErrUnsupported, n.name(), dhcpcdFile, 0, "set lease = agent", "dhcpcd has one DUID for all NICs, so that only one of several gets its address")
+			return refuse(ErrUnsupported, n.name(), dhcpcdFile, w.dhcpcdDUIDLine(), "set lease = agent", "dhcpcd has one DUID for all NICs, so that only one of several gets its address")
 		}
 	}
 	for _, file := range []string{"/var/lib/dhcpcd/duid", "/etc/dhcpcd.duid"} {
 		if w.Tree.Exists(file) {
-			return refuse(ErrClaimed, n.name(), file, 0, "remove the file, or set lease = agent", "a stored DUID wins over dhcpcd.conf")
+			return refuse(ErrClaimed, n.name(), file, 1, "remove the file, or set lease = agent", "a stored DUID wins over dhcpcd.conf")
 		}
 	}
 	b, err := w.read(dhcpcdFile)

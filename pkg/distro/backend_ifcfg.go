@@ -50,7 +50,7 @@ func (w *workspace) ifcfgEditor(n *NICPlan) (*ifcfgEditor, error) {
 	}
 	f := files[0]
 	if len(files) > 1 {
-		return nil, refuse(ErrClaimed, n.name(), files[1].path, 0, "remove or rename one of the two", "%s names the NIC as well", f.path)
+		return nil, refuse(ErrClaimed, n.name(), files[1].path, files[1].namedAt(), "remove or rename one of the two", "%s names the NIC as well", f.path)
 	}
 	for _, key := range []string{"MASTER", "BRIDGE", "TEAM_MASTER"} {
 		if v := f.last(key); v != nil && v.value != "" {

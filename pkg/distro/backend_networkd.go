@@ -38,7 +38,7 @@ func (w *workspace) networkd(n *NICPlan) error {
 	case f == nil:
 		return refuse(ErrUnsupported, n.name(), "", 0, "write a .network file for the NIC", "no .network file matches the NIC")
 	case v == unsure:
-		return refuse(ErrUnreadable, n.name(), f.path, 0, "configure on the running machine, or match by Name= or MACAddress=", "whether it matches is not known here: %s", why)
+		return refuse(ErrUnreadable, n.name(), f.path, f.main.sectionLine("Match"), "configure on the running machine, or match by Name= or MACAddress=", "whether it matches is not known here: %s", why)
 	}
 	if err := errors.Join(f.checkPort(n), w.netplanPort(n)); err != nil {
 		return err
@@ -265,9 +265,9 @@ func (w *workspace) networkdCopy(n *NICPlan, f *networkFile, keys *iniText) erro
 		n.note(f.path + " speaks for several NICs and is made at boot: v6guest-configure.service copies it then")
 		return nil
 	case len(n.Want.NIC.MAC) == 0:
-		return refuse(ErrUnsupported, n.name(), f.path, 0, "give the NIC's MAC", "the file speaks for several NICs, and a copy must be bound to this one")
+		return refuse(ErrUnsupported, n.name(), f.path, f.main.sectionLine("Match"), "give the NIC's MAC", "the file speaks for several NICs, and a copy must be bound to this one")
 	case path.Base(f.path) <= path.Base(name):
-		return refuse(ErrClaimed, n.name(), f.path, 0, "name the file so that it sorts behind "+path.Base(name), "the file speaks for several NICs and is read before any copy")
+		return refuse(ErrClaimed, n.name(), f.path, f.main.sectionLine("Match"), "name the file so that it sorts behind "+path.Base(name), "the file speaks for several NICs and is read before any copy")
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n[Match]\nName=%s\nMACAddress=%s\n", n.name(), n.Want.NIC.MAC)

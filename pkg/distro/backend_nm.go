@@ -176,7 +176,7 @@ func (w *workspace) profileOf(n *NICPlan) (*nmProfile, error) {
 	if len(fitting) > 1 && w.Moment != Running {
 		a, b := fitting[0], fitting[1]
 		if a.number("autoconnect-priority") == b.number("autoconnect-priority") && a.number("timestamp") == b.number("timestamp") && a.onlyOne() == b.onlyOne() {
-			return nil, refuse(ErrClaimed, n.name(), b.path, 0, "give one of the two a higher autoconnect-priority", "%s is for the NIC as well", a.path)
+			return nil, refuse(ErrClaimed, n.name(), b.path, b.namedAt(), "give one of the two a higher autoconnect-priority", "%s is for the NIC as well", a.path)
 		}
 		// Of equals, people mean the one that names the NIC; NetworkManager itself chooses by the last use.
 		if b.onlyOne() && !a.onlyOne() && a.number("autoconnect-priority") == b.number("autoconnect-priority") && a.number("timestamp") == b.number("timestamp") {

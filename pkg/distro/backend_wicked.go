@@ -29,7 +29,7 @@ func (w *workspace) wickedNIC(n *NICPlan) error {
 	}
 	f := files[0]
 	if len(files) > 1 {
-		return refuse(ErrClaimed, n.name(), files[1].path, 0, "remove or rename one of the two", "%s names the NIC as well", f.path)
+		return refuse(ErrClaimed, n.name(), files[1].path, files[1].namedAt(), "remove or rename one of the two", "%s names the NIC as well", f.path)
 	}
 	if err := w.wickedPort(n); err != nil {
 		return err

@@ -59,6 +59,16 @@ func ifcfgOf(t *Tree, folder string, nic NIC) (out []*ifcfgFile) {
 // ownName is the part of the file's name that is a NIC's, in most cases.
 func (f *ifcfgFile) ownName() string { return strings.TrimPrefix(path.Base(f.path), "ifcfg-") }
 
+// namedAt is the number, from 1, of the line by which the file is about its NIC; 0 if its name says so.
+func (f *ifcfgFile) namedAt() int {
+	for _, key := range []string{"DEVICE", "HWADDR"} {
+		if v := f.last(key); v != nil && v.value != "" {
+			return v.line + 1
+		}
+	}
+	return 0
+}
+
 // ignoredSuffix reports whether initscripts, NetworkManager and wicked all leave a file out.
 func ignoredSuffix(name string) bool {
 	for _, s := range []string{"~", ".bak", ".orig", ".rpmnew", ".rpmorig", ".rpmsave", ".old", ".scpmbackup"} {

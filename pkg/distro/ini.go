@@ -102,6 +102,16 @@ func (f *iniFile) line(section, key string) int {
 	return n
 }
 
+// sectionLine is the number, from 1, of the line of the first section of that name; 0 if there is none.
+func (f *iniFile) sectionLine(name string) int {
+	for _, s := range f.sections {
+		if s.name == name {
+			return s.start + 1
+		}
+	}
+	return 0
+}
+
 // has reports whether there is a section of that name.
 func (f *iniFile) has(section string) bool {
 	return slices.ContainsFunc(f.sections, func(s iniSection) bool { return s.name == section })

@@ -84,7 +84,7 @@ type interfaces struct {
 // parseInterfaces reads the tree's interfaces files as one of its readers does.
 func parseInterfaces(t *Tree, d dialect) *interfaces {
 	n := &interfaces{dialect: d}
-	n.read(t, interfacesFile, 0)
+	n.read(t, interfacesFile, 0, nil)
 	return n
 }
 
@@ -95,10 +95,11 @@ func (n *interfaces) fail(r *RefusalError) {
 	}
 }
 
-// read adds a file's stanzas. A file that is missing adds nothing, as in ifup.
-func (n *interfaces) read(t *Tree, file string, depth int) {
+// read adds a file's stanzas; from is the stanza that includes it, if one does. A file that is missing adds
+// nothing, as in ifup.
+func (n *interfaces) read(t *Tree, file string, depth int, from *stanza) {
 	if slices.Contains(n.open, file) {
-		n.fail(refuse(ErrUnreadable, "", file, 0, "remove the source line", "the file includes itself"))
+		n.fail(refuse(ErrUnreadable, "", from.file, from.start+1, "remove the source line", "%s includes itself", file))
 		return
 	}
 	b, err := t.Read(file)
@@ -109,7 +110,11 @@ func (n *interfaces) read(t *Tree, file string, depth int) {
 		return
 	}
 	if n.size += len(b); depth > maxInclude || len(n.files) >= maxIncluded || n.size > maxIncludes {
-		n.fail(refuse(ErrUnreadable, "", file, 0, "", "too many included files"))
+		where, line := file, 0
+		if from != nil {
+			where, line = from.file, from.start+1
+		}
+		n.fail(refuse(ErrUnreadable, "", where, line, "include less", "more than %d files, %d bytes or %d steps deep", maxIncluded, maxIncludes, maxInclude))
 		return
 	}
 	n.files, n.open = append(n.files, file), append(n.open, file)
@@ -143,12 +148,12 @@ func (n *interfaces) include(t *Tree, s *stanza, depth int) {
 		}
 		for _, file := range t.Glob(pattern) {
 			if !directory {
-				n.read(t, file, depth+1)
+				n.read(t, file, depth+1, s)
 				continue
 			}
 			for _, name := range t.List(file) {
 				if !strings.ContainsFunc(name, notRunParts) {
-					n.read(t, path.Join(file, name), depth+1)
+					n.read(t, path.Join(file, name), depth+1, s)
 				}
 			}
 		}

@@ -198,6 +198,14 @@ func (p *nmProfile) onlyOne() bool {
 	return p.value("connection", "interface-name") != "" || p.ethernet("mac-address") != ""
 }
 
+// namedAt is the number, from 1, of the line by which the profile is for a NIC, or of its first section.
+func (p *nmProfile) namedAt() int {
+	if n := p.ini.line("connection", "interface-name"); n > 0 {
+		return n
+	}
+	return p.ini.sectionLine("connection")
+}
+
 // auto reports whether NetworkManager activates the profile by itself.
 func (p *nmProfile) auto() bool {
 	v, ok := p.ini.get("connection", "autoconnect")
