@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,6 +39,10 @@ type entry struct {
 	After  string    `json:"after"`
 	Backup string    `json:"backup,omitempty"` // the original's name in the backup folder
 	Time   time.Time `json:"time"`             // of the first change
+	// Added is the lines that are in what v6guest left and not in the original. A file that somebody else
+	// wrote since and that has none of them was written anew, by a generator like cloud-init: it is an
+	// original by itself.
+	Added []string `json:"added,omitempty"`
 	// Edited says that somebody else changed the file between two changes of v6guest's: the original
 	// lacks that edit, so that only a forced restore brings it back.
 	Edited bool     `json:"edited,omitempty"`
@@ -95,6 +101,34 @@ func sum(b []byte) string {
 	}
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
+}
+
+// addedLines is the lines of a changed file that its original lacks, without blanks around them.
+func addedLines(original, changed []byte) (out []string) {
+	had := map[string]bool{"": true}
+	for line := range strings.Lines(string(original)) {
+		had[strings.TrimSpace(line)] = true
+	}
+	for line := range strings.Lines(string(changed)) {
+		if text := strings.TrimSpace(line); !had[text] {
+			had[text] = true
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// rewritten reports whether somebody wrote the file anew since, without v6guest's change; now is its bytes.
+func (e *entry) rewritten(now []byte) bool {
+	if h := sum(now); now == nil || e.Before == "" || len(e.Added) == 0 || h == e.Before || h == e.After {
+		return false
+	}
+	for line := range strings.Lines(string(now)) {
+		if slices.Contains(e.Added, strings.TrimSpace(line)) {
+			return false
+		}
+	}
+	return true
 }
 
 // entry is what the manifest says of a file; nil if nothing.

@@ -203,8 +203,8 @@ func (s *Store) Rebase(changes []Change) ([]Change, error) {
 //
 // Errors: ErrStale, ErrBusy, ErrUnsafeBackup, ErrNewerManifest, and those of the file system.
 func (s *Store) Apply(changes []Change) error {
-	if len(changes) == 0 {
-		return s.Recover()
+	if len(changes) == 0 && !s.tree.Exists(s.dir) {
+		return nil
 	}
 	if err := s.makeFolder(); err != nil {
 		return fmt.Errorf("make %s: %w", s.dir, err)
@@ -214,13 +214,35 @@ func (s *Store) Apply(changes []Change) error {
 		return err
 	}
 	defer unlock()
-	t := &transaction{Files: slices.Clone(m.Files)}
+	t := &transaction{}
+	if t.Files, err = s.stillOurs(m, changes); err != nil {
+		return err
+	}
+	if len(changes) == 0 && len(t.Files) == len(m.Files) {
+		return nil
+	}
 	for i, c := range changes {
 		if err := s.prepare(m, t, c, i); err != nil {
 			return fmt.Errorf("change %s: %w", c.Path, err)
 		}
 	}
 	return s.run(m, t)
+}
+
+// stillOurs is the entries of a manifest without those of files that somebody wrote anew, without v6guest's
+// change, and that no change names: they are as wanted by themselves, and nothing of them is to be brought
+// back.
+func (s *Store) stillOurs(m *manifest, changes []Change) (out []entry, err error) {
+	for _, e := range m.Files {
+		now, err := s.read(e.Real)
+		if err != nil {
+			return nil, err
+		}
+		if !e.rewritten(now) || slices.ContainsFunc(changes, func(c Change) bool { return c.Path == e.Path }) {
+			out = append(out, e)
+		}
+	}
+	return out, nil
 }
 
 // makeFolder makes the backup folder with all above it.
@@ -272,7 +294,7 @@ func (s *Store) prepare(m *manifest, t *transaction, c Change, i int) error {
 	}
 	t.Steps = append(t.Steps, st)
 	e := entry{Path: c.Path, Real: real, Before: st.Before, Time: s.now().UTC().Truncate(time.Second), Attr: attr}
-	if old := m.entry(real); old != nil {
+	if old := m.entry(real); old != nil && !old.rewritten(now) {
 		e = *old
 		// Somebody's edit came between: the original lacks it, and the bytes as they are now are in no backup.
 		e.Edited = e.Edited || st.Before != e.After && st.Before != e.Before
@@ -282,7 +304,13 @@ func (s *Store) prepare(m *manifest, t *transaction, c Change, i int) error {
 			return err
 		}
 	}
-	e.After = st.After
+	original := now
+	if e.Before != st.Before {
+		if original, err = s.original(e); err != nil {
+			return err
+		}
+	}
+	e.After, e.Added = st.After, addedLines(original, c.After)
 	t.Files = slices.DeleteFunc(t.Files, func(f entry) bool { return f.Real == real })
 	if e.After != e.Before {
 		t.Files = append(t.Files, e)

@@ -142,10 +142,10 @@ func TestRestoreRefusesAFileThatSomebodyEdited(t *testing.T) {
 			}
 		}},
 		{"edited between two of our changes", func(t *testing.T, root string, s *Store) {
-			if err := os.WriteFile(filepath.Join(root, "etc/a"), []byte("mine\n"), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(root, "etc/a"), []byte("A\nmine\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Apply([]Change{change(t, s, "/etc/a", "mine\nours\n")}); err != nil {
+			if err := s.Apply([]Change{change(t, s, "/etc/a", "A\nmine\nours\n")}); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -170,6 +170,43 @@ func TestRestoreRefusesAFileThatSomebodyEdited(t *testing.T) {
 			}
 			if diff := cmp.Diff(before, snapshot(t, root)); diff != "" {
 				t.Errorf("forced (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAFileWrittenAnewIsAnOriginal: cloud-init writes whole files, at each boot if it is told so. What it wrote
+// without v6guest's change is what restore must bring back, not the file of an earlier boot.
+func TestAFileWrittenAnewIsAnOriginal(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		apply func(t *testing.T, s *Store) []Change
+		want  string // of /etc/a after restore
+	}{
+		{"and changed again", func(t *testing.T, s *Store) []Change { return []Change{change(t, s, "/etc/a", "other\nA\n")} }, "other\n"},
+		{"and needs no change", func(*testing.T, *Store) []Change { return nil }, "other\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root, s := newRoot(t, threeFiles)
+			want := snapshot(t, root)
+			if err := s.Apply(threeChanges(t, s)); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(root, "etc/a"), []byte("other\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Apply(tt.apply(t, s)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := openStore(t, root).Restore(false); err != nil {
+				t.Fatal(err)
+			}
+			want["/etc/a"] = tt.want
+			if diff := cmp.Diff(want, snapshot(t, root)); diff != "" {
+				t.Errorf("restored (-want +got):\n%s", diff)
+			}
+			if left, _ := os.ReadDir(filepath.Join(root, "var/lib/v6guest/backup")); len(left) != 0 {
+				t.Errorf("the backup folder still holds %v", left)
 			}
 		})
 	}
