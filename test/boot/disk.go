@@ -22,6 +22,9 @@ func link(name, target string) file { return file{name: name, text: "-> " + targ
 // text is an ordinary file.
 func text(name, content string) file { return file{name, content, 0o644} }
 
+// secret is a file that only root reads.
+func secret(name, content string) file { return file{name, content, 0o600} }
+
 // program is a copy of an executable.
 func program(name, from string) (file, error) {
 	b, err := os.ReadFile(from)

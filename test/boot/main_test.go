@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,8 +70,8 @@ func need(t *testing.T, s roots.Spec) string {
 }
 
 // networks are two shared networks as a cloud has them: v6responder for IPv6, and dnsmasq for IPv4, whose
-// default route is on the first.
-func networks(ctx context.Context, t *testing.T) *cloud.Cloud {
+// default route is on the one with that index.
+func networks(ctx context.Context, t *testing.T, way int) *cloud.Cloud {
 	t.Helper()
 	peers, err := roots.Get(ctx, roots.Peers, t.Output())
 	check(t, err)
@@ -88,7 +89,7 @@ func networks(ctx context.Context, t *testing.T) *cloud.Cloud {
 			"dnsmasq", "--keep-in-foreground", "--log-facility=-", "--port=0", "--interface=eth0", "--bind-interfaces", "--conf-file=/dev/null",
 			"--dhcp-leasefile=/run/v4.leases", fmt.Sprintf("--dhcp-range=10.0.%d.10,10.0.%d.20,1h", i, i),
 		}
-		if i > 0 {
+		if i != way {
 			args = append(args, "--dhcp-option=3") // no default route
 		}
 		p, err := n.Router.Start(args...)
@@ -99,8 +100,14 @@ func networks(ctx context.Context, t *testing.T) *cloud.Cloud {
 	return c
 }
 
-// v6guestFiles are the program and its units as a package installs and enables them.
-func v6guestFiles(t *testing.T) []file {
+// Whether v6guest's units start at boot.
+const (
+	enabled  = true
+	disabled = false
+)
+
+// v6guestFiles are the program and its units as a package installs them, enabled or not.
+func v6guestFiles(t *testing.T, enable bool) []file {
 	t.Helper()
 	guest, err := program("/usr/sbin/v6guest", filepath.Join(binDir, "v6guest"))
 	check(t, err)
@@ -112,8 +119,10 @@ func v6guestFiles(t *testing.T) []file {
 	} {
 		b, err := os.ReadFile(filepath.Join("..", "..", "systemd", unit))
 		check(t, err)
-		files = append(files, text("/usr/lib/systemd/system/"+unit, string(b)),
-			link("/etc/systemd/system/"+target+".wants/"+unit, "/usr/lib/systemd/system/"+unit))
+		files = append(files, text("/usr/lib/systemd/system/"+unit, string(b)))
+		if enable {
+			files = append(files, link("/etc/systemd/system/"+target+".wants/"+unit, "/usr/lib/systemd/system/"+unit))
+		}
 	}
 	return files
 }
@@ -133,6 +142,13 @@ After=dev-virtio\x2dports-hand.device
 ExecStart=/usr/local/sbin/hand
 `),
 		link("/etc/systemd/system/sysinit.target.wants/hand.service", "/etc/systemd/system/hand.service"),
+		text("/etc/systemd/system/watch.service", `[Unit]
+DefaultDependencies=no
+Before=v6guest-configure.service network-pre.target
+[Service]
+ExecStart=ip -o monitor address
+StandardOutput=file:`+watchFile+"\n"),
+		link("/etc/systemd/system/sysinit.target.wants/watch.service", "/etc/systemd/system/watch.service"),
 		text("/etc/fstab", "/dev/vda / ext4 defaults 0 1\n"),
 		text("/etc/hostname", "guest\n"),
 		// An image without one would have every unit enabled or not by preset, which is no stack's default.
@@ -141,30 +157,63 @@ ExecStart=/usr/local/sbin/hand
 	}
 }
 
+// watchFile has a line for each change of an address since early in the boot.
+const watchFile = "/run/watch"
+
 // A machine is a booted guest with what its tests ask of it.
 type machine struct {
 	*vm
-	t     *testing.T
-	ctx   context.Context
-	cloud *cloud.Cloud
+	t          *testing.T
+	ctx        context.Context
+	cloud      *cloud.Cloud
+	root, disk string
+}
+
+// bootCase boots a case's guest on networks of its own.
+func bootCase(t *testing.T, tt guestCase, enable bool) *machine {
+	t.Helper()
+	root := need(t, tt.spec)
+	ctx := within(t, 10*time.Minute)
+	c := networks(ctx, t, tt.way)
+	disk, err := makeDisk(ctx, root, t.TempDir(), slices.Concat(labFiles(t), v6guestFiles(t, enable), tt.files))
+	check(t, err)
+	return start(ctx, t, c, root, disk)
 }
 
 // start boots a guest from a disk and waits until its boot is done.
 func start(ctx context.Context, t *testing.T, c *cloud.Cloud, root, disk string) *machine {
 	t.Helper()
-	m, err := boot(ctx, c, root, disk)
-	check(t, err)
+	g := &machine{t: t, ctx: ctx, cloud: c, root: root, disk: disk}
 	t.Cleanup(func() {
-		if err := m.cut(); err != nil {
+		if g.vm == nil {
+			return
+		}
+		if err := g.cut(); err != nil {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("console:\n%s", m.console())
+			t.Logf("console:\n%s", g.console())
 		}
 	})
-	g := &machine{vm: m, t: t, ctx: ctx, cloud: c}
-	g.say("systemctl", "is-system-running", "--wait")
+	g.boot()
 	return g
+}
+
+// boot starts the machine from its disk and waits until its boot is done.
+func (g *machine) boot() {
+	g.t.Helper()
+	m, err := boot(g.ctx, g.cloud, g.root, g.disk)
+	check(g.t, err)
+	g.vm = m
+	g.say("systemctl", "is-system-running", "--wait")
+}
+
+// reboot shuts the machine down in order and boots it again, as a stop and a start by the cloud do.
+func (g *machine) reboot() {
+	g.t.Helper()
+	g.do("systemctl", "poweroff", "--no-block")
+	check(g.t, g.off(g.ctx))
+	g.boot()
 }
 
 // say runs a program in the guest and returns what it printed, whatever its exit code.
@@ -173,6 +222,17 @@ func (g *machine) say(argv ...string) string {
 	a, err := g.run(g.ctx, argv...)
 	check(g.t, err)
 	return strings.TrimSpace(string(a.Stdout) + string(a.Stderr))
+}
+
+// do runs a program in the guest, which must succeed, and returns what it printed.
+func (g *machine) do(argv ...string) string {
+	g.t.Helper()
+	a, err := g.run(g.ctx, argv...)
+	check(g.t, err)
+	if a.Code != 0 {
+		g.t.Errorf("%s ends with %d: %s%s", strings.Join(argv, " "), a.Code, a.Stdout, a.Stderr)
+	}
+	return string(a.Stdout)
 }
 
 // await waits until a shell's test succeeds in the guest, which is tried at each change of its addresses

@@ -18,4 +18,8 @@ var (
 	debian12 = guest("debian12", "bookworm", "ifupdown", "isc-dhcp-client")
 	networkd = guest("networkd", "trixie", "systemd-resolved")
 	nm       = guest("nm", "trixie", "network-manager")
+	// clouds is what Debian's own cloud images have; cloud-init does nothing there without a seed.
+	clouds = guest("clouds", "trixie", "cloud-init", "netplan.io", "systemd-resolved")
+	// clouds12 is what they had before: cloud-init writes ifupdown's files.
+	clouds12 = guest("clouds12", "bookworm", "cloud-init", "ifupdown", "isc-dhcp-client")
 )

@@ -164,6 +164,17 @@ func (m *vm) console() string {
 	return string(b[max(0, len(b)-4000):])
 }
 
+// off waits until the machine has shut itself down.
+func (m *vm) off(ctx context.Context) error {
+	select {
+	case err := <-m.ended:
+		m.ended <- err
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the machine does not shut down: %w\n%s", context.Cause(ctx), m.console())
+	}
+}
+
 // cut is a power cut: the machine is gone at once.
 func (m *vm) cut() error {
 	if m.conn != nil {

@@ -1,0 +1,68 @@
+package boot
+
+import (
+	"strings"
+	"testing"
+)
+
+// keyfile is a profile as an installer or a person leaves it: the default for IPv6 is automatic.
+func keyfile(nic, uuid string) file {
+	return secret("/etc/NetworkManager/system-connections/"+nic+".nmconnection",
+		"[connection]\nid="+nic+"\nuuid="+uuid+"\ntype=ethernet\ninterface-name="+nic+"\n\n[ipv4]\nmethod=auto\n\n[ipv6]\nmethod=auto\n")
+}
+
+// liveCases are guests on which the stack runs already, as it was installed, when v6guest comes.
+var liveCases = []guestCase{
+	{
+		name: "debian13-networkd", spec: networkd, stack: "networkd", client: "v6guest",
+		files: []file{
+			text("/etc/systemd/network/10-eth0.network", "[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n"),
+			text("/etc/systemd/network/10-eth1.network", "[Match]\nName=eth1\n\n[Network]\nDHCP=yes\n"),
+			networkdForAll[1],
+		},
+	},
+	{
+		name: "debian13-networkd-for-all-leases", spec: networkd, stack: "networkd", client: "systemd-network",
+		files: append(networkdForAll, distroLeases),
+	},
+	{
+		name: "debian13-networkmanager", spec: nm, stack: "NetworkManager", client: "v6guest",
+		files: []file{keyfile("eth0", "6e9d6a0e-4f0c-4b65-9c19-000000000000"), keyfile("eth1", "6e9d6a0e-4f0c-4b65-9c19-000000000001")},
+	},
+	{
+		name: "debian13-networkmanager-leases", spec: nm, stack: "NetworkManager", client: "NetworkManager",
+		files: []file{keyfile("eth0", "6e9d6a0e-4f0c-4b65-9c19-000000000000"), keyfile("eth1", "6e9d6a0e-4f0c-4b65-9c19-000000000001"), distroLeases},
+	},
+	{
+		name: "debian13-netplan", spec: clouds, stack: "networkd, from netplan", client: "v6guest",
+		files: []file{secret("/etc/netplan/50-lan.yaml", netplanEach)},
+	},
+}
+
+func TestConfigureCountsOnTheRunningSystem(t *testing.T) {
+	for _, tt := range liveCases {
+		t.Run(tt.name, func(t *testing.T) {
+			g := bootCase(t, tt, disabled)
+			// What is to be cured: each NIC has IPv4, and a default route of IPv6.
+			for _, n := range g.cloud.Nets {
+				g.await("IPv4 address on "+n.NIC, "ip -4 addr show dev "+n.NIC+" | grep -q inet")
+				g.await("IPv6 default route through "+n.NIC, "ip -6 route show default | grep -q 'dev "+n.NIC+"' || ip nexthop | grep -q 'dev "+n.NIC+"'")
+			}
+			out := g.do("v6guest", "configure", "--apply=live")
+			t.Log(out)
+			if !strings.Contains(out, tt.stack) || !strings.Contains(out, ": done: ") || strings.Contains(out, "left for the next boot") {
+				t.Errorf("configure --apply=live says\n%s", out)
+			}
+			g.do("systemctl", "start", "v6guest.service")
+			g.asReserved(tt)
+			if out := g.do("v6guest", "configure", "--apply=live"); !strings.Contains(out, "every file is as it should be") {
+				t.Errorf("a second run says\n%s", out)
+			}
+			g.asReserved(tt)
+			g.do("systemctl", "stop", "v6guest.service")
+			t.Log(g.do("v6guest", "restore", "--apply=live"))
+			g.asBefore(tt.files)
+			g.ipv4Stayed(tt)
+		})
+	}
+}
