@@ -47,11 +47,30 @@ func (nmBackend) render(w *workspace, nics []*NICPlan) error {
 			errs = append(errs, w.nmProfile(n))
 		}
 	}
+	for _, n := range nics {
+		n.restartDHCPv6()
+	}
 	if err := errors.Join(errs...); err != nil || len(netplans) == 0 {
 		return err
 	}
 	w.putNetplan(netplans, keys, nics)
 	return nil
+}
+
+// restartDHCPv6 puts a step before the reapply where NetworkManager leases: its DHCPv6 client takes a new
+// DUID only when it starts, and a reapply keeps one that runs (seen with 1.52).
+func (n *NICPlan) restartDHCPv6() {
+	i := slices.IndexFunc(n.Live, func(s LiveStep) bool { return slices.Contains(s.Argv, "reapply") })
+	if i < 0 || n.Want.Lease != LeaseDistro {
+		return
+	}
+	n.Live = slices.Insert(n.Live, i, LiveStep{
+		Argv: []string{
+			"nmcli", "device", "modify", n.name(), "ipv6.method", "link-local",
+			"ipv6.addresses", "", "ipv6.gateway", "", "ipv6.dns", "", "ipv6.dns-search", "", // which that method must not have
+		},
+		Why: "ends NetworkManager's DHCPv6 client, which would keep its old DUID; IPv4 stays",
+	})
 }
 
 // nmKeys is what the profile must say of IPv6, in order.

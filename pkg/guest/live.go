@@ -104,7 +104,13 @@ func stepText(s distro.LiveStep) string {
 	if s.StopPID != "" {
 		return "kill $(cat " + s.StopPID + ")"
 	}
-	return strings.Join(s.Argv, " ")
+	words := slices.Clone(s.Argv)
+	for i, w := range words {
+		if w == "" {
+			words[i] = "''"
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // clearDefaults takes the default routes that Router Advertisements made off a secondary NIC, and looks

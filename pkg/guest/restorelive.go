@@ -20,6 +20,9 @@ func (f *Files) RestoreLive(ctx context.Context, sys LiveSystem, nics []link.NIC
 	system := distro.System{Tree: f.store.Tree(), Moment: distro.Running, Facts: distro.Facts{Processes: processes}}
 	if slices.ContainsFunc(restored, func(name string) bool { return name != "/"+sysctl.File }) {
 		for _, n := range nics {
+			if n.Loopback { // which NetworkManager has too, and v6guest never
+				continue
+			}
 			found := distro.Detect(system, []distro.NIC{nicOf(system, n)})[0]
 			steps, err := liveSteps(ctx, sys, n.Name, distro.Reread(system, found), &done)
 			out = append(out, steps...)

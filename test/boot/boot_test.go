@@ -23,7 +23,7 @@ func TestConfigureRefusesWhatDhcpcdCannotDo(t *testing.T) {
 	for _, n := range g.cloud.Nets {
 		g.await("IPv4 address on "+n.NIC, "ip -4 addr show dev "+n.NIC+" | grep -q inet")
 	}
-	const why = "/etc/dhcpcd.conf: eth1: dhcpcd has one DUID for all NICs"
+	const why = "/etc/dhcpcd.conf:16: eth1: dhcpcd has one DUID for all NICs"
 	for _, argv := range [][]string{
 		{"v6guest", "configure"},
 		{"v6guest", "configure", "--apply=live"},

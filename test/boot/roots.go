@@ -19,7 +19,8 @@ var (
 	networkd = guest("networkd", "trixie", "systemd-resolved")
 	nm       = guest("nm", "trixie", "network-manager")
 	// clouds is what Debian's own cloud images have; cloud-init does nothing there without a seed.
-	clouds = guest("clouds", "trixie", "cloud-init", "netplan.io", "systemd-resolved")
+	clouds = guest("clouds", "trixie", "cloud-init", "e2fsprogs", "netplan.io", "systemd-resolved")
 	// clouds12 is what they had before: cloud-init writes ifupdown's files.
-	clouds12 = guest("clouds12", "bookworm", "cloud-init", "ifupdown", "isc-dhcp-client")
+	// debootstrap does not find python3-cffi-backend by itself, since packages ask for it by another name.
+	clouds12 = guest("clouds12", "bookworm", "cloud-init", "e2fsprogs", "ifupdown", "isc-dhcp-client", "python3-cffi-backend")
 )
