@@ -16,6 +16,9 @@ import (
 const (
 	textNoAddress = "no address is reserved for this client"
 	textHeldBack  = "the address reserved for this client was declined and is held back for another %s"
+	textExhausted = "no address is free"
+	textPerMAC    = "this MAC has as many addresses as it may have"
+	textOtherMAC  = "this DUID and IAID have an address from another MAC"
 	textNoPrefix  = "no prefixes are delegated here"
 	textNoBinding = "not bound to this client"
 	textNotOnLink = "not this client's address on this link"
@@ -28,9 +31,9 @@ const (
 func (x *exchange) answer() (*wire.Message, string) {
 	switch x.in.Msg.Type {
 	case dhcpv6.MessageTypeSolicit:
-		return x.solicit(), ""
+		return x.solicit(), x.dropped
 	case dhcpv6.MessageTypeRequest:
-		return x.request(), ""
+		return x.request(), x.dropped
 	case dhcpv6.MessageTypeRenew, dhcpv6.MessageTypeRebind:
 		return x.extend(), ""
 	case dhcpv6.MessageTypeConfirm:
@@ -59,8 +62,8 @@ func (x *exchange) message(t dhcpv6.MessageType) *wire.Message {
 // and the client can go on to listen for other servers.
 func (x *exchange) solicit() *wire.Message {
 	m := x.message(dhcpv6.MessageTypeAdvertise)
-	given := x.give(m, false)
-	if given && x.in.Msg.RapidCommit && !x.cfg.NoRapidCommit {
+	rapid := x.in.Msg.RapidCommit && !x.cfg.NoRapidCommit
+	if given := x.give(m, false, rapid); given && rapid {
 		m.Type, m.RapidCommit = dhcpv6.MessageTypeReply, true
 	} else {
 		m.Preference = x.cfg.Preference
@@ -72,17 +75,22 @@ func (x *exchange) solicit() *wire.Message {
 // request answers a Request (section 18.3.2).
 func (x *exchange) request() *wire.Message {
 	m := x.message(dhcpv6.MessageTypeReply)
-	x.give(m, true)
+	x.give(m, true, true)
 	x.configure(m)
 	return m
 }
 
 // give puts an outcome for every IA into the answer and reports whether the client's address is in it.
-// An address off the link is judged in a Request and only a hint in a Solicit.
-func (x *exchange) give(m *wire.Message, judge bool) bool {
+// An address off the link is judged in a Request and only a hint in a Solicit. With commit, what is given
+// of a pool is the client's from now on.
+func (x *exchange) give(m *wire.Message, judge, commit bool) bool {
 	ias := distinct(x.in.Msg.IANAs)
 	off := func(ia wire.IANA) bool { return judge && slices.ContainsFunc(ia.Addresses, x.offLink) }
 	chosen := x.choose(ias, off)
+	offers := x.offers(ias, off)
+	if commit && !x.mayCreate(offers) {
+		return false
+	}
 	given := false
 	for i, ia := range ias {
 		out := wire.IANA{ID: ia.ID}
@@ -92,6 +100,9 @@ func (x *exchange) give(m *wire.Message, judge bool) bool {
 		case i == chosen && x.lease != nil:
 			out.Addresses = []wire.Address{x.lease.address()}
 			given = true
+		case offers != nil && offers[i].addr.IsValid():
+			out.Addresses = []wire.Address{x.lend(&offers[i], ia.ID, commit)}
+			given = true
 		default:
 			out.Status = status(iana.StatusNoAddrsAvail, x.refusal(textNoAddress))
 		}
@@ -99,19 +110,26 @@ func (x *exchange) give(m *wire.Message, judge bool) bool {
 	}
 	x.refusePrefixes(m, iana.StatusNoPrefixAvail, textNoPrefix)
 	x.setTimes(m)
-	if len(ias) > 0 && x.lease == nil {
+	if len(ias) > 0 && !given && x.why != "" {
 		x.reportUnmatched()
 	}
 	return given
 }
 
-// refusal is the text of a status that gives no address: that it is held back, and how long, or the given
-// text.
+// refusal is the text of a status that gives no address: that it is held back, and how long, or what
+// stands against one of the pool, or the given text.
 func (x *exchange) refusal(text string) string {
-	if x.why != whyDeclined {
-		return text
+	switch x.why {
+	case whyDeclined:
+		return fmt.Sprintf(textHeldBack, (x.wait + time.Second - 1).Truncate(time.Second))
+	case whyExhausted:
+		return textExhausted
+	case whyPerMAC:
+		return textPerMAC
+	case whyOtherMAC:
+		return textOtherMAC
 	}
-	return fmt.Sprintf(textHeldBack, (x.wait + time.Second - 1).Truncate(time.Second))
+	return text
 }
 
 // choose returns the index of the IA that is the client's reservation: that which names a reserved
@@ -148,6 +166,9 @@ func (x *exchange) extend() *wire.Message {
 		bound := i == chosen && x.lease != nil
 		if bound {
 			out.Addresses = append(out.Addresses, x.lease.address())
+		} else if b := x.bound(ia.ID); b != nil {
+			bound = true
+			out.Addresses = append(out.Addresses, x.extended(b))
 		}
 		for _, a := range ia.Addresses {
 			if x.gone(a.Addr, bound) && !contains(out.Addresses, a.Addr) {
@@ -162,7 +183,7 @@ func (x *exchange) extend() *wire.Message {
 	x.refusePrefixes(m, iana.StatusNoBinding, textNoBinding)
 	x.setTimes(m)
 	x.configure(m)
-	if len(ias) > 0 && x.lease == nil {
+	if len(ias) > 0 && x.lease == nil && x.why != "" && len(x.needs) == 0 {
 		x.reportUnmatched()
 	}
 	return m
@@ -212,6 +233,10 @@ func (x *exchange) giveBack() *wire.Message {
 	ias := distinct(x.in.Msg.IANAs)
 	chosen := x.choose(ias, func(wire.IANA) bool { return false })
 	for i, ia := range ias {
+		if b := x.bound(ia.ID); b != nil {
+			x.letGo(b, ia, declined)
+			continue
+		}
 		if i != chosen || len(x.addrs) == 0 {
 			m.IANAs = append(m.IANAs, wire.IANA{ID: ia.ID, Status: status(iana.StatusNoBinding, textNoBinding)})
 			continue
@@ -243,12 +268,17 @@ func (x *exchange) refusePrefixes(m *wire.Message, code iana.StatusCode, text st
 // setTimes sets T1 and T2 of every IA that holds addresses: 0.5 and 0.8 of the shortest preferred
 // lifetime that is extended, the same everywhere, or never where that is infinite (sections 18.1, 21.4).
 func (x *exchange) setTimes(m *wire.Message) {
-	var t1, t2 time.Duration
-	if x.lease != nil {
-		t1, t2 = x.lease.preferred/2, x.lease.preferred/5*4
-		if x.lease.preferred == wire.Infinite {
-			t1, t2 = wire.Infinite, wire.Infinite
+	shortest := time.Duration(-1)
+	for i := range m.IANAs {
+		for _, a := range m.IANAs[i].Addresses {
+			if a.Valid > 0 && (shortest < 0 || a.Preferred < shortest) {
+				shortest = a.Preferred
+			}
 		}
+	}
+	t1, t2 := max(0, shortest)/2, max(0, shortest)/5*4
+	if shortest == wire.Infinite {
+		t1, t2 = wire.Infinite, wire.Infinite
 	}
 	for i := range m.IANAs {
 		if len(m.IANAs[i].Addresses) > 0 {

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/responder/pool"
 )
 
 // A lease is an address that a client gets.
@@ -27,6 +29,15 @@ type exchange struct {
 	why     string        // why there is none
 	wait    time.Duration // with whyDeclined: until the first of them is free again
 	ignored bool          // the line says that nothing is answered
+
+	pool  *pool.Pool // of which its IAs get addresses; nil where they get a reservation or nothing
+	owner pool.Owner // with pool: who it is, but for the IAID
+
+	changes []leasestore.Change // that the answer has made
+	changed []*pool.Binding     // whose they are
+	needs   []*pool.Binding     // that must be durable before it is sent
+	reports []Report            // of the changes, when they are durable
+	dropped string              // why there is no answer after all
 }
 
 // Reasons for which a known client gets no address.
@@ -37,6 +48,9 @@ const (
 	whyTaken     = "another line reserves its address for another client"
 	whyReserved  = "the address that its MAC makes is reserved by RFC 5453"
 	whyDeclined  = "it declined its address, which is held back"
+	whyExhausted = "the pool has no free address"
+	whyPerMAC    = "its MAC has as many addresses of the pool as it may have"
+	whyOtherMAC  = "its DUID and IAID have an address of the pool from another MAC"
 )
 
 // lookUp finds what is reserved for the client on the link. Everything that the answers need to know
@@ -48,11 +62,13 @@ func (x *exchange) lookUp() {
 	}
 	x.findHost()
 	switch {
-	case x.ignored, x.why != "":
+	case x.ignored, x.why != "" && x.why != whyElsewhere:
 		return
 	case len(x.addrs) == 0 && x.network.Assign == AssignEUI64 && x.client.duid == "":
 		x.compute()
-	case len(x.addrs) == 0:
+	case len(x.addrs) == 0 && x.join():
+		return
+	case len(x.addrs) == 0 && x.why == "":
 		x.why = whyNoHost
 		if x.client.duid != "" {
 			x.why = whyNotLL
@@ -138,6 +154,9 @@ func (x *exchange) own(a netip.Addr) bool { return slices.Contains(x.addrs, a) }
 func (x *exchange) foreign(a netip.Addr) bool {
 	if !x.client.known() || x.own(a) {
 		return false
+	}
+	if b := x.bindings.At(netip.PrefixFrom(a, a.BitLen())); b != nil && b.Live(x.now) && !x.mine(b) {
+		return true
 	}
 	if h := x.hosts.Owner(a); h != nil {
 		return !slices.Contains(h.MACs, x.client.mac) && !slices.Contains(h.DUIDs, x.client.duid)

@@ -23,10 +23,11 @@ func (d *draft) check(c *Config) error {
 		s.prefix(n)
 		s.link(n)
 		s.lifetimes(n)
+		s.pool(n)
 		for j := range i {
 			s.beside(n, &c.Networks[j])
 		}
-		if n.Assign == AssignHosts && c.Hosts == "" {
+		if n.Assign == AssignHosts && c.Hosts == "" && len(n.Pool.Ranges) == 0 {
 			s.warn("assign", "no hosts file is set in [server]: nobody gets an address in network %s", n.Name)
 		}
 	}

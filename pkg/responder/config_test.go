@@ -49,6 +49,7 @@ func TestSmallestConfiguration(t *testing.T) {
 			Network: Network{
 				Name: "guests", Interface: "eth1", Prefix: netip.MustParsePrefix("2001:db8:1::/64"), Assign: AssignHosts,
 				DNS: []netip.Addr{netip.MustParseAddr("2001:db8:1::53")}, Preferred: 12 * time.Hour, Valid: 24 * time.Hour,
+				Pool: Pool{Grace: time.Hour, Declined: 24 * time.Hour, PerMAC: 8, Rate: 200},
 			},
 			RA: RAConfig{
 				Send: true, Managed: true, Other: true, DNS: true, RouterPreference: "medium",
@@ -125,7 +126,12 @@ func TestConfigurationMistakes(t *testing.T) {
 		{"a route twice", network + "routes = fd00::/48 fd00::/48", "f:5: routes: fd00::/48 stands twice"},
 		{"a route of IPv4", network + "routes = 192.0.2.0/24", `f:5: routes: "192.0.2.0/24" is no IPv6 prefix`},
 		{"pref64 of a wrong length", network + "pref64 = 64:ff9b::/97", "f:5: pref64: 64:ff9b::/97: the prefix of a NAT64 has 32, 40, 48, 56, 64 or 96 bits"},
-		{"pool, which there is not yet", network + "pool = x", `f:5: unknown key "pool"`},
+		{"pool that is none", network + "pool = x", `f:5: pool: "x" is no IPv6 address; write a range as`},
+		{"pool outside the prefix", network + "pool = 2001:db8:2::1-2001:db8:2::ffff", "f:5: 2001:db8:2::1-2001:db8:2::ffff is not in the prefix 2001:db8:1::/64"},
+		{"pool backwards", network + "pool = 2001:db8:1::2-2001:db8:1::1", "write the lower address first"},
+		{"pool twice", network + "pool = 2001:db8:1::1-2001:db8:1::9 2001:db8:1::9-2001:db8:1::f", "f:5: pool: 2001:db8:1::9-2001:db8:1::f overlaps 2001:db8:1::1-2001:db8:1::9"},
+		{"pool beside assign = eui64", network + "pool = 2001:db8:1::1000-2001:db8:1::1fff", "f:5: with assign = eui64 every MAC has an address already"},
+		{"pool_per_mac", network + "pool_per_mac = many", `f:5: pool_per_mac: "many" is no number`},
 		{"unknown section", "[srever]\n" + network, "f:1: unknown section [srever]; there are [server] and [network NAME]"},
 		{"a key of the other section", network + "[server]\nprefix = 2001:db8::/64", `f:6: "prefix" does not belong into a [server] section`},
 		{"a key before any section", "hosts = /x\n" + network, "f:1: a key before the first section"},

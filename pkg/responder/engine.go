@@ -9,7 +9,9 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/responder/pool"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -19,7 +21,7 @@ const (
 	serverPort = 547
 )
 
-// An EngineConfig is what an Engine needs to know; it does not change during the engine's life.
+// An EngineConfig is what an Engine needs to know; ConfigChanged brings another one.
 type EngineConfig struct {
 	// ServerID is the server's DUID, the same on all networks (RFC 9915, section 4.2).
 	ServerID wire.DUID
@@ -44,31 +46,47 @@ type EngineConfig struct {
 type Engine struct {
 	cfg   EngineConfig
 	hosts *hosts.Index
+	self  map[netip.Addr]bool // this machine's addresses
+	links links
 
-	byInterface map[string]*Network
-	holds       holds
-	limits      map[limitedLink]*limiter
-	count       map[string]uint64
-	others      otherServers
+	bindings *pool.Table
+	commits  commits
 
-	now clock.Instant
-	out []Action
+	holds  holds
+	limits map[limitedLink]*limiter
+	count  map[string]uint64
+	others otherServers
+
+	now  clock.Instant
+	out  []Action
+	work exchange // of the Step under way
 }
 
-// NewEngine returns an engine that serves the given networks, without any hosts yet. The configuration
-// must be a valid one: a DUID, and at most one network an interface.
+// NewEngine returns an engine that serves the given networks, without any hosts or bindings yet. The
+// configuration must be a valid one: a DUID, and at most one network an interface.
 func NewEngine(cfg EngineConfig) *Engine {
 	e := &Engine{
-		cfg: cfg, byInterface: map[string]*Network{}, count: map[string]uint64{},
+		self: map[netip.Addr]bool{}, bindings: pool.New(), commits: newCommits(), count: map[string]uint64{},
 		holds: holds{until: map[netip.Addr]clock.Instant{}}, limits: map[limitedLink]*limiter{}, others: otherServers{},
 	}
-	for i := range e.cfg.Networks {
-		if n := &e.cfg.Networks[i]; n.Interface != "" {
-			e.byInterface[n.Interface] = n
-		}
-	}
+	e.configure(cfg)
 	return e
 }
+
+// configure puts a configuration in force.
+func (e *Engine) configure(cfg EngineConfig) {
+	e.cfg = cfg
+	e.links = newLinks(e.cfg.Networks)
+	var pools []pool.Config
+	for i := range e.cfg.Networks {
+		pools = append(pools, e.cfg.Networks[i].pools()...)
+	}
+	e.bindings.Configure(pools, cfg.Identity == IdentityFrame, pool.Hash(string(cfg.ServerID)))
+}
+
+// Restore takes in a lease that was stored by an earlier run. All are restored before the first Step; the
+// lease is the engine's.
+func (e *Engine) Restore(l *leasestore.Lease) { e.bindings.Restore(l) }
 
 // Step takes what happened and when, and returns what must now be done, in order. The slice is the
 // engine's until the next Step; the messages in it are the caller's.
@@ -79,14 +97,26 @@ func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 		e.received(&ev)
 	case Malformed:
 		e.malformed(&ev)
+	case Stored:
+		e.stored(ev.Results)
+	case Expired:
+		e.expire()
 	case HostsChanged:
 		e.hosts = ev.Hosts
+		e.bindings.Reset()
+	case OwnAddress:
+		if e.self[ev.Addr] = true; ev.Gone {
+			delete(e.self, ev.Addr)
+		}
+		e.bindings.Reset()
+	case ConfigChanged:
+		e.configure(ev.Config)
 	}
 	return e.out
 }
 
-// Deadline is clock.Never: the server does nothing of its own accord.
-func (e *Engine) Deadline() clock.Instant { return clock.Never }
+// Deadline is when the engine wants an Expired event: a binding ends. It is clock.Never where none does.
+func (e *Engine) Deadline() clock.Instant { return e.bindings.Deadline() }
 
 // Counts tells how many messages were received by type, answered, and dropped by reason.
 func (e *Engine) Counts() map[string]uint64 { return maps.Clone(e.count) }
@@ -111,24 +141,30 @@ func (e *Engine) received(r *Received) {
 		e.drop(r, dropTooMany)
 		return
 	}
-	n, reason := e.network(r)
+	n, reason := e.links.of(r)
 	if n == nil {
 		e.drop(r, reason)
 		return
 	}
-	x := &exchange{Engine: e, in: r, network: n, client: e.identify(r)}
+	x := &e.work
+	*x = exchange{Engine: e, in: r, network: n, client: e.identify(r)}
 	x.lookUp()
 	if x.ignored {
 		e.drop(r, dropIgnored)
 		return
 	}
 	answer, reason := x.answer()
-	if answer == nil {
+	if answer == nil || reason != "" {
 		e.drop(r, reason)
 		return
 	}
-	e.count["sent "+wire.TypeName(answer.Type)]++
-	e.out = append(e.out, destination(r, answer))
+	x.finish(destination(r, answer))
+}
+
+// sent adds an answer to what must be done now.
+func (e *Engine) sent(s Send) {
+	e.count["sent "+wire.TypeName(s.Msg.Type)]++
+	e.out = append(e.out, s)
 }
 
 // maxIAs is how many identity associations one message may have. Each gets an answer of its own; more
@@ -146,6 +182,10 @@ const (
 	dropIgnored      = "the hosts file says ignore"
 	dropNoAddress    = "Confirm without an address"
 	dropTooMany      = "too many identity associations"
+	dropLinkRate     = "too many new bindings on the link"
+	dropMACRate      = "too many new bindings of one MAC"
+	dropWaiting      = "its change waits for the disk"
+	dropNotStored    = "the store did not take the binding"
 	dropUndecodeable = "cannot be decoded"
 )
 
@@ -173,27 +213,6 @@ func checkSource(r *Received) string {
 		return dropSource
 	}
 	return ""
-}
-
-// network finds the client's link (RFC 9915, section 13.1): that of the interface, or the one whose
-// prefix holds the link-address of the relay nearest to the client that gives one.
-func (e *Engine) network(r *Received) (*Network, string) {
-	for i := len(r.Relays) - 1; i >= 0; i-- {
-		link := r.Relays[i].LinkAddr
-		if link.IsUnspecified() {
-			continue
-		}
-		for j := range e.cfg.Networks {
-			if n := &e.cfg.Networks[j]; n.Prefix.Contains(link) {
-				return n, ""
-			}
-		}
-		return nil, dropLinkAddress
-	}
-	if n := e.byInterface[r.Interface]; n != nil {
-		return n, ""
-	}
-	return nil, dropNoNetwork
 }
 
 // destination addresses the answer (sections 7.2, 18.3.10 and 19.3): a client hears on port 546, a relay

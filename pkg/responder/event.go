@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -38,11 +39,32 @@ type (
 
 	// HostsChanged says which reservations are in force from now on.
 	HostsChanged struct{ Hosts *hosts.Index }
+
+	// ConfigChanged says what holds from now on. Bindings stay; those of addresses that are in no pool
+	// any more are not extended.
+	ConfigChanged struct{ Config EngineConfig }
+
+	// OwnAddress says that this machine has an address now, or with Gone set, that it has it no more.
+	OwnAddress struct {
+		Addr netip.Addr
+		Gone bool
+	}
+
+	// Stored says what has become of Stores.
+	Stored struct{ Results []leasestore.Result }
+
+	// Expired says that the moment of Engine.Deadline has come.
+	Expired struct{}
 )
 
 func (Received) event()     {}
 func (Malformed) event()    {}
 func (HostsChanged) event() {}
+
+func (ConfigChanged) event() {}
+func (OwnAddress) event()    {}
+func (Stored) event()        {}
+func (Expired) event()       {}
 
 // An Action is something that must now be done.
 type Action interface{ action() }
@@ -60,6 +82,13 @@ type (
 		MAC net.HardwareAddr
 	}
 
+	// Store makes changes of bindings durable, together; a Stored event tells of it under the ID. What
+	// must wait for it the engine keeps: answers are Send actions of that Step.
+	Store struct {
+		ID      uint64
+		Changes []leasestore.Change
+	}
+
 	// Report is something that a person may want to know. Message is constant, Attrs tell the rest.
 	// Those that packets cause are bounded already (decision 11 of the design).
 	Report struct {
@@ -70,4 +99,5 @@ type (
 )
 
 func (Send) action()   {}
+func (Store) action()  {}
 func (Report) action() {}

@@ -3,6 +3,7 @@ package responder
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,7 @@ const (
 
 // Keys returns every key in the order of the documentation. The slice is the caller's.
 func Keys() []Key {
-	keys := append(serverKeys(), append(networkKeys(), raKeys()...)...)
+	keys := slices.Concat(serverKeys(), networkKeys(), poolKeys(), raKeys())
 	for i := range keys {
 		keys[i].Section = keys[i].section()
 	}
@@ -125,9 +126,9 @@ func networkKeys() []Key {
 			Sentence:   "Time servers, likewise.",
 			setNetwork: func(n *NetworkConfig, v string) (err error) { n.NTP, err = addresses(v); return err },
 		},
-		networkTime("preferred_lifetime", "12h", unitLifetime, "The preferred lifetime of addresses whose hosts line gives none.",
+		networkTime("preferred_lifetime", "12h", unitLifetime, "The preferred lifetime of addresses of the pool, and of those whose hosts line gives none.",
 			time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.Preferred = d }),
-		networkTime("valid_lifetime", "1d", unitLifetime, "The valid lifetime of addresses whose hosts line gives none.",
+		networkTime("valid_lifetime", "1d", unitLifetime, "The valid lifetime of addresses of the pool, and of those whose hosts line gives none.",
 			time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.Valid = d }),
 		networkTime("sol_max_rt", "", unitTime, "The longest time between two Solicits (SOL_MAX_RT), for clients that ask.",
 			time.Minute, 24*time.Hour, func(n *NetworkConfig, d time.Duration) { n.SOLMaxRT = d }),

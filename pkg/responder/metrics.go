@@ -123,9 +123,7 @@ func (s *Server) Metrics(ctx context.Context) ([]byte, error) {
 // look is called by the loop.
 func (s *Server) look() sight {
 	out := sight{answers: maps.Clone(s.meters.answers), senders: map[string]*sender.Runner{}, serving: map[string]bool{}}
-	if s.engine != nil {
-		out.counts = s.engine.Counts()
-	}
+	out.counts = s.engine.Counts()
 	for name, p := range s.ports {
 		out.serving[name] = p.conn != nil
 		if p.ra != nil {

@@ -3,6 +3,8 @@ package responder
 import (
 	"net/netip"
 	"time"
+
+	"github.com/v6guest/v6guest/pkg/responder/pool"
 )
 
 // An Identity says by what a client is known (decision 9 of the design).
@@ -36,6 +38,9 @@ type Network struct {
 	Prefix netip.Prefix
 	Assign Assign
 
+	// Pool is what clients without a reservation get; the zero Pool gives them nothing.
+	Pool Pool
+
 	// DNS, Search and NTP are for clients that ask for them and are not tagged nondefault6.
 	DNS    []netip.Addr
 	Search []string
@@ -48,6 +53,29 @@ type Network struct {
 	// SOLMaxRT, INFMaxRT (60 s to 86,400 s) and InformationRefresh (600 s at least) are sent to
 	// clients that ask for them; 0 sends none.
 	SOLMaxRT, INFMaxRT, InformationRefresh time.Duration
+}
+
+// A Pool is the addresses of a network that are given to whoever asks.
+type Pool struct {
+	Ranges, Exclude pool.Ranges
+	// Grace is how long an address is kept back after its valid lifetime, Declined how long it is set
+	// aside after a client has found it in use.
+	Grace, Declined time.Duration
+	// Limit is how many may be out at one time, PerMAC how many of them one MAC may have, Rate how many
+	// new ones a second are given; 0 for no limit.
+	Limit, PerMAC, Rate uint64
+}
+
+// pools are what the table of bindings is told of the network.
+func (n *Network) pools() []pool.Config {
+	if len(n.Pool.Ranges) == 0 {
+		return nil
+	}
+	p := &n.Pool
+	return []pool.Config{{
+		Network: n.Name, Ranges: p.Ranges, Exclude: p.Exclude, Bits: 128,
+		Grace: p.Grace, Limit: p.Limit, PerMAC: p.PerMAC, Rate: p.Rate,
+	}}
 }
 
 // TagNonDefault is the tag of a hosts line whose NIC is not its machine's default one: it gets an

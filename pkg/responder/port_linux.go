@@ -49,10 +49,12 @@ func (s *Server) linkEvent(ev link.Event) error {
 		delete(s.forwards, ev.NIC.Index)
 		s.gone(ev.NIC.Index)
 	case link.AddrChanged:
+		s.step(OwnAddress{Addr: ev.Addr.Addr})
 		if p := s.byIndex(ev.Addr.Index); p != nil && ev.Addr.Addr.IsLinkLocalUnicast() {
 			return p.address(ev.Addr.Addr, ev.Addr.Usable())
 		}
 	case link.AddrGone:
+		s.step(OwnAddress{Addr: ev.Addr.Addr, Gone: true})
 		if p := s.byIndex(ev.Addr.Index); p != nil && ev.Addr.Addr.IsLinkLocalUnicast() {
 			return p.address(ev.Addr.Addr, false)
 		}
@@ -113,7 +115,7 @@ func (p *port) open() error {
 		return notPermitted(err)
 	}
 	p.conn = conn
-	if p.engine == nil && p.first() {
+	if !p.known && p.first() {
 		if err := p.makeDUID(); err != nil {
 			return err
 		}
@@ -253,19 +255,22 @@ func (s *Server) readUDP() {
 // receive takes a message to the engine and does what it says.
 func (s *Server) receive(in packetIn) {
 	name := s.names[in.index]
-	if s.engine == nil || in.port != nil && in.port.nic.Index != in.index {
+	if !s.known || in.port != nil && in.port.nic.Index != in.index {
 		return // nobody can be answered yet, or any more
 	}
 	switch ev := in.ev.(type) {
 	case Received:
 		ev.Interface = name
 		s.trace(name, "<", ev.From, ev.FrameMAC, ev.Msg, len(ev.Relays))
-		s.do(s.engine.Step(s.opts.Clock.Now(), ev))
+		s.step(ev)
 	case Malformed:
 		ev.Interface = name
-		s.do(s.engine.Step(s.opts.Clock.Now(), ev))
+		s.step(ev)
 	}
 }
+
+// step tells the engine what has happened, and does what it says.
+func (s *Server) step(ev Event) { s.do(s.engine.Step(s.opts.Clock.Now(), ev)) }
 
 // trace shows a packet as one line, if that was asked for. What a sender wrote in it is escaped.
 func (s *Server) trace(iface, sign string, peer netip.AddrPort, mac net.HardwareAddr, m *wire.Message, relays int) {
@@ -288,6 +293,8 @@ func (s *Server) do(actions []Action) {
 		switch a := a.(type) {
 		case Report:
 			s.log.LogAttrs(context.Background(), a.Level, a.Message, a.Attrs...)
+		case Store:
+			s.keep(a)
 		case Send:
 			s.trace(a.Interface, ">", a.To, a.MAC, a.Msg, len(a.Relays))
 			s.meters.answered(a.Msg)

@@ -145,6 +145,12 @@ func (x *exchange) cure() string {
 		return "let the client use a DUID-LL, or set identity = frame, or add a line to the hosts file: " + x.line()
 	case whyForged:
 		return "if a bridge rewrites MACs on this link: verify_frame = no; else look for the machine that poses as another"
+	case whyExhausted:
+		return "make the pool larger, or valid_lifetime shorter"
+	case whyPerMAC:
+		return "if one MAC shall have more: pool_per_mac"
+	case whyOtherMAC:
+		return "if it is the same machine with another NIC: v6responder leases release ADDRESS; if machines share a DUID: identity = frame"
 	case whyDeclined:
 		return "look for the node that uses the address (ip -6 neigh), or reserve another one"
 	case whyUntrusted:

@@ -1,7 +1,9 @@
 package responder
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,19 +90,56 @@ func (s *story) command(line string) {
 	case "advance":
 		d, err := time.ParseDuration(rest)
 		s.engine().check(err)
-		s.b.now = s.b.now.Add(d)
+		s.b.pass(d, func(happened []Action) {
+			if len(happened) > 0 {
+				s.write(happened)
+			}
+		})
+	case "disk":
+		s.disk(rest)
+	case "restart":
+		s.b.restart(s.config.String(), s.lines.String())
+		fmt.Fprintf(&s.out, "%10s  is killed and starts again\n", s.b.now)
+	case "own":
+		s.engine().step(OwnAddress{Addr: netip.MustParseAddr(rest)})
 	default:
 		fmt.Fprintf(&s.out, "%10s  hears %s\n", s.engine().now, line)
-		for answer := range strings.SplitSeq(s.b.run(line, true), "\n") {
-			what := "sends "
-			switch {
-			case strings.HasPrefix(answer, "reports "):
-				what = ""
-			case answer == "nothing":
-				what = "says "
-			}
-			fmt.Fprintf(&s.out, "%10s  %s%s\n", s.b.now, what, answer)
+		s.write(s.b.step(s.b.message(line)))
+	}
+}
+
+// disk lets the disk be slow, or fail once.
+func (s *story) disk(what string) {
+	s.t.Helper()
+	b := s.engine()
+	switch what {
+	case "waits":
+		b.slow = true
+		return
+	case "works":
+		b.slow = false
+		fmt.Fprintf(&s.out, "%10s  has it on the disk\n", b.now)
+		s.write(b.flush(nil))
+	case "fails":
+		b.slow = false
+		fmt.Fprintf(&s.out, "%10s  has it not on the disk\n", b.now)
+		s.write(b.flush(errors.New("no space left on device")))
+	default:
+		s.t.Fatalf("disk %s", what)
+	}
+}
+
+// write tells what the engine does.
+func (s *story) write(actions []Action) {
+	for answer := range strings.SplitSeq(s.b.render(actions, true), "\n") {
+		what := "sends "
+		switch {
+		case strings.HasPrefix(answer, "reports "):
+			what = ""
+		case answer == "nothing":
+			what = "says "
 		}
+		fmt.Fprintf(&s.out, "%10s  %s%s\n", s.b.now, what, answer)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -24,7 +25,7 @@ var ErrRestart = errors.New("the server is being restarted")
 // Options are what a Server is made of.
 type Options struct {
 	Config   *Config
-	StateDir string // for the server's DUID
+	StateDir string // for the server's DUID and the lease store
 	Log      *slog.Logger
 	Clock    clock.Clock
 	// Trace is called with each packet as one readable line, from several goroutines. Nil for none.
@@ -45,15 +46,21 @@ type Server struct {
 	done    chan struct{} // closed when the loop has ended
 	readers sync.WaitGroup
 
-	kernel *link.Kernel
-	udp    *udpConn
-	engine *Engine // nil until the server's DUID is known
-	index  *hosts.Index
-	ports  map[string]*port // the served NICs by name
-	names  map[int]string   // of all NICs
-	buf    []byte           // of encode
-	meters meters
-	unsent []*packetConn // those with answers that wait for flush
+	kernel  *link.Kernel
+	udp     *udpConn
+	engine  *Engine
+	known   bool              // the server's DUID is: the engine can be asked
+	store   *leasestore.Store // nil where no network has a pool
+	stored  *mailbox
+	refused []leasestore.Result // what the store did not take and the engine must be told
+	timer   clock.Timer
+	armed   clock.Instant // what it is set to
+	index   *hosts.Index
+	ports   map[string]*port // the served NICs by name
+	names   map[int]string   // of all NICs
+	buf     []byte           // of encode
+	meters  meters
+	unsent  []*packetConn // those with answers that wait for flush
 
 	forwarding *forwardingWatch // nil where no network makes this machine a router
 	forwards   map[int]bool     // the NICs that forward, by index
@@ -76,7 +83,8 @@ func NewServer(opts Options) *Server {
 	s := &Server{
 		opts: opts, log: opts.Log, in: make(chan any, 256), done: make(chan struct{}),
 		ports: map[string]*port{}, names: map[int]string{}, problems: map[string]bool{},
-		forwards: map[int]bool{}, meters: newMeters(),
+		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), armed: clock.Never,
+		engine: NewEngine(opts.Config.Engine("")),
 	}
 	for i := range opts.Config.Networks {
 		if n := &opts.Config.Networks[i]; n.Interface != "" {
@@ -99,6 +107,9 @@ func (s *Server) Serve(ctx context.Context) (err error) {
 		return err
 	}
 	if s.kernel, err = link.Open(link.Config{}); err != nil {
+		return err
+	}
+	if err := s.openStore(); err != nil {
 		return err
 	}
 	if err := s.begin(); err != nil {
@@ -137,13 +148,29 @@ func (s *Server) begin() error {
 	return nil
 }
 
-// identify starts the engine, unless the DUID is not known yet.
+// openStore opens the lease store if a network has a pool: addresses that are reserved are not in it.
+func (s *Server) openStore() (err error) {
+	if s.timer, err = s.opts.Clock.NewTimer(); err != nil {
+		return err
+	}
+	if !s.opts.Config.hasPools() {
+		return nil
+	}
+	n := 0
+	s.store, err = openStore(s.opts.StateDir, s.opts.Clock, func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, s.stored.put)
+	if err == nil {
+		s.log.Info("lease store", "leases", n)
+	}
+	return err
+}
+
+// identify lets the engine speak, unless the DUID is not known yet.
 func (s *Server) identify(duid wire.DUID) {
 	if duid == "" {
 		return
 	}
-	s.engine = NewEngine(s.opts.Config.Engine(duid))
-	s.do(s.engine.Step(s.opts.Clock.Now(), HostsChanged{s.index}))
+	s.known = true
+	s.step(ConfigChanged{s.opts.Config.Engine(duid)})
 	s.log.Info("server identity", "duid", duid)
 }
 
@@ -190,6 +217,10 @@ func stopped(ctx context.Context) error {
 func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 	ready := false
 	for {
+		s.kept(nil)
+		if err := s.arm(); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return stopped(ctx)
@@ -197,6 +228,12 @@ func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 			if err := s.handle(ev); err != nil {
 				return err
 			}
+		case <-s.stored.full:
+			s.kept(s.stored.fetch())
+			s.flush()
+		case <-s.timer.C():
+			s.armed = clock.Never
+			s.due()
 		case ev, ok := <-events.C:
 			switch {
 			case !ok && ctx.Err() != nil:
@@ -213,6 +250,16 @@ func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 			}
 		}
 	}
+}
+
+// arm sets the timer to the engine's deadline.
+func (s *Server) arm() error {
+	at := s.engine.Deadline()
+	if at == s.armed {
+		return nil
+	}
+	s.armed = at
+	return s.timer.Set(at)
 }
 
 // begun tells that every NIC that is there is served.
@@ -300,9 +347,13 @@ func (s *Server) close(final bool) error {
 		errs = append(errs, s.kernel.Close())
 	}
 	s.readers.Wait()
-	if s.engine != nil {
-		s.log.Info("stopped", "counts", s.engine.Counts())
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
 	}
+	if s.timer != nil {
+		errs = append(errs, s.timer.Close())
+	}
+	s.log.Info("stopped", "counts", s.engine.Counts())
 	return errors.Join(errs...)
 }
 
@@ -311,9 +362,7 @@ func (s *Server) handle(ev any) error {
 	switch ev := ev.(type) {
 	case hosts.Update:
 		s.index = ev.Index
-		if s.engine != nil {
-			s.do(s.engine.Step(s.opts.Clock.Now(), HostsChanged{ev.Index}))
-		}
+		s.step(HostsChanged{ev.Index})
 		s.logHosts(ev)
 	case arrivals:
 		for _, in := range ev.list {

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -13,6 +14,8 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/leasestore"
+	"github.com/v6guest/v6guest/pkg/leasestore/leasestoretest"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -51,6 +54,10 @@ type bench struct {
 	t   testing.TB
 	e   *Engine
 	now clock.Instant
+
+	config string
+	store  *leasestoretest.Store
+	slow   bool // the disk does nothing until it is told
 }
 
 func newBench(t testing.TB, config, lines string) *bench {
@@ -59,18 +66,93 @@ func newBench(t testing.TB, config, lines string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, e: NewEngine(c.Engine(own))}
+	b := &bench{t: t, e: NewEngine(c.Engine(own)), config: config, store: leasestoretest.New()}
 	b.hosts(lines)
 	return b
 }
 
 func (b *bench) hosts(lines string) {
 	b.t.Helper()
+	b.e.Step(b.now, HostsChanged{b.index(lines)})
+}
+
+func (b *bench) index(lines string) *hosts.Index {
+	b.t.Helper()
 	list, problems := hosts.Parse("hosts", lines)
 	if len(problems) > 0 {
 		b.t.Fatal(problems)
 	}
-	b.e.Step(b.now, HostsChanged{hosts.Build(list)})
+	return hosts.Build(list)
+}
+
+// step tells the engine what has happened and what becomes of what it stores; the actions come back, but
+// for those.
+func (b *bench) step(ev Event) []Action {
+	b.t.Helper()
+	out := b.begin(ev)
+	if !b.slow {
+		out = append(out, b.flush(nil)...)
+	}
+	return out
+}
+
+// begin does one Step.
+func (b *bench) begin(ev Event) []Action {
+	b.t.Helper()
+	var out []Action
+	var refused []leasestore.Result
+	for _, a := range b.e.Step(b.now, ev) {
+		if s, ok := a.(Store); !ok {
+			out = append(out, a)
+		} else if err := b.store.Begin(s.ID, s.Changes...); errors.Is(err, leasestore.ErrBusy) {
+			refused = append(refused, leasestore.Result{ID: s.ID, Err: err})
+		} else {
+			b.check(err)
+		}
+	}
+	if refused != nil {
+		out = append(out, b.begin(Stored{refused})...)
+	}
+	return out
+}
+
+// flush lets the disk take, or with an error refuse, what waits.
+func (b *bench) flush(err error) []Action {
+	b.t.Helper()
+	if b.store.Queued() == 0 {
+		return nil
+	}
+	if err != nil {
+		return b.begin(Stored{b.store.Fail(err)})
+	}
+	return b.begin(Stored{b.store.Flush()})
+}
+
+// restart is kill -9 and a start.
+func (b *bench) restart(config, lines string) {
+	b.t.Helper()
+	b.store.Crash()
+	c, err := ParseConfig("conf", []byte(config))
+	b.check(err)
+	b.e = NewEngine(c.Engine(own))
+	for _, l := range b.store.Leases() {
+		b.e.Restore(l)
+	}
+	b.hosts(lines)
+}
+
+// pass lets time pass, and the engine do what it does at its own time; told hears of it.
+func (b *bench) pass(d time.Duration, told func([]Action)) {
+	b.t.Helper()
+	for end := b.now.Add(d); ; {
+		at := b.e.Deadline()
+		if end.Before(at) {
+			b.now = end
+			return
+		}
+		b.now = max(b.now, at)
+		told(b.step(Expired{}))
+	}
 }
 
 // send hands a message to the engine and returns the answers, one a line; reports are left out unless
@@ -79,8 +161,13 @@ func (b *bench) send(words string) string { return b.run(words, false) }
 
 func (b *bench) run(words string, reports bool) string {
 	b.t.Helper()
+	return b.render(b.step(b.message(words)), reports)
+}
+
+// render is what was sent, and reported if that is asked for, one a line.
+func (b *bench) render(actions []Action, reports bool) string {
 	var out []string
-	for _, a := range b.e.Step(b.now, b.message(words)) {
+	for _, a := range actions {
 		switch a := a.(type) {
 		case Send:
 			out = append(out, render(a))
@@ -99,7 +186,7 @@ func (b *bench) run(words string, reports bool) string {
 // statusText hands a message to the engine and returns the text of the first IA's status in the answer.
 func (b *bench) statusText(words string) string {
 	b.t.Helper()
-	for _, a := range b.e.Step(b.now, b.message(words)) {
+	for _, a := range b.step(b.message(words)) {
 		if s, ok := a.(Send); ok && len(s.Msg.IANAs) > 0 && s.Msg.IANAs[0].Status != nil {
 			return s.Msg.IANAs[0].Status.Text
 		}

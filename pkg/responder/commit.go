@@ -1,0 +1,228 @@
+package responder
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/leasestore"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/responder/pool"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// commits are the changes that are on their way to the disk, and the answers that wait for them.
+type commits struct {
+	last    uint64
+	waiting map[uint64]*commit
+
+	failed   bool          // the last one was
+	reported clock.Instant // when that was told
+}
+
+// A commit is what one Store was made for.
+type commit struct {
+	changed []*pool.Binding
+	answers []heldAnswer
+	reports []Report
+}
+
+// A heldAnswer waits for all of its bindings to be durable.
+type heldAnswer struct {
+	send  Send
+	needs []*pool.Binding
+	since clock.Instant
+}
+
+// maxHeldAnswers is how many answers wait for one commit: a client that repeats itself meanwhile gets the
+// first ones.
+const maxHeldAnswers = 8
+
+func newCommits() commits { return commits{waiting: map[uint64]*commit{}} }
+
+// underWay reports whether the change has not been told of yet.
+func (c *commits) underWay(change uint64) bool { return c.waiting[change] != nil }
+
+// put notes that a binding must be stored as it is now.
+func (x *exchange) put(b *pool.Binding) {
+	x.changes = append(x.changes, leasestore.Put{Lease: &b.Lease})
+	x.changed, x.needs = append(x.changed, b), append(x.needs, b)
+}
+
+// forget notes that a binding is over.
+func (x *exchange) forget(b *pool.Binding) {
+	x.changes = append(x.changes, leasestore.Forget{Prefix: b.Prefix})
+}
+
+// finish sends the answer: at once, or when what it says is durable (RFC 9915, section 18.3.2).
+func (x *exchange) finish(s Send) {
+	if len(x.changes) == 0 {
+		x.send(s)
+		return
+	}
+	id := x.store(x.changes, &commit{changed: x.changed, answers: []heldAnswer{{s, x.needs, x.now}}, reports: x.reports})
+	for _, b := range x.changed {
+		b.Change, b.Durable = id, false
+	}
+}
+
+// send sends the answer when changes that were made earlier are durable: results come in the order of the
+// changes, so it waits for the last one.
+func (x *exchange) send(s Send) {
+	last := uint64(0)
+	for _, b := range x.needs {
+		if !b.Durable {
+			last = max(last, b.Change)
+		}
+	}
+	c := x.commits.waiting[last]
+	switch {
+	case last == 0:
+		x.sent(s)
+	case len(c.answers) < maxHeldAnswers:
+		c.answers = append(c.answers, heldAnswer{s, x.needs, x.now})
+	default:
+		x.drop(x.in, dropWaiting)
+	}
+}
+
+// store asks for changes to be made durable.
+func (e *Engine) store(changes []leasestore.Change, c *commit) (id uint64) {
+	e.commits.last++
+	e.commits.waiting[e.commits.last] = c
+	e.out = append(e.out, Store{e.commits.last, changes})
+	return e.commits.last
+}
+
+// stored sends what has waited.
+func (e *Engine) stored(results []leasestore.Result) {
+	for i := range results {
+		r := &results[i]
+		c := e.commits.waiting[r.ID]
+		if c == nil {
+			continue
+		}
+		delete(e.commits.waiting, r.ID)
+		e.reportStore(r.Err)
+		if r.Err != nil {
+			e.count["dropped: "+dropNotStored] += uint64(len(c.answers))
+			continue
+		}
+		for _, b := range c.changed {
+			b.Durable = b.Durable || b.Change == r.ID
+		}
+		for _, a := range c.answers {
+			if slices.ContainsFunc(a.needs, func(b *pool.Binding) bool { return !b.Durable }) {
+				e.count["dropped: "+dropNotStored]++
+				continue
+			}
+			shorten(a.send.Msg, e.now.Sub(a.since))
+			e.sent(a.send)
+		}
+		for _, r := range c.reports {
+			e.out = append(e.out, r)
+		}
+	}
+}
+
+// shorten takes off the lifetimes of an answer what it has waited: they count from when it was made. What
+// is less than a second is pool.LeastGrace's.
+func shorten(m *wire.Message, waited time.Duration) {
+	waited = waited.Truncate(time.Second)
+	if waited == 0 {
+		return
+	}
+	for i := range m.IANAs {
+		for j := range m.IANAs[i].Addresses {
+			a := &m.IANAs[i].Addresses[j]
+			for _, d := range []*time.Duration{&a.Preferred, &a.Valid} {
+				if *d < wire.Infinite {
+					*d = max(0, *d-waited)
+				}
+			}
+		}
+	}
+}
+
+// storeReportEvery is how often the log is told that the store fails.
+const storeReportEvery = time.Minute
+
+// reportStore tells when the store begins to fail, while it does, and when it works again.
+func (e *Engine) reportStore(err error) {
+	c := &e.commits
+	switch {
+	case err != nil && (!c.failed || e.now.Sub(c.reported) >= storeReportEvery):
+		c.failed, c.reported = true, e.now
+		e.out = append(e.out, Report{slog.LevelError, "bindings are not stored; clients of the pools get no answer", []slog.Attr{slog.Any("error", err)}})
+	case err == nil && c.failed:
+		c.failed = false
+		e.out = append(e.out, Report{slog.LevelInfo, "bindings are stored again", nil})
+	}
+}
+
+// maxDue is how many bindings one Step ends; Deadline asks for another.
+const maxDue = 256
+
+// expire ends the bindings whose time has come.
+func (e *Engine) expire() {
+	var changes []leasestore.Change
+	c := &commit{}
+	for range maxDue {
+		b, over := e.bindings.Due(e.now)
+		if b == nil {
+			break
+		}
+		switch {
+		case b.State == leasestore.Declined:
+			c.reports = append(c.reports, e.change(b, "declined address is free again"))
+		case !over:
+			e.out = append(e.out, e.change(b, "lease expired"))
+			e.count["lease expired"]++
+		}
+		if over {
+			changes = append(changes, leasestore.Forget{Prefix: b.Prefix})
+		}
+	}
+	if len(changes) > 0 {
+		e.store(changes, c)
+	}
+}
+
+// leased, released and declined tell of a change when it is durable.
+func (x *exchange) leased(b *pool.Binding) {
+	x.count["lease made"]++
+	x.reports = append(x.reports, x.changeBy(b, "address leased", slog.Duration("valid", b.Valid)))
+}
+
+func (x *exchange) released(b *pool.Binding) {
+	x.count["lease released"]++
+	x.reports = append(x.reports, x.changeBy(b, "lease released"))
+}
+
+func (x *exchange) declined(b *pool.Binding) {
+	x.count["lease declined"]++
+	r := x.changeBy(b, "address declined", slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Valid))
+	r.Level = slog.LevelWarn
+	x.reports = append(x.reports, r)
+}
+
+// changeBy tells of a change that a client has made, change of one that time has.
+func (x *exchange) changeBy(b *pool.Binding, message string, more ...slog.Attr) Report {
+	r := x.change(b, message)
+	if len(x.in.Relays) > 0 {
+		r.Attrs = append(r.Attrs, slog.Any("relay", x.in.From.Addr()))
+	}
+	if x.host != nil && x.host.Name != "" {
+		r.Attrs = append(r.Attrs, slog.String("name", x.host.Name))
+	}
+	r.Attrs = append(r.Attrs, more...)
+	return r
+}
+
+func (e *Engine) change(b *pool.Binding, message string) Report {
+	return Report{slog.LevelInfo, message, []slog.Attr{
+		slog.Any("address", b.Prefix.Addr()), slog.String("mac", hosts.MAC(b.MAC).String()), slog.Any("duid", b.DUID),
+		slog.String("iaid", b.IAID.String()), slog.String("network", b.Network), slog.String("interface", b.Interface),
+	}}
+}

@@ -1,0 +1,369 @@
+package responder
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/leasestore"
+	"github.com/v6guest/v6guest/pkg/responder/pool"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// pooled is a network with a pool and short lifetimes.
+const pooled = `[server]
+hosts = /hosts
+[network guests]
+interface = eth1
+prefix = 2001:db8:1::/64
+preferred_lifetime = 5m
+valid_lifetime = 10m
+pool = 2001:db8:1::1000-2001:db8:1::100f 2001:db8:1::2000-2001:db8:1::2007
+pool_exclude = 2001:db8:1::1003
+pool_grace = 5m
+pool_declined = 7m
+pool_per_mac = 3
+`
+
+// An acknowledged lease is one that a client was told of.
+type acknowledged struct {
+	who   string
+	until clock.Instant // of its valid lifetime
+}
+
+// A witness sees every answer and knows what no server may do.
+type witness struct {
+	t      *testing.T
+	b      *bench
+	leases map[netip.Addr]acknowledged
+	given  int
+}
+
+// TestS_13_1_10_NoAddressIsGivenTwice lets clients, time, the disk and kill -9 do what they like.
+func TestS_13_1_10_NoAddressIsGivenTwice(t *testing.T) {
+	for seed := range uint64(4) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		b := newBench(t, pooled, "")
+		w := &witness{t: t, b: b, leases: map[netip.Addr]acknowledged{}}
+		for range 20_000 {
+			w.do(r)
+			if t.Failed() {
+				return
+			}
+		}
+		if w.given < 2000 {
+			t.Errorf("only %d leases were given", w.given)
+		}
+	}
+}
+
+func (w *witness) do(r *rand.Rand) {
+	b := w.b
+	switch r.IntN(60) {
+	case 0:
+		b.restart(pooled, "")
+		b.slow = false
+	case 1:
+		b.slow = !b.slow
+		w.see(b.flush(nil))
+	case 2:
+		w.see(b.flush(errors.New("disk full")))
+	case 3:
+		b.store.MaxQueue = r.IntN(3) // 0 for any number
+	case 4:
+		lines := ""
+		if r.IntN(2) == 0 {
+			lines = "06:a0:f0:00:00:99,[2001:db8:1::1007]\n"
+		}
+		b.hosts(lines)
+	case 5, 6, 7, 8:
+		b.pass(time.Duration(r.IntN(200))*time.Second, w.see)
+	default:
+		w.say(r)
+	}
+}
+
+// say is a message of some client, which names an address that it may or may not have.
+func (w *witness) say(r *rand.Rand) {
+	mac, iaid := 10+r.IntN(30), 1+r.IntN(2)
+	kind := []string{"Solicit", "Solicit", "Request", "Request", "Renew", "Rebind", "Release", "Decline", "Confirm"}[r.IntN(9)]
+	if kind == "Decline" && r.IntN(6) > 0 {
+		kind = "Request"
+	}
+	words := fmt.Sprintf("%s mac=%d ia=%d", kind, mac, iaid)
+	who := w.who(w.b.message(words).Msg.ClientID, wire.IAID(iaid))
+	var mine []netip.Addr
+	for a, l := range w.leases {
+		if l.who == who {
+			mine = append(mine, a)
+		}
+	}
+	slices.SortFunc(mine, netip.Addr.Compare)
+	if len(mine) > 0 && r.IntN(4) > 0 {
+		words += "," + mine[r.IntN(len(mine))].String()
+	} else if r.IntN(2) == 0 {
+		words += fmt.Sprintf(",2001:db8:1::%x", 0x1000+r.IntN(20))
+	}
+	if !slices.Contains([]string{"Solicit", "Rebind", "Confirm"}, kind) {
+		words += " server=own"
+	}
+	if kind == "Solicit" && r.IntN(2) == 0 {
+		words += " rapid"
+	}
+	ev := w.b.message(words)
+	if kind == "Release" || kind == "Decline" { // from this moment on the client does not use it
+		for _, a := range ev.Msg.IANAs[0].Addresses {
+			if w.leases[a.Addr].who == who {
+				delete(w.leases, a.Addr)
+			}
+		}
+	}
+	w.see(w.b.step(ev))
+}
+
+func (w *witness) who(duid wire.DUID, id wire.IAID) string { return fmt.Sprint(duid, "/", id) }
+
+// see checks what was sent.
+func (w *witness) see(actions []Action) {
+	for _, a := range actions {
+		s, ok := a.(Send)
+		if !ok || s.Msg.Type != dhcpv6.MessageTypeReply {
+			continue
+		}
+		for _, ia := range s.Msg.IANAs {
+			for _, lease := range ia.Addresses {
+				w.told(w.who(s.Msg.ClientID, ia.ID), lease)
+			}
+		}
+	}
+}
+
+func (w *witness) told(who string, lease wire.Address) {
+	before, known := w.leases[lease.Addr]
+	if lease.Valid == 0 {
+		if known && before.who == who {
+			delete(w.leases, lease.Addr)
+		}
+		return
+	}
+	w.given++
+	now := w.b.now
+	if known && before.who != who && now.Before(before.until.Add(5*time.Minute)) {
+		w.t.Errorf("%v: %s gets %s, which %s may use until %v", now, who, lease.Addr, before.who, before.until)
+	}
+	if !netip.MustParsePrefix("2001:db8:1::/64").Contains(lease.Addr) || lease.Addr == netip.MustParseAddr("2001:db8:1::1003") {
+		w.t.Errorf("S-13.1-08 %s gets %s", who, lease.Addr)
+	}
+	w.leases[lease.Addr] = acknowledged{who, now.Add(lease.Valid)}
+	w.stored(who, lease)
+}
+
+// stored checks that what was acknowledged is on the disk.
+func (w *witness) stored(who string, lease wire.Address) {
+	for _, l := range w.b.store.Leases() {
+		if l.Prefix.Addr() == lease.Addr {
+			if got := w.who(l.DUID, l.IAID); got != who || l.State != leasestore.Bound || l.Ends() < w.b.now.Add(lease.Valid-pool.LeastGrace) {
+				w.t.Errorf("S-18.3.2-17 %s is told of %s for %s; on the disk: %+v", who, lease.Addr, lease.Valid, l)
+			}
+			return
+		}
+	}
+	w.t.Errorf("S-18.3.2-17 %s is told of %s, which is not on the disk", who, lease.Addr)
+}
+
+// TestS_18_3_1_07_SolicitsLeaveNoState: 10,000 strangers ask, and nothing is kept.
+func TestS_18_3_1_07_SolicitsLeaveNoState(t *testing.T) {
+	b := newBench(t, pooled, "")
+	for i := range 10_000 {
+		if got := b.send(fmt.Sprintf("Solicit mac=06:a0:01:00:%02x:%02x ia=1", i>>8, i&255)); !strings.Contains(got, "2001:db8:1::") {
+			t.Fatal(got)
+		}
+	}
+	if b.e.bindings.Len() != 0 || len(b.store.Leases()) != 0 || len(b.e.commits.waiting) != 0 {
+		t.Errorf("%d bindings, %d stored", b.e.bindings.Len(), len(b.store.Leases()))
+	}
+}
+
+// TestS_13_1_07_PoolAddressesAreNotPredictable, S-13.1-07: no order, no MAC in them, others on another server.
+func TestS_13_1_07_PoolAddressesAreNotPredictable(t *testing.T) {
+	config := strings.Replace(pooled, "pool = 2001:db8:1::1000-2001:db8:1::100f 2001:db8:1::2000-2001:db8:1::2007",
+		"pool = 2001:db8:1::-2001:db8:1:0:ffff:ffff:ffff:ffff", 1)
+	offered := func(b *bench) []netip.Addr {
+		var out []netip.Addr
+		for i := range 1000 {
+			s := b.step(b.message(fmt.Sprintf("Solicit mac=06:a0:00:00:%02x:%02x ia=1", i>>8, i&255)))[0].(Send) //nolint:forcetypeassert // else the test fails
+			out = append(out, s.Msg.IANAs[0].Addresses[0].Addr)
+		}
+		return out
+	}
+	b := newBench(t, config, "")
+	list := offered(b)
+	up, seen := 0, map[netip.Addr]bool{}
+	for i, a := range list {
+		if _, isMAC := eui64MAC(a); isMAC || seen[a] {
+			t.Errorf("%s", a)
+		}
+		if seen[a] = true; i > 0 && list[i-1].Less(a) {
+			up++
+		}
+	}
+	if up < 400 || up > 600 {
+		t.Errorf("%d of 1000 go up", up)
+	}
+	cfg := b.e.cfg
+	cfg.ServerID = other
+	b.e.Step(0, ConfigChanged{cfg})
+	if slices.Equal(list, offered(b)) {
+		t.Error("another server offers the same")
+	}
+	if again := offered(newBench(t, config, "")); !slices.Equal(list, again) {
+		t.Error("the same server offers others")
+	}
+}
+
+// TestS_15_01_ARepeatedRequestGetsTheSameLease, also while the disk is slow.
+func TestS_15_01_ARepeatedRequestGetsTheSameLease(t *testing.T) {
+	b := newBench(t, pooled, "")
+	b.slow = true
+	for range 5 {
+		if got := b.send("Request mac=38 ia=1 server=own"); got != "nothing" {
+			t.Fatal(got)
+		}
+	}
+	if n := b.store.Queued(); n != 1 {
+		t.Errorf("%d changes wait", n)
+	}
+	got := strings.Split(b.render(b.flush(nil), false), "\n")
+	if len(got) != 5 || got[0] != got[4] {
+		t.Errorf("answers %q", got)
+	}
+	for range 20 {
+		b.send("Request mac=39 ia=1 server=own")
+	}
+	if got := b.flush(nil); len(got) != maxHeldAnswers+1 { // and a report
+		t.Errorf("%d answers", len(got))
+	}
+}
+
+// TestAStrangerCannotExhaustAPoolCheaply counts what one MAC, and a link, may do.
+func TestAStrangerCannotExhaustAPoolCheaply(t *testing.T) {
+	large := strings.Replace(pooled, "pool = ", "pool = 2001:db8:1::a:0-2001:db8:1::a:ffff ", 1)
+	t.Run("one MAC", func(t *testing.T) {
+		b := newBench(t, large, "")
+		for i := range 100 {
+			b.send(fmt.Sprintf("Request mac=38 ia=%d server=own", i))
+		}
+		if n := b.e.bindings.Len(); n != 3 {
+			t.Errorf("%d bindings", n)
+		}
+	})
+	t.Run("one MAC that releases what it has", func(t *testing.T) {
+		b := newBench(t, large, "")
+		for range 1000 {
+			b.send("Request mac=38 ia=1,2001:db8:1::a:1 server=own")
+			b.send("Release mac=38 ia=1,2001:db8:1::a:1 server=own")
+		}
+		if n, made := b.e.count["dropped: "+dropMACRate], b.e.count["lease made"]; made != 12 || n != 988 {
+			t.Errorf("%d made, %d dropped", made, n)
+		}
+		b.now = b.now.Add(time.Second)
+		if got := b.send("Request mac=38 ia=1 server=own"); got == "nothing" {
+			t.Error("a second later nothing either")
+		}
+	})
+	t.Run("many MACs", func(t *testing.T) {
+		b := newBench(t, large+"pool_rate = 5\n", "")
+		for i := range 1000 {
+			b.send(fmt.Sprintf("Request mac=06:a0:01:00:%02x:%02x ia=1 server=own", i>>8, i&255))
+		}
+		if n := b.e.bindings.Len(); n != 500 {
+			t.Errorf("%d bindings", n)
+		}
+		b.now = b.now.Add(time.Second)
+		for i := range 100 {
+			b.send(fmt.Sprintf("Request mac=06:a0:02:00:00:%02x ia=1 server=own", i))
+		}
+		if n := b.e.bindings.Len(); n != 505 {
+			t.Errorf("%d bindings a second later", n)
+		}
+	})
+	t.Run("the pool's limit", func(t *testing.T) {
+		b := newBench(t, large+"pool_limit = 50\n", "")
+		for i := range 100 {
+			b.send(fmt.Sprintf("Request mac=06:a0:01:00:%02x:%02x ia=1 server=own", i>>8, i&255))
+		}
+		if n := b.e.bindings.Len(); n != 50 {
+			t.Errorf("%d bindings", n)
+		}
+	})
+	t.Run("a client that renews without end", func(t *testing.T) {
+		b := newBench(t, large, "")
+		b.send("Request mac=38 ia=1 server=own")
+		b.slow = true
+		for range 1000 {
+			b.send("Renew mac=38 ia=1 server=own")
+		}
+		if n := b.store.Queued(); n != 0 {
+			t.Errorf("%d changes wait for the disk", n)
+		}
+	})
+}
+
+// TestAChangedConfigurationKeepsBindings: a pool that is gone is extended no more, and comes back.
+func TestAChangedConfigurationKeepsBindings(t *testing.T) {
+	b := newBench(t, pooled, "")
+	b.send("Request mac=38 ia=1,2001:db8:1::1000 server=own")
+	with := b.e.cfg
+	without := with
+	without.Networks = slices.Clone(with.Networks)
+	without.Networks[0].Pool.Ranges = nil
+	b.step(ConfigChanged{without})
+	if got := b.send("Renew mac=38 ia=1,2001:db8:1::1000 server=own"); got != "Reply IA 1 NoBinding" {
+		t.Errorf("without the pool: %s", got)
+	}
+	b.step(ConfigChanged{with})
+	if got := b.send("Solicit mac=39 ia=1,2001:db8:1::1000"); strings.Contains(got, "::1000") {
+		t.Errorf("another gets it: %s", got)
+	}
+	if got := b.send("Renew mac=38 ia=1,2001:db8:1::1000 server=own"); !strings.Contains(got, "::1000 5m/10m") {
+		t.Errorf("with the pool again: %s", got)
+	}
+}
+
+// TestS_12_02_EveryDUIDAndIAIDLeases, S-11-03, S-11.1-01: whatever the type and length of a DUID.
+func TestS_12_02_EveryDUIDAndIAIDLeases(t *testing.T) {
+	for _, duid := range []string{"000400", "0007aabbccdd", "fffe" + strings.Repeat("ab", 12), "0002" + strings.Repeat("cd", 128)} {
+		for _, id := range []string{"0", "0xffffffff"} {
+			b := newBench(t, pooled, "")
+			if got := b.send("Request mac=38 duid=" + duid + " ia=" + id + " server=own"); !strings.Contains(got, "5m/10m") {
+				t.Errorf("%s %s: %s", duid, id, got)
+			}
+			if l := b.store.Leases(); len(l) != 1 || fmt.Sprintf("%x", string(l[0].DUID)) != duid {
+				t.Errorf("S-18.3.2-01 stored: %v", l)
+			}
+		}
+	}
+}
+
+// TestS_4_2_02_BindingsAreFoundByDUIDAndIAID: equal IAIDs of two clients do not clash, nor two of one.
+func TestS_4_2_02_BindingsAreFoundByDUIDAndIAID(t *testing.T) {
+	b := newBench(t, pooled, "")
+	seen := map[string]bool{}
+	for _, words := range []string{"mac=38 ia=1", "mac=38 ia=2", "mac=39 ia=1", "mac=39 ia=2"} {
+		seen[b.send("Request server=own "+words)] = true
+	}
+	if len(seen) != 4 || b.e.bindings.Len() != 4 {
+		t.Errorf("%v", seen)
+	}
+	if got := b.send("Request server=own mac=40 ia=1 ia=2 ia=3 ia=4"); strings.Count(got, "5m/10m") != 3 || !strings.HasSuffix(got, "IA 4 NoAddrsAvail") {
+		t.Errorf("S-18.3.2-09 S-18.3.2-06 several at once: %s", got)
+	}
+}
