@@ -136,8 +136,20 @@ func (b *binding) update(r reply, at clock.Instant) {
 		l.PreferredUntil, l.ValidUntil = until(at, a.Preferred), until(at, a.Valid)
 	}
 	t1, t2 := b.renewTimes(r.ia, at)
+	if t1 < leastRenewal {
+		t1, t2 = leastRenewal, max(t2, leastRenewal/5*8)
+	}
 	b.t1, b.t2 = until(at, t1), until(at, t2)
 }
+
+// Whoever answers decides how often the client speaks and writes its lease to the disk, so there is a
+// least: an address of shorter use than leastValid, which barely outlives its duplicate address
+// detection, is not taken, and a binding is not renewed sooner than after leastRenewal, whatever T1 says.
+// A server that ends an address by a short lifetime is followed all the same: it lapses unrenewed.
+const (
+	leastValid   = 20 * time.Second
+	leastRenewal = 10 * time.Second
+)
 
 // takeOver moves to b what both bindings hold, and returns what is left of old, nil if nothing.
 func (b *binding) takeOver(old *binding) *binding {

@@ -112,7 +112,9 @@ func TestRenewTimes(t *testing.T) {
 	const inf = wire.Infinite
 	sec := time.Second
 	for name, tt := range map[string]struct{ t1, t2, want1, want2 time.Duration }{
-		"C-21.4-04 as given":                   {7 * sec, 11 * sec, 7 * sec, 11 * sec},
+		"C-21.4-04 as given":                   {70 * sec, 110 * sec, 70 * sec, 110 * sec},
+		"sooner than the least":                {1 * sec, 2 * sec, 10 * sec, 16 * sec},
+		"sooner than the least, late T2":       {1 * sec, 200 * sec, 10 * sec, 200 * sec},
 		"C-14.2-01 both left open":             {0, 0, 30 * time.Minute, 48 * time.Minute},
 		"T1 left open":                         {0, 100 * sec, 100 * sec, 100 * sec},
 		"T1 left open, late T2":                {0, time.Hour, 30 * time.Minute, time.Hour},

@@ -127,6 +127,8 @@ func (e *Engine) judgeAddress(a wire.Address, r *reply) string {
 		return "neither global unicast nor unique local"
 	case a.Addr == r.from:
 		return "the server's own address"
+	case a.Valid > 0 && a.Valid < leastValid && e.binding.find(a.Addr) == nil:
+		return "valid lifetime under " + leastValid.String()
 	case len(r.ia.Addresses) >= maxAddresses:
 		return "too many addresses"
 	}

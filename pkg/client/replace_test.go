@@ -27,11 +27,12 @@ func TestReplacementFails(t *testing.T) {
 	})
 	t.Run("its lease ends before detection does: the old one comes back", func(t *testing.T) {
 		s, a := leaseSim(t, 100*time.Second, 200*time.Second, addr38)
-		a.silent, s.dad = true, 3*time.Second
+		a.silent, s.dad = true, 25*time.Second
 		b := s.server("B", addr39)
-		b.preferred, b.valid = time.Second, time.Second
+		b.preferred, b.valid = leastValid, leastValid
+		b.t1, b.t2 = time.Hour, time.Hour
 		s.do(LeaseNow{})
-		s.after(10 * time.Second)
+		s.after(30 * time.Second)
 		if len(s.of(request)) != 1 || !s.has(addr38) || s.has(addr39) || s.state != StateBound {
 			t.Fatalf("%s, on the NIC %v, sent %v", s.state, s.nic, s.types(0))
 		}
@@ -118,8 +119,8 @@ func TestRenewBringsAnotherAddress(t *testing.T) {
 func TestRenewBringsBackWhatIsReplaced(t *testing.T) {
 	s, a := leaseSim(t, 100*time.Second, 200*time.Second, addr38)
 	a.reserve(addr39)
-	a.t1 = time.Second
-	s.dad = 3 * time.Second
+	a.t1 = leastRenewal
+	s.dad = leastRenewal + 2*time.Second
 	a.edit = func(req, resp *wire.Message) *wire.Message {
 		if req.Type == renew {
 			a.grant(req, resp, []netip.Addr{ip(addr38), ip(addr39)})
@@ -127,7 +128,7 @@ func TestRenewBringsBackWhatIsReplaced(t *testing.T) {
 		return resp
 	}
 	s.do(LeaseNow{})
-	s.after(10 * time.Second)
+	s.after(2 * leastRenewal)
 	if !s.usable[ip(addr38)] || !s.usable[ip(addr39)] {
 		t.Errorf("on the NIC %v, sent %v", s.nic, s.types(0))
 	}
@@ -144,8 +145,9 @@ func TestLeasesOfNoUse(t *testing.T) {
 		dad, valid, t1 time.Duration
 		edit           func(req, resp *wire.Message) *wire.Message
 	}{
-		"over before detection is":       {dad: 2 * time.Second, valid: time.Second, t1: time.Hour},
-		"over at once after it":          {dad: 10 * time.Millisecond, valid: time.Second, t1: time.Hour},
+		"over before detection is":       {dad: 25 * time.Second, valid: leastValid, t1: time.Hour},
+		"over soon after it":             {dad: 10 * time.Millisecond, valid: leastValid, t1: time.Hour},
+		"too short to be taken":          {dad: 10 * time.Millisecond, valid: time.Second, t1: time.Hour},
 		"ended by the server at Renewal": {dad: 10 * time.Millisecond, valid: time.Hour, t1: time.Second, edit: ended},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -415,35 +415,23 @@ func TestLeaseEndsBetweenRetransmissions(t *testing.T) {
 }
 
 func TestRateLimit(t *testing.T) {
-	// A server that makes the client ask at full speed: a lease of 1 s, granted again and again.
+	// What makes the client ask at full speed: a link that may be another one ten times a second, for a minute.
 	storm := func(change ...func(*Config)) *sim {
 		s := newSim(t, 1, change...)
-		srv := s.server("A", addr38)
-		srv.rapid = true
-		srv.edit = func(_, resp *wire.Message) *wire.Message {
-			if len(resp.IANAs) > 0 {
-				resp.IANAs[0].T1, resp.IANAs[0].T2 = 0, 0
-				for i := range resp.IANAs[0].Addresses {
-					resp.IANAs[0].Addresses[i].Preferred = time.Second
-					resp.IANAs[0].Addresses[i].Valid = time.Second
-				}
-			}
-			return resp
+		s.server("A", addr38).rapid = true
+		s.dad = 10 * time.Millisecond
+		s.up()
+		for range 600 {
+			s.after(100 * time.Millisecond)
+			s.do(LinkChanged{})
 		}
 		return s
 	}
 	t.Run("C-14.1-01 C-14.1-03 20 at once, one a second on average", func(t *testing.T) {
-		s := storm()
-		s.dad = 10 * time.Millisecond
-		s.up()
-		s.after(time.Hour)
-		checkRate(t, s, 20, time.Second)
+		checkRate(t, storm(), 20, time.Second)
 	})
 	t.Run("C-14.1-03 C-14.2-04 5 in 10 s", func(t *testing.T) {
-		s := storm(func(c *Config) { c.RateBurst, c.RateInterval = 5, 10*time.Second })
-		s.up()
-		s.after(time.Hour)
-		checkRate(t, s, 5, 2*time.Second)
+		checkRate(t, storm(func(c *Config) { c.RateBurst, c.RateInterval = 5, 10*time.Second }), 5, 2*time.Second)
 	})
 	t.Run("C-14.1-01 a storm of commands is late, not lost", func(t *testing.T) {
 		s := newSim(t, 1).up()
