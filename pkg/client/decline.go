@@ -3,6 +3,7 @@ package client
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -33,12 +34,22 @@ func (e *Engine) duplicate(addr netip.Addr) {
 	if len(e.declining) < maxDeclining {
 		e.declining = append(e.declining, decline{b.server, addr})
 	}
+	e.noteTaken(addr)
 	if e.replaced.empty() {
 		e.replaced = nil
 	}
 	e.interrupt()
 	if !e.up {
 		e.abandonDecline()
+	}
+}
+
+// noteTaken remembers that another node has an address, so that no server that insists on it keeps the
+// client from those that offer something else.
+func (e *Engine) noteTaken(addr netip.Addr) {
+	e.taken = append(slices.DeleteFunc(e.taken, func(a netip.Addr) bool { return a == addr }), addr)
+	if len(e.taken) > maxDeclining {
+		e.taken = e.taken[1:]
 	}
 }
 

@@ -27,11 +27,12 @@ type Engine struct {
 	// binding is what the client holds. replaced is an older one whose addresses stay on the NIC until
 	// one of binding's is usable; with binding nil, until discovery has led to one.
 	binding, replaced *binding
-	offers            []offer   // usable Advertises of the discovery under way, the chosen one taken out
-	declining         []decline // what is yet to be declined
-	check             bool      // a re-check is to start as soon as main is nil
-	command           *command  // the pending LeaseNow
-	releasing         bool      // a ReleaseNow is pending
+	offers            []offer      // usable Advertises of the discovery under way, the chosen one taken out
+	declining         []decline    // what is yet to be declined
+	taken             []netip.Addr // addresses that turned out to be other nodes', the latest last
+	check             bool         // a re-check is to start as soon as main is nil
+	command           *command     // the pending LeaseNow
+	releasing         bool         // a ReleaseNow is pending
 	settings          Settings
 	key               *ReconfigureKey
 
@@ -264,7 +265,7 @@ func (e *Engine) linkChanged(why string) {
 
 // attach finds out where the NIC stands on what may be a new link.
 func (e *Engine) attach() {
-	e.failed, e.pauseRT = false, 0
+	e.failed, e.pauseRT, e.taken = false, 0, nil
 	e.prefixAt, e.installAt = clock.Never, clock.Never
 	if e.informed {
 		e.inform("", e.startDelay())

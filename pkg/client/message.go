@@ -18,7 +18,7 @@ func (e *Engine) build(x *exchange) *wire.Message {
 	}
 	switch x.typ {
 	case dhcpv6.MessageTypeSolicit:
-		m.RapidCommit = x.aim == aimLease && !e.cfg.NoRapidCommit
+		m.RapidCommit = e.rapid(x)
 		m.IANAs = e.ia(nil)
 		e.ask(m)
 	case dhcpv6.MessageTypeRequest:

@@ -15,17 +15,25 @@ type offer struct {
 	reply
 	preference uint8
 	holds      bool // it offers an address that the NIC has
+	taken      bool // it offers nothing but what turned out to be other nodes' addresses
 }
 
 // maxOffers is how many servers are remembered.
 const maxOffers = 16
 
 // best is the index of the offer to take: the one with the highest preference; among those one with an
-// address that the NIC has; among those the first that came (section 18.2.9).
+// address that the NIC has; among those the first that came (section 18.2.9). Offers of addresses that
+// other nodes turned out to have come last, whatever their preference.
 func best(offers []offer) int {
 	at := 0
 	for i, o := range offers {
 		b := offers[at]
+		if o.taken != b.taken {
+			if b.taken {
+				at = i
+			}
+			continue
+		}
 		if o.preference > b.preference || o.preference == b.preference && o.holds && !b.holds {
 			at = i
 		}
@@ -78,15 +86,16 @@ func (e *Engine) advertised(x *exchange, ev Received) {
 		return
 	}
 	e.remember(r)
-	if x.sent > 1 || ev.Msg.Preference == 255 {
+	if o := e.offers[best(e.offers)]; !o.taken && (x.sent > 1 || ev.Msg.Preference == 255) {
 		e.requestBest()
 	}
 }
 
 // remember adds a usable Advertise to the offers, in place of an earlier one of the same server.
 func (e *Engine) remember(r reply) {
-	o := offer{reply: r, preference: r.msg.Preference}
+	o := offer{reply: r, preference: r.msg.Preference, taken: true}
 	for _, a := range r.ia.Addresses {
+		o.taken = o.taken && slices.Contains(e.taken, a.Addr)
 		o.holds = o.holds || e.binding.find(a.Addr) != nil || e.replaced.find(a.Addr) != nil
 	}
 	for i := range e.offers {
@@ -131,9 +140,15 @@ func (e *Engine) requestBest() {
 	e.request(o.reply, aimLease)
 }
 
+// rapid reports whether the first server to commit wins (section 18.2.1): not after a Decline, since the
+// server that leased another node's address may be the first again.
+func (e *Engine) rapid(x *exchange) bool {
+	return x.aim == aimLease && !e.cfg.NoRapidCommit && len(e.taken) == 0
+}
+
 // rapidlyCommitted takes in a Reply to a Solicit (section 18.2.1).
 func (e *Engine) rapidlyCommitted(x *exchange, ev Received) {
-	if x.aim != aimLease || e.cfg.NoRapidCommit || !ev.Msg.RapidCommit {
+	if !e.rapid(x) || !ev.Msg.RapidCommit {
 		e.drop(ev, "Reply to a Solicit without Rapid Commit")
 		return
 	}
