@@ -157,7 +157,7 @@ func (e *env) fileOptions(c *cli.Context, f *guest.Files) (o guest.FileOptions, 
 		o.Moment = distro.Boot
 		return o, nil
 	}
-	o.Processes, err = distro.Processes(os.DirFS("/proc"))
+	o.Processes, err = distro.Processes(os.DirFS("/proc"), time.Now())
 	return o, err
 }
 

@@ -85,7 +85,7 @@ func (e *env) restoreLive(c *cli.Context, f *guest.Files, files []string) ([]gue
 	if err != nil {
 		return nil, err
 	}
-	processes, err := distro.Processes(os.DirFS("/proc"))
+	processes, err := distro.Processes(os.DirFS("/proc"), time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -12,12 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The ports of DHCPv6 and the group that clients send to (RFC 9915, sections 7.1 and 7.2).
-const (
-	clientPort = 546
-	serverPort = 547
-)
+// Port is the UDP port that DHCPv6 clients listen on (RFC 9915, section 7.2).
+const Port = 546
 
+// serverPort is that of servers and relays.
+const serverPort = 547
+
+// allServersAndRelays is the group that clients send to (RFC 9915, section 7.1).
 var allServersAndRelays = netip.MustParseAddr("ff02::1:2")
 
 // udpConn is a UDP socket on port 546 that belongs to one NIC. It is not bound to an address, so that a
@@ -33,12 +34,12 @@ type udpConn struct {
 func Listen(ctx context.Context, nic string, index int) (Conn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		if controlErr := c.Control(func(fd uintptr) { err = prepare(int(fd), nic, index) }); controlErr != nil {
+		if controlErr := c.Control(func(fd uintptr) { err = prepareUDP(int(fd), nic, index) }); controlErr != nil {
 			return controlErr
 		}
 		return err
 	}}
-	conn, err := lc.ListenPacket(ctx, "udp6", net.JoinHostPort("::", strconv.Itoa(clientPort)))
+	conn, err := lc.ListenPacket(ctx, "udp6", net.JoinHostPort("::", strconv.Itoa(Port)))
 	if err != nil {
 		if errors.Is(err, unix.EADDRINUSE) {
 			err = portTaken(nic)
@@ -52,7 +53,15 @@ func Listen(ctx context.Context, nic string, index int) (Conn, error) {
 	return &udpConn{UDPConn: udp, index: index, oob: make([]byte, 256)}, nil
 }
 
-// prepare sets what must be set before the socket is bound.
+// prepareUDP sets what must be set before the socket is bound.
+func prepareUDP(fd int, nic string, index int) error {
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1); err != nil {
+		return fmt.Errorf("IPV6_V6ONLY: %w", err)
+	}
+	return prepare(fd, nic, index)
+}
+
+// prepare makes a socket one of a NIC alone that tells where datagrams were sent to.
 func prepare(fd int, nic string, index int) error {
 	if err := unix.BindToDevice(fd, nic); err != nil {
 		return fmt.Errorf("SO_BINDTODEVICE: %w", err)
@@ -62,7 +71,6 @@ func prepare(fd int, nic string, index int) error {
 		opt   int
 		value int
 	}{
-		{"IPV6_V6ONLY", unix.IPV6_V6ONLY, 1},
 		{"IPV6_RECVPKTINFO", unix.IPV6_RECVPKTINFO, 1},
 		{"IPV6_MULTICAST_IF", unix.IPV6_MULTICAST_IF, index},
 		{"IPV6_MULTICAST_LOOP", unix.IPV6_MULTICAST_LOOP, 0},

@@ -2,6 +2,8 @@ package client
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"syscall"
@@ -39,10 +41,25 @@ func (e *PortTakenError) Cure() string {
 // portTaken is the error of a NIC on which port 546 cannot be bound. Sockets of this process do not
 // count: they are those of other NICs.
 func portTaken(nic string) *PortTakenError {
-	e := &PortTakenError{NIC: nic, Port: clientPort}
-	others := slices.DeleteFunc(holder.UDP("/proc", clientPort), func(p holder.Process) bool { return p.PID == os.Getpid() })
+	e := &PortTakenError{NIC: nic, Port: Port}
+	others := slices.DeleteFunc(holder.UDP("/proc", Port, linkAddrs(nic)...), func(p holder.Process) bool { return p.PID == os.Getpid() })
 	if len(others) > 0 {
 		e.Holder = others[0]
 	}
 	return e
+}
+
+// linkAddrs are the link-local addresses of a NIC: those that another client of it binds its port to.
+func linkAddrs(nic string) (out []netip.Addr) {
+	ifi, err := net.InterfaceByName(nic)
+	if err != nil {
+		return nil
+	}
+	addrs, _ := ifi.Addrs() // without them every holder counts
+	for _, a := range addrs {
+		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().IsLinkLocalUnicast() {
+			out = append(out, p.Addr())
+		}
+	}
+	return out
 }

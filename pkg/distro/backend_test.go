@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -201,10 +202,17 @@ func TestProcessesReadsArgumentsAndTitles(t *testing.T) {
 		"2/cmdline":  file(nil), // a thread of the kernel
 		"30/cmdline": file([]byte("dhcpcd: eth0 [ip4] [ip6]")),
 		"31/cmdline": file([]byte("/usr/sbin/dhclient\x00-6\x00eth0\x00")),
+		"30/stat":    file([]byte("30 (dhcpcd: a) b) S 1 30 30 0 -1 4194560 1 0 0 0 2 3 0 0 20 0 1 0 12345 3 4\n")),
+		"31/stat":    file([]byte("31 (short) S 1")),
+		"uptime":     file([]byte("1000.25 12.00\n")),
 		"self/x":     file(nil),
 	}
-	got, err := Processes(fs.FS(m))
-	want := []Process{{"systemd", []string{"--system"}}, {"dhcpcd", []string{"eth0", "[ip4]", "[ip6]"}}, {"dhclient", []string{"-6", "eth0"}}}
+	got, err := Processes(fs.FS(m), time.Unix(1700001000, 0))
+	want := []Process{
+		{Name: "systemd", Args: []string{"--system"}},
+		{Name: "dhcpcd", Args: []string{"eth0", "[ip4]", "[ip6]"}, Started: time.Unix(1700000123, 200_000_000)},
+		{Name: "dhclient", Args: []string{"-6", "eth0"}},
+	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -54,22 +54,15 @@ func (d *detector) dhcpcd(nic NIC) claim {
 // dhcpcdRunning says which dhcpcd process has a NIC; empty if none has, or if ifupdown started it.
 func (d *detector) dhcpcdRunning(nic NIC) string {
 	for _, p := range d.Facts.Processes {
-		if p.Name != "dhcpcd" {
+		if p.Name != "dhcpcd" || p.dhcpcdHelper() {
 			continue
-		}
-		manager := slices.Contains(p.Args, "[manager]") || slices.Contains(p.Args, "[master]")
-		words := 0
-		for _, a := range p.Args {
-			if !strings.HasPrefix(a, "-") && !strings.HasPrefix(a, "[") {
-				words++
-			}
 		}
 		switch {
 		case slices.Contains(p.Args, nic.Name) && d.interfaces != nil && d.interfaces.named(nic.Name) != nil:
 			return ""
 		case slices.Contains(p.Args, nic.Name):
 			return "dhcpcd runs for the NIC"
-		case manager || words == 0:
+		case p.dhcpcdManager():
 			return "dhcpcd runs as manager"
 		}
 	}

@@ -1,6 +1,9 @@
 package distro
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // A Stack is a network stack that can be in charge of a NIC.
 type Stack string
@@ -77,6 +80,8 @@ type Facts struct {
 type Process struct {
 	Name string   // of the program, without folder
 	Args []string // without the program's own name
+	// Started is when; the zero Time when that cannot be told.
+	Started time.Time
 }
 
 // A System is a guest as detection and planning see it.

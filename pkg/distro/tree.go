@@ -186,15 +186,20 @@ func (t *Tree) Present(name string) bool {
 
 // Mode is the permission bits of a file; 0 if it is not there.
 func (t *Tree) Mode(name string) fs.FileMode {
-	real, err := t.Resolve(name)
-	if err != nil {
-		return 0
-	}
-	info, err := fs.Stat(t.fsys, inFS(real))
+	info, err := t.stat(name)
 	if err != nil {
 		return 0
 	}
 	return info.Mode().Perm()
+}
+
+// stat is what the file system says of a file, behind its links.
+func (t *Tree) stat(name string) (fs.FileInfo, error) {
+	real, err := t.Resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	return fs.Stat(t.fsys, inFS(real))
 }
 
 // List is the names in a folder, sorted; none if it cannot be read.

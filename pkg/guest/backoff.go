@@ -35,11 +35,11 @@ func (b *backoff) at(now clock.Instant) clock.Instant {
 	return last.Add(b.pause)
 }
 
-// done notes a repair.
-func (b *backoff) done(now clock.Instant) {
+// done notes a repair, and says whether pauses begin with it.
+func (b *backoff) done(now clock.Instant) (fight bool) {
 	b.times = append(b.times, now)
 	if len(b.times) <= freeRepairs {
-		return
+		return false
 	}
 	b.times = b.times[1:]
 	switch {
@@ -47,5 +47,7 @@ func (b *backoff) done(now clock.Instant) {
 		b.pause = min(2*b.pause, longestPause)
 	case now.Sub(b.times[0]) < repairWindow:
 		b.pause = shortestPause
+		return true
 	}
+	return false
 }

@@ -86,7 +86,7 @@ func (n *managedNIC) putDefault(ctx context.Context, now clock.Instant, router n
 			d.at = min(d.at, at)
 			return
 		}
-		d.mend.done(now)
+		n.repaired(&d.mend, now, "default route")
 	}
 	r := n.defaultRoute(router, want)
 	if want.until != clock.Never {

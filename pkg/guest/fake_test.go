@@ -18,6 +18,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
@@ -64,6 +65,8 @@ func (t *bubbleTimer) Close() error { return t.Set(clock.Never) }
 // whoever watches, as the kernel does it.
 type fakeMachine struct {
 	stack    StackRA // of the default NIC
+	inCharge distro.Finding
+	freed    map[chan struct{}]bool // who is told that a port is free
 	moves    chan string
 	mu       sync.Mutex
 	nics     map[int]link.NIC
@@ -87,8 +90,8 @@ var _ System = (*fakeMachine)(nil)
 
 func newFakeMachine(nics ...link.NIC) *fakeMachine {
 	m := &fakeMachine{
-		moves: make(chan string),
-		nics:  map[int]link.NIC{}, addrs: map[int]map[netip.Addr]link.Addr{}, switches: map[string]map[sysctl.Switch]string{},
+		moves: make(chan string), inCharge: distro.Finding{Stack: distro.None}, freed: map[chan struct{}]bool{},
+		nics: map[int]link.NIC{}, addrs: map[int]map[netip.Addr]link.Addr{}, switches: map[string]map[sysctl.Switch]string{},
 		watchers: map[chan link.Event]bool{}, servers: map[int]func(*wire.Message) *wire.Message{}, taken: map[int]error{},
 		used: map[netip.Addr]bool{}, since: map[netip.Addr]time.Time{}, tell: map[int]func(listener.Snapshot){}, dad: time.Second,
 	}
@@ -422,7 +425,7 @@ func (m *fakeMachine) Set(nic string, s sysctl.Setting) error {
 }
 
 // DHCP opens the client's end of a link on which the NIC's server answers.
-func (m *fakeMachine) DHCP(_ context.Context, nic link.NIC) (client.Conn, error) {
+func (m *fakeMachine) DHCP(_ context.Context, nic link.NIC, _ bool) (client.Conn, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.taken[nic.Index]; err != nil {
@@ -430,6 +433,41 @@ func (m *fakeMachine) DHCP(_ context.Context, nic link.NIC) (client.Conn, error)
 	}
 	return &fakeConn{m: m, index: nic.Index, in: make(chan []byte, 64), closed: make(chan struct{})}, nil
 }
+
+// PortFreed tells when free is called.
+func (m *fakeMachine) PortFreed(ctx context.Context) (<-chan struct{}, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := make(chan struct{}, 1)
+	m.freed[c] = true
+	context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.freed, c)
+		close(c)
+	})
+	return c, nil
+}
+
+// free takes the other client off the NIC's port.
+func (m *fakeMachine) free(index int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.taken, index)
+	for c := range m.freed {
+		c <- struct{}{}
+	}
+}
+
+// InCharge is what the test says of the stack in charge.
+func (m *fakeMachine) InCharge(link.NIC) distro.Finding {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inCharge
+}
+
+// SharesPort says that nobody has the port for all NICs.
+func (m *fakeMachine) SharesPort(link.NIC) bool { return false }
 
 // StackRA is what the test says of the stack.
 func (m *fakeMachine) StackRA(link.NIC, LeaseMode) StackRA {

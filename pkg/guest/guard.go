@@ -43,7 +43,7 @@ func (n *managedNIC) guardRoutes(ctx context.Context, now clock.Instant) {
 		}
 		return
 	}
-	n.guard.done(now)
+	n.repaired(&n.guard, now, "no default route through a secondary NIC")
 	n.removed += len(gone)
 	for _, r := range gone {
 		n.log.Info("default route removed from a secondary NIC", "gateway", r.Gateway, "times", n.removed)

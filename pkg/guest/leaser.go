@@ -46,13 +46,25 @@ func (n *managedNIC) startClient(ctx context.Context, now clock.Instant) {
 		return
 	}
 	l, err := n.newLeaser(ctx, now)
-	n.problem(startingClient, err)
+	taken, isTaken := portTaken(err)
+	if isTaken && n.foreign == nil && !n.a.passive {
+		n.meetForeign(ctx, taken)
+		l, err = n.newLeaser(ctx, now) // it may have gone before the watch for that began
+		taken, isTaken = portTaken(err)
+	}
+	switch {
+	case isTaken && !n.a.passive:
+		n.waitForForeign(taken)
+	default:
+		n.problem(startingClient, err)
+	}
 	if err != nil {
 		n.again.done(now)
 		n.startAt = max(n.again.at(now), now.Add(shortestPause))
 		return
 	}
 	n.leaser = l
+	n.foreignGone(now)
 }
 
 const startingClient = "start the DHCPv6 client"
@@ -69,7 +81,7 @@ func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser,
 	if err != nil {
 		return nil, err
 	}
-	conn, err := a.sys.DHCP(ctx, n.nic)
+	conn, err := n.openPort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +100,18 @@ func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser,
 		a.mail.post(func() { n.clientEnded(l, err) })
 	}()
 	return l, nil
+}
+
+// openPort opens the client's port, beside a program that has it for all NICs and leases on others only.
+// The one-shot command, which is to be quick, looks for one only where the port is taken.
+func (n *managedNIC) openPort(ctx context.Context) (client.Conn, error) {
+	sys := n.a.sys
+	beside := !n.a.passive && sys.SharesPort(n.nic)
+	conn, err := sys.DHCP(ctx, n.nic, beside)
+	if _, taken := portTaken(err); taken && n.a.passive && sys.SharesPort(n.nic) {
+		return sys.DHCP(ctx, n.nic, true)
+	}
+	return conn, err
 }
 
 // savedLease is the lease of an earlier life, nil when there is none that can be read.
@@ -118,6 +142,7 @@ func (n *managedNIC) clientEnded(l *leaser, err error) {
 
 // stopClient ends the client and waits for it; its address stays on the NIC and its lease in the file.
 func (n *managedNIC) stopClient() {
+	n.foreignGone(n.a.clock.Now())
 	if n.leaser == nil {
 		return
 	}
@@ -234,7 +259,7 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 			n.log.Info("a leased address is put back: the kernel took it off while the NIC was down", "address", addr)
 			continue
 		}
-		n.repairs.done(now)
+		n.repaired(&n.repairs, now, "leased address")
 		if err == nil {
 			n.log.Warn("a leased address was taken off by somebody and is put back", "address", addr)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/holder"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
@@ -31,8 +32,16 @@ func OpenSystem() (System, error) {
 }
 
 // DHCP opens the client's port on the NIC.
-func (machine) DHCP(ctx context.Context, nic link.NIC) (client.Conn, error) {
+func (machine) DHCP(ctx context.Context, nic link.NIC, beside bool) (client.Conn, error) {
+	if beside {
+		return client.ListenBeside(ctx, nic.Name, nic.Index)
+	}
 	return client.Listen(ctx, nic.Name, nic.Index)
+}
+
+// PortFreed tells when somebody closes the client's port.
+func (machine) PortFreed(ctx context.Context) (<-chan struct{}, error) {
+	return holder.Freed(ctx, client.Port)
 }
 
 // Routers opens a listener to Router Advertisements.

@@ -34,7 +34,8 @@ type managedNIC struct {
 	leaser  *leaser // nil when no client runs
 	again   backoff // of a client that cannot be started
 	startAt clock.Instant
-	forced  bool // a command asks for the client although start = on-managed-ra waits
+	foreign *foreignClient // nil when no other client has the NIC
+	forced  bool           // a command asks for the client although start = on-managed-ra waits
 
 	guard     backoff // of default routes that come back
 	guardAt   clock.Instant
@@ -138,6 +139,15 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		n.onLink, n.defaults = onLink{at: clock.Never}, defaultRoutes{at: clock.Never} // the kernel has dropped the routes with the addresses
 		return
 	}
+	if !n.a.passive || n.forced { // the one-shot's client begins with the command
+		n.tendLinkLocal(ctx, now)
+		n.startClient(ctx, now)
+		n.tellClient()
+	}
+	if n.foreign.doesRA() {
+		n.stopListening()
+		return
+	}
 	if !n.a.passive {
 		n.guardRoutes(ctx, now)
 		n.listen(ctx, now)
@@ -145,11 +155,6 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		n.solicitNow()
 		n.tendOnLink(ctx, now)
 		n.tendDefaults(ctx, now)
-	}
-	if !n.a.passive || n.forced { // the one-shot's client begins with the command
-		n.tendLinkLocal(ctx, now)
-		n.startClient(ctx, now)
-		n.tellClient()
 	}
 	n.repair(ctx, now)
 	if !n.a.passive {

@@ -106,7 +106,7 @@ func (n *managedNIC) putOnLink(ctx context.Context, now clock.Instant, p netip.P
 			o.at = min(o.at, at)
 			return
 		}
-		o.mend.done(now)
+		n.repaired(&o.mend, now, "on-link route")
 	}
 	r := link.Route{Index: n.nic.Index, Dst: p, Metric: link.DefaultMetric, Protocol: link.ProtoDHCP, Table: link.TableMain}
 	err := n.a.sys.InstallRoute(ctx, r)

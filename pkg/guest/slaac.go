@@ -157,7 +157,7 @@ func (n *managedNIC) makeAddress(ctx context.Context, now clock.Instant, addr ne
 			s.at = min(s.at, at)
 			return
 		}
-		s.mend.done(now)
+		n.repaired(&s.mend, now, "autoconfigured address")
 	}
 	opts := link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD}
 	err := n.a.sys.InstallAddress(ctx, n.nic.Index, addr, left(m.preferredUntil, now), max(left(m.validUntil, now), time.Second), opts)

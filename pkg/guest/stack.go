@@ -2,6 +2,7 @@ package guest
 
 import (
 	"os"
+	"time"
 
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/link"
@@ -12,19 +13,46 @@ type Stacks interface {
 	// StackRA is what the stack in charge of the default NIC allows under that lease mode. It reads
 	// files and the list of processes.
 	StackRA(nic link.NIC, lease LeaseMode) StackRA
+	// InCharge says which stack is in charge of a NIC; distro.None when none is.
+	InCharge(nic link.NIC) distro.Finding
+	// SharesPort says whether a program that leases on other NICs, not on this one, has the client's port
+	// for all of them.
+	SharesPort(nic link.NIC) bool
 }
 
 // StackRA asks the running system; before a stack runs, its files say that it will.
 func (machine) StackRA(nic link.NIC, lease LeaseMode) StackRA {
-	tree := distro.NewTree(os.DirFS("/"))
-	processes, _ := distro.Processes(os.DirFS("/proc")) // where none can be seen, files decide
-	want := distro.Want{NIC: distroNIC(tree, nic), Default: true, Lease: distro.Policy(lease)}
-	running := distro.System{Tree: tree, Moment: distro.Running, Facts: distro.Facts{Processes: processes}}
+	running, boot := thisSystem()
+	want := distro.Want{NIC: distroNIC(running.Tree, nic), Default: true, Lease: distro.Policy(lease)}
 	if out, ok := planRA(running, want); ok {
 		return out
 	}
-	out, _ := planRA(distro.System{Tree: tree, Moment: distro.Boot}, want)
+	out, _ := planRA(boot, want)
 	return out
+}
+
+// InCharge asks the running system in the same way.
+func (machine) InCharge(nic link.NIC) distro.Finding {
+	running, boot := thisSystem()
+	nics := []distro.NIC{distroNIC(running.Tree, nic)}
+	if f := distro.Detect(running, nics)[0]; f.Stack != distro.None {
+		return f
+	}
+	return distro.Detect(boot, nics)[0]
+}
+
+// SharesPort asks the running system: dhcpcd is such a program.
+func (machine) SharesPort(nic link.NIC) bool {
+	running, _ := thisSystem()
+	return distro.SharesPort(running, distroNIC(running.Tree, nic))
+}
+
+// thisSystem is the system that this process runs on, as it runs and as its files say that it boots.
+func thisSystem() (running, boot distro.System) {
+	tree := distro.NewTree(os.DirFS("/"))
+	processes, _ := distro.Processes(os.DirFS("/proc"), time.Now()) // where none can be seen, files decide
+	return distro.System{Tree: tree, Moment: distro.Running, Facts: distro.Facts{Processes: processes}},
+		distro.System{Tree: tree, Moment: distro.Boot}
 }
 
 // planRA is what the stack in charge allows, as far as one is found; ok is false if none is. What cannot

@@ -56,6 +56,8 @@ func (n *managedNIC) lacks() string {
 		return "the NIC is down"
 	case !n.nic.Carrier:
 		return "no carrier"
+	case n.foreign != nil:
+		return n.foreign.lacks()
 	case n.problems[startingClient] != nil:
 		return "the DHCPv6 client cannot start"
 	case n.plan.Settings.Lease == LeaseDistro:

@@ -41,8 +41,11 @@ type Switches interface {
 
 // A Network opens the sockets of a NIC.
 type Network interface {
-	// DHCP opens the client's port on the NIC.
-	DHCP(ctx context.Context, nic link.NIC) (client.Conn, error)
+	// DHCP opens the client's port on the NIC, for itself alone or beside one who has it for all NICs.
+	DHCP(ctx context.Context, nic link.NIC, beside bool) (client.Conn, error)
+	// PortFreed tells each time that somebody closes the client's port, on whichever NIC, until ctx ends,
+	// which closes the channel. An error says that this kernel does not tell.
+	PortFreed(ctx context.Context) (<-chan struct{}, error)
 	// Routers opens the listener to Router Advertisements on the NIC; only what routers say that accept
 	// accepts counts. The methods of host are called from the goroutine of the Hearer's Run; so are
 	// accept and trace, which is nil when nobody wants to see packets.

@@ -3,9 +3,13 @@ package holder
 
 import (
 	"bufio"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -28,51 +32,104 @@ func (p Process) String() string {
 }
 
 // UDP lists the processes that have an IPv6 UDP socket on a port in the network namespace of the calling
-// thread, with the help of the proc file system that is mounted at proc; this
-// process may be among them. Of other users' processes only root learns which sockets they have
-// (CAP_SYS_PTRACE); where nothing can be told the list is empty.
-func UDP(proc string, port uint16) []Process {
+// thread, with the help of the proc file system that is mounted at proc; this process may be among them.
+// With addresses only sockets that are bound to one of them or to none count: those of one NIC. The former
+// come first, since those that are bound to none may be another NIC's. Of other users' processes only root
+// learns which sockets they have (CAP_SYS_PTRACE); where nothing can be told the list is empty.
+func UDP(proc string, port uint16, addresses ...netip.Addr) []Process {
 	sockets := socketsOn(filepath.Join(proc, "thread-self/net/udp6"), port)
-	if len(sockets) == 0 {
+	bound, wild := map[string]bool{}, map[string]bool{}
+	for link, addr := range sockets {
+		switch {
+		case addr.IsUnspecified():
+			wild[link] = true
+		case len(addresses) == 0 || slices.Contains(addresses, addr):
+			bound[link] = true
+		}
+	}
+	if len(bound)+len(wild) == 0 {
 		return nil
 	}
 	entries, err := os.ReadDir(proc)
 	if err != nil {
 		return nil
 	}
-	var out []Process
+	var first, rest []Process
 	for _, entry := range entries {
 		pid, err := strconv.Atoi(entry.Name())
-		if err != nil || !hasOpen(filepath.Join(proc, entry.Name(), "fd"), sockets) {
+		if err != nil {
 			continue
 		}
-		name, _ := os.ReadFile(filepath.Join(proc, entry.Name(), "comm")) // "" when the process has just gone
-		out = append(out, Process{PID: pid, Name: strings.TrimSpace(string(name))})
+		folder := filepath.Join(proc, entry.Name())
+		switch descriptors := filepath.Join(folder, "fd"); {
+		case hasOpen(descriptors, bound):
+			first = append(first, Process{PID: pid, Name: name(folder)})
+		case hasOpen(descriptors, wild):
+			rest = append(rest, Process{PID: pid, Name: name(folder)})
+		}
 	}
-	return out
+	return append(first, rest...)
+}
+
+// commLen is what the kernel keeps of a process's name at most, in bytes.
+const commLen = 15
+
+// name is what a process calls itself, "" when it has just gone. Where the kernel keeps only the beginning,
+// its program's file tells the rest.
+func name(folder string) string {
+	b, _ := os.ReadFile(filepath.Join(folder, "comm"))
+	comm := strings.TrimSpace(string(b))
+	if len(comm) != commLen {
+		return comm
+	}
+	program, _ := os.Readlink(filepath.Join(folder, "exe"))
+	if base := strings.TrimSuffix(filepath.Base(program), " (deleted)"); strings.HasPrefix(base, comm) {
+		return base
+	}
+	return comm
 }
 
 // socketsOn finds the sockets that a table such as /proc/net/udp6 shows on a local port, as the links of
-// file descriptors name them.
-func socketsOn(table string, port uint16) map[string]bool {
+// file descriptors name them, with the address that each is bound to.
+func socketsOn(table string, port uint16) map[string]netip.Addr {
 	f, err := os.Open(table)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	sockets := map[string]bool{}
+	sockets := map[string]netip.Addr{}
 	for s := bufio.NewScanner(f); s.Scan(); {
 		// sl local_address rem_address st queues tr:when retrnsmt uid timeout inode …
 		fields := strings.Fields(s.Text())
-		if len(fields) > 9 && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) {
-			sockets["socket:["+fields[9]+"]"] = true
+		if len(fields) <= 9 {
+			continue
+		}
+		local, ok := strings.CutSuffix(fields[1], fmt.Sprintf(":%04X", port))
+		if addr, err := tableAddr(local); ok && err == nil {
+			sockets["socket:["+fields[9]+"]"] = addr
 		}
 	}
 	return sockets
 }
 
+// tableAddr reads an address as the table has it: four words in the order of the machine, in hex.
+func tableAddr(text string) (netip.Addr, error) {
+	words, err := hex.DecodeString(text)
+	if err != nil || len(words) != 16 {
+		return netip.Addr{}, fmt.Errorf("%q is no address", text)
+	}
+	var b [16]byte
+	for i := 0; i < 16; i += 4 {
+		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(words[i:]))
+	}
+	return netip.AddrFrom16(b), nil
+}
+
 // hasOpen reports whether a folder of file descriptors has one of the sockets in it.
 func hasOpen(folder string, sockets map[string]bool) bool {
+	if len(sockets) == 0 {
+		return false
+	}
 	entries, err := os.ReadDir(folder)
 	if err != nil {
 		return false // not ours to look at, or gone

@@ -2,6 +2,7 @@ package holder_test
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,11 +25,13 @@ func TestHoldersOfAPortAreNamed(t *testing.T) {
 	}
 	write("thread-self/net/udp6", `  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
  1046: 00000000000000000000000000000000:0222 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 111 2 0000000000000000 0
+ 1046: 000080FE000000000000000005000000:0222 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 333 2 0000000000000000 0
+ 1046: 000080FE000000000000000006000000:0222 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 444 2 0000000000000000 0
  1047: 00000000000000000000000000000000:0223 00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 222 2 0000000000000000 0
 `)
 	for pid, of := range map[string][2]string{
 		"812": {"dnsmasq", "socket:[222]"}, "813": {"other", "socket:[111]"}, "814": {"bad\x1bname", "socket:[222]"},
-		"815": {"", "socket:[222]"},
+		"815": {"", "socket:[222]"}, "816": {"systemd-network", "socket:[333]"}, "817": {"dhclient", "socket:[444]"},
 	} {
 		write(pid+"/comm", of[0]+"\n")
 		if err := os.MkdirAll(filepath.Join(proc, pid, "fd"), 0o700); err != nil {
@@ -37,6 +40,13 @@ func TestHoldersOfAPortAreNamed(t *testing.T) {
 		if err := os.Symlink(of[1], filepath.Join(proc, pid, "fd", "5")); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Symlink("/usr/lib/systemd/systemd-networkd (deleted)", filepath.Join(proc, "816", "exe")); err != nil {
+		t.Fatal(err)
+	}
+	of := holder.UDP(proc, 546, netip.MustParseAddr("fe80::5"))
+	if diff := cmp.Diff([]holder.Process{{816, "systemd-networkd"}, {813, "other"}}, of); diff != "" {
+		t.Fatalf("holders of one NIC's port (-want +got):\n%s", diff)
 	}
 	got := holder.UDP(proc, 547)
 	if diff := cmp.Diff([]holder.Process{{812, "dnsmasq"}, {814, "bad\x1bname"}, {815, ""}}, got); diff != "" {

@@ -1,0 +1,83 @@
+package guest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/client"
+	"github.com/v6guest/v6guest/pkg/distro"
+	"github.com/v6guest/v6guest/pkg/holder"
+)
+
+// taken is two NICs, on the first of which a client of a stack's has the port.
+func taken(who string, found distro.Finding) func() *fakeMachine {
+	return func() *fakeMachine {
+		m := two()
+		m.taken[2] = &client.PortTakenError{NIC: "eth0", Port: client.Port, Holder: holder.Process{PID: 812, Name: who}}
+		m.inCharge = found
+		return m
+	}
+}
+
+func TestAForeignClientIsNamedAndWaitedForAndTakenOverFromOnTheEvent(t *testing.T) {
+	networkd := distro.Finding{NIC: "eth0", Stack: distro.Networkd, Reasons: []string{"its mark"}}
+	for _, tt := range []struct {
+		name  string
+		m     func() *fakeMachine
+		state string
+		cure  string
+		hears bool // Router Advertisements meanwhile
+	}{
+		{"a stack", taken("systemd-networkd", networkd), "waiting: systemd-networkd (pid 812) is the DHCPv6 client there, until reboot or `v6guest configure --apply=live`", "apply=live", false},
+		{"a program by hand", taken("dhclient", distro.Finding{Stack: distro.None}), "waiting: dhclient (pid 812) is the DHCPv6 client there, until it ends", "stop the other", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			play(t, "", tt.m, func(s *stage) {
+				s.wait(time.Hour)
+				s.wantState("eth0", tt.state)
+				s.wantState("eth1", "bound")
+				if st := s.status("eth0"); !strings.Contains(st.Problem, "546") || !strings.Contains(st.Cure, tt.cure) {
+					s.Errorf("problem %q, cure %q", st.Problem, st.Cure)
+				}
+				if n := strings.Count(s.out.String(), "another DHCPv6 client has the NIC"); n != 1 {
+					s.Errorf("logged %d times:\n%s", n, s.out.String())
+				}
+				s.m.mu.Lock()
+				_, hears := s.m.tell[2]
+				s.m.mu.Unlock()
+				if hears != tt.hears {
+					s.Errorf("Router Advertisements are listened to: %t, want %t", hears, tt.hears)
+				}
+				s.m.free(2)
+				s.wait(3 * time.Second) // no pause: the exchange with its random delay and duplicate detection
+				s.wantState("eth0", "bound")
+				if st := s.status("eth0"); st.Problem != "" {
+					s.Errorf("problem %q", st.Problem)
+				}
+				if !strings.Contains(s.out.String(), "v6guest takes over") {
+					s.Error("the log does not say that v6guest takes over")
+				}
+			})
+		})
+	}
+}
+
+func TestAFightForAnAddressNamesTheOpponentOnce(t *testing.T) {
+	m := func() *fakeMachine {
+		m := two()
+		m.inCharge = distro.Finding{NIC: "eth0", Stack: distro.Networkd, Reasons: []string{"its mark"}}
+		return m
+	}
+	play(t, "", m, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.wantState("eth0", "bound")
+		for range 8 {
+			s.m.takeAddr(2, addr0)
+			s.wait(2 * time.Second)
+		}
+		if n := strings.Count(s.out.String(), "eth0: networkd: its mark"); n != 1 {
+			s.Errorf("the opponent is named %d times:\n%s", n, s.out.String())
+		}
+	})
+}
