@@ -72,10 +72,11 @@ const startingClient = "start the DHCPv6 client"
 // newLeaser makes the client and starts it.
 func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser, error) {
 	a, index := n.a, n.nic.Index
+	settings := n.plan.Settings // the client's own: the plan is made anew while it runs
 	engine, err := client.NewEngine(client.Config{
 		DUID: n.plan.DUID, IAID: n.plan.IAID, Rand: client.NewRand(),
 		NoStartDelay: n.plan.Settings.NoStartDelay || a.passive,
-		AcceptServer: n.plan.Settings.acceptsServer,
+		AcceptServer: settings.acceptsServer,
 		Refuse:       func(addr netip.Addr) string { return a.world.refuse(addr, index) },
 	})
 	if err != nil {
