@@ -1,7 +1,7 @@
 package link
 
 // An Event is a change that Watch reports: NICChanged, NICGone, AddrChanged, AddrGone, RouteChanged,
-// RouteGone or Listed.
+// RouteGone, RuleChanged, RuleGone or Listed.
 type Event interface{ event() }
 
 // NICChanged says that a NIC is new or differs from what was told before: name, MAC, carrier, up or
@@ -36,6 +36,12 @@ type RouteChanged struct{ Route Route }
 // RouteGone says that a route was removed.
 type RouteGone struct{ Route Route }
 
+// RuleChanged says that a rule is new.
+type RuleChanged struct{ Rule Rule }
+
+// RuleGone says that a rule was removed.
+type RuleGone struct{ Rule Rule }
+
 // Listed says that all events before it together are the kernel's whole state: it follows the first
 // inventory, and each one that had to be made because messages were lost.
 type Listed struct {
@@ -49,4 +55,6 @@ func (AddrChanged) event()  {}
 func (AddrGone) event()     {}
 func (RouteChanged) event() {}
 func (RouteGone) event()    {}
+func (RuleChanged) event()  {}
+func (RuleGone) event()     {}
 func (Listed) event()       {}

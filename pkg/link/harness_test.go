@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -132,6 +133,7 @@ type reader struct {
 	nics   map[int]NIC
 	addrs  map[addrKey]Addr
 	routes map[routeKey]Route
+	rules  map[Rule]bool
 }
 
 func watch(t *testing.T, k *Kernel) *reader {
@@ -140,7 +142,7 @@ func watch(t *testing.T, k *Kernel) *reader {
 	w, err := k.Watch(ctx)
 	check(t, err)
 	t.Cleanup(cancel)
-	return &reader{t: t, w: w, cancel: cancel, nics: map[int]NIC{}, addrs: map[addrKey]Addr{}, routes: map[routeKey]Route{}}
+	return &reader{t: t, w: w, cancel: cancel, nics: map[int]NIC{}, addrs: map[addrKey]Addr{}, routes: map[routeKey]Route{}, rules: map[Rule]bool{}}
 }
 
 // listed watches and reads the first inventory.
@@ -196,6 +198,10 @@ func (r *reader) note(ev Event) {
 		r.routes[ev.Route.key()] = ev.Route
 	case RouteGone:
 		delete(r.routes, ev.Route.key())
+	case RuleChanged:
+		r.rules[ev.Rule] = true
+	case RuleGone:
+		delete(r.rules, ev.Rule)
 	}
 }
 
@@ -293,7 +299,13 @@ func (r *reader) difference(k *Kernel) string {
 	routes = append(routes, four...)
 	way := func(o Route) string { return fmt.Sprint(o.key()) }
 	slices.SortFunc(routes, func(a, b Route) int { return strings.Compare(way(a), way(b)) })
-	return d + difference(routes, sorted(r.routes, way), cmpopts.IgnoreFields(Route{}, "Expires"))
+	d += difference(routes, sorted(r.routes, way), cmpopts.IgnoreFields(Route{}, "Expires"))
+
+	rules, err := k.Rules(ctx)
+	check(r.t, err)
+	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.String(), b.String()) })
+	told := slices.SortedFunc(maps.Keys(r.rules), func(a, b Rule) int { return strings.Compare(a.String(), b.String()) })
+	return d + difference(rules, told)
 }
 
 func sorted[K comparable, V any](m map[K]V, name func(V) string) []V {

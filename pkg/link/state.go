@@ -16,10 +16,17 @@ const (
 	listAddrs
 	listRoutes6
 	listRoutes4
+	listRules
 )
 
 // listings is their number.
-const listings = int(listRoutes4) + 1
+const listings = int(listRules) + 1
+
+// unknownTo reports whether the error says that the kernel is older than, or was built without, what the
+// list is of.
+func (l listing) unknownTo(err error) bool {
+	return l == listHops && noNextHops(err) || l == listRules && noRules(err)
+}
 
 type addrKey struct {
 	index int
@@ -51,6 +58,7 @@ type state struct {
 	addrs  map[addrKey]Addr
 	routes map[routeKey]Route
 	hops   map[uint32]nextHop
+	rules  map[Rule]bool
 
 	describe func(*NIC, device) // asks sysfs
 
@@ -65,7 +73,7 @@ type state struct {
 
 func newState(describe func(*NIC, device)) *state {
 	return &state{
-		nics: map[int]NIC{}, addrs: map[addrKey]Addr{}, routes: map[routeKey]Route{}, hops: map[uint32]nextHop{},
+		nics: map[int]NIC{}, addrs: map[addrKey]Addr{}, routes: map[routeKey]Route{}, hops: map[uint32]nextHop{}, rules: map[Rule]bool{},
 		describe: describe,
 	}
 }
@@ -118,6 +126,12 @@ func (s *state) end() {
 				s.routeGone(r)
 			}
 		}
+	case listRules:
+		for r := range s.rules {
+			if !seen[r] {
+				s.ruleGone(r)
+			}
+		}
 	}
 }
 
@@ -141,6 +155,8 @@ func (s *state) message(msgType, flags uint16, b []byte, listed bool) {
 		s.routeMessage(b, msgType == unix.RTM_DELROUTE, flags&unix.NLM_F_REPLACE != 0 && !listed, listed)
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
 		s.hopMessage(b, msgType == unix.RTM_DELNEXTHOP, listed)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		s.ruleMessage(b, msgType == unix.RTM_DELRULE)
 	}
 }
 

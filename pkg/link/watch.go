@@ -57,7 +57,7 @@ func (k *Kernel) Watch(ctx context.Context) (*Watch, error) {
 // groups are those whose messages a Watch looks at.
 var groups = [...]int{
 	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE,
-	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_NEXTHOP,
+	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_RULE, unix.RTNLGRP_NEXTHOP,
 }
 
 // subscribe opens a socket that gets the messages of groups. It joins them one by one: a library's
@@ -193,6 +193,8 @@ func (f *follower) ask(l listing) error {
 		get, header = unix.RTM_GETROUTE, routeHeader(unix.AF_INET6)
 	case listRoutes4:
 		get, header = unix.RTM_GETROUTE, routeHeader(unix.AF_INET)
+	case listRules:
+		get, header = unix.RTM_GETRULE, routeHeader(unix.AF_INET6)
 	}
 	req := nl.NewNetlinkRequest(get, unix.NLM_F_DUMP)
 	req.AddData(header)
@@ -220,7 +222,7 @@ func (f *follower) message(m syscall.NetlinkMessage) error {
 // none of them is taken for gone.
 func (f *follower) done(m syscall.NetlinkMessage) error {
 	if len(m.Data) >= 4 {
-		if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(m.Data))); errno != 0 && (f.state.listing != listHops || !noNextHops(errno)) {
+		if errno := unix.Errno(-int32(binary.NativeEndian.Uint32(m.Data))); errno != 0 && !f.state.listing.unknownTo(errno) {
 			return fmt.Errorf("list %d: %w", f.state.listing, errno)
 		}
 	}
