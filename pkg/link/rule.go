@@ -18,7 +18,7 @@ type Rule struct {
 	Priority int
 	From     netip.Addr
 	Table    int
-	Protocol Protocol // who made it; 0 where the kernel is older than 4.17 and does not know
+	Protocol Protocol // who made it; 0 where nobody said so, as before Linux 4.17
 }
 
 // ruleToTable is the action of a rule that names a table. A struct fib_rule_hdr is written and read as a
@@ -66,7 +66,7 @@ func (k *Kernel) Rules(ctx context.Context) ([]Rule, error) {
 }
 
 // TablesOfOthers are the routing tables that IPv6 rules and routes of others refer to: of any protocol but
-// ProtoDHCP, which is ours. A kernel that does not know who made a rule leaves Rules out of this.
+// ProtoDHCP, which is ours. A Rule of which nobody said who made it may be ours, and counts for none.
 func (k *Kernel) TablesOfOthers(ctx context.Context) (map[int]bool, error) {
 	msgs, err := k.rules(ctx)
 	if err != nil {
