@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -109,6 +110,9 @@ func (p page) nic(n guest.NICStatus) {
 	for _, r := range n.DefaultRoutes {
 		p.field("default", "via "+r.String())
 	}
+	if s := n.Source; s != nil {
+		p.field("source", sourceLine(s))
+	}
 	if n.Removed > 0 {
 		p.field("removed", fmt.Sprintf("%d default routes of others", n.Removed))
 	}
@@ -127,6 +131,22 @@ func in(left guest.Lifetime) string {
 		return "never"
 	}
 	return "in " + left.String()
+}
+
+// sourceLine tells what leaves by the NIC for its source address.
+func sourceLine(s *guest.SourceStatus) string {
+	if len(s.Addresses) == 0 {
+		return "answers leave as the main table says (" + s.Reason + ")"
+	}
+	return fmt.Sprintf("answers from %s leave by this NIC via %s, table %d (%s)", join(s.Addresses), join(s.Routers), s.Table, s.Reason)
+}
+
+func join(addrs []netip.Addr) string {
+	words := make([]string, len(addrs))
+	for i, a := range addrs {
+		words[i] = a.String()
+	}
+	return strings.Join(words, " ")
 }
 
 func routerLine(r guest.RouterStatus) string {

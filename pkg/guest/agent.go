@@ -207,6 +207,7 @@ func (a *Agent) settle(ctx context.Context) {
 	for _, n := range a.nics {
 		n.tend(ctx, now)
 	}
+	a.sweepRules(ctx)
 	a.noteSeen()
 	a.answerWaiters(now)
 	a.systemd.tell(now, a.summary())
@@ -411,6 +412,9 @@ func (a *Agent) stop(ctx context.Context) {
 	a.systemd.stopping()
 	a.releaseOnStop(ctx)
 	for _, n := range a.nics {
+		if n.plan.Settings.ReleaseOnStop && !a.passive {
+			n.endSource(ctx)
+		}
 		n.close(ctx)
 	}
 }

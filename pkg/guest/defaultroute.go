@@ -108,20 +108,10 @@ func (n *managedNIC) putDefault(ctx context.Context, now clock.Instant, router n
 	n.a.world.see(link.RouteChanged{Route: r}) // the kernel's own word comes later
 }
 
-// defaultRoute is the route through a router. Preferences are metrics too: routes of one metric would
-// share the traffic (RFC 4191, section 3.2 has the preferred router take all of it).
+// defaultRoute is the route through a router.
 func (n *managedNIC) defaultRoute(router netip.Addr, d defaultRoute) link.Route {
-	r := link.Route{
-		Index: n.nic.Index, Dst: netip.PrefixFrom(netip.IPv6Unspecified(), 0), Gateway: router,
-		Metric: link.DefaultMetric, Protocol: link.ProtoDHCP, Table: link.TableMain,
-	}
-	switch d.preference {
-	case ra.High:
-		r.Preference, r.Metric = link.PreferenceHigh, link.DefaultMetric-1
-	case ra.Medium:
-	case ra.Low:
-		r.Preference, r.Metric = link.PreferenceLow, link.DefaultMetric+1
-	}
+	r := defaultThrough(router, d.preference)
+	r.Index, r.Protocol, r.Table = n.nic.Index, link.ProtoDHCP, link.TableMain
 	return r
 }
 

@@ -28,12 +28,12 @@ func (s *stage) router(addr string, lifetime time.Duration, p ra.Preference) lis
 	return r
 }
 
-// defaults are the default routes of a NIC, as ip(8) would list them.
+// defaults are the default routes of a NIC in the main table, as ip(8) would list them.
 func (s *stage) defaults(index int) (out []string) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
 	for _, r := range s.m.routes {
-		if r.Index == index && r.Default() {
+		if r.Index == index && r.Default() && r.Table == link.TableMain {
 			out = append(out, r.Gateway.String())
 		}
 	}

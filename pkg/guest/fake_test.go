@@ -72,6 +72,8 @@ type fakeMachine struct {
 	nics     map[int]link.NIC
 	addrs    map[int]map[netip.Addr]link.Addr
 	routes   []link.Route
+	rules    []link.Rule
+	others   map[int]bool // routing tables
 	switches map[string]map[sysctl.Switch]string
 	watchers map[chan link.Event]bool
 	since    map[netip.Addr]time.Time // when an address got its lifetimes
@@ -235,6 +237,9 @@ func (m *fakeMachine) Watch(ctx context.Context) (*link.Watch, error) {
 	for _, r := range m.routes {
 		c <- link.RouteChanged{Route: r}
 	}
+	for _, r := range m.rules {
+		c <- link.RuleChanged{Rule: r}
+	}
 	c <- link.Listed{}
 	m.watchers[c] = true
 	context.AfterFunc(ctx, func() {
@@ -340,15 +345,19 @@ func (m *fakeMachine) RemoveAddress(_ context.Context, index int, addr netip.Add
 func (m *fakeMachine) InstallRoute(_ context.Context, r link.Route) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.Protocol, r.Table, r.Metric = link.ProtoDHCP, link.TableMain, cmp.Or(r.Metric, link.DefaultMetric)
+	r.Protocol, r.Table, r.Metric = link.ProtoDHCP, cmp.Or(r.Table, link.TableMain), cmp.Or(r.Metric, link.DefaultMetric)
 	m.routes = slices.DeleteFunc(m.routes, func(o link.Route) bool {
-		same := o.Index == r.Index && o.Dst == r.Dst && o.Gateway == r.Gateway && o.Metric == r.Metric
+		same := o.Index == r.Index && o.Dst == r.Dst && o.Gateway == r.Gateway && o.Metric == r.Metric && o.Table == r.Table
 		if same {
 			r.Protocol = o.Protocol // the kernel keeps the route, whoever made it
 		}
 		return same
 	})
-	if what := fmt.Sprintf("route %s on %s", r.Dst, m.nics[r.Index].Name); r.Gateway.IsValid() {
+	what := fmt.Sprintf("route %s on %s", r.Dst, m.nics[r.Index].Name)
+	if r.Table != link.TableMain {
+		what = fmt.Sprintf("table %d %s", r.Table, what)
+	}
+	if r.Gateway.IsValid() {
 		m.did("%s via %s metric %d expires %s", what, r.Gateway, r.Metric, r.Expires.Round(time.Second))
 	} else {
 		m.did("%s", what)
@@ -363,7 +372,7 @@ func (m *fakeMachine) RemoveRoute(_ context.Context, r link.Route) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.routes = slices.DeleteFunc(m.routes, func(o link.Route) bool {
-		if o.Index != r.Index || o.Dst != r.Dst || o.Gateway != r.Gateway || r.Protocol != 0 && r.Protocol != o.Protocol {
+		if o.Index != r.Index || o.Dst != r.Dst || o.Gateway != r.Gateway || cmp.Or(r.Table, link.TableMain) != o.Table || r.Protocol != 0 && r.Protocol != o.Protocol {
 			return false
 		}
 		m.did("no route %s on %s", r.Dst, m.nics[r.Index].Name)
@@ -371,6 +380,33 @@ func (m *fakeMachine) RemoveRoute(_ context.Context, r link.Route) error {
 		return true
 	})
 	return nil
+}
+
+// InstallRule adds a rule.
+func (m *fakeMachine) InstallRule(_ context.Context, r link.Rule) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.did("%s", r)
+	m.rules = append(m.rules, r)
+	m.event(link.RuleChanged{Rule: r})
+	return nil
+}
+
+// RemoveRule removes a rule.
+func (m *fakeMachine) RemoveRule(_ context.Context, r link.Rule) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.did("no %s", r)
+	m.rules = slices.DeleteFunc(m.rules, func(o link.Rule) bool { return o == r })
+	m.event(link.RuleGone{Rule: r})
+	return nil
+}
+
+// TablesOfOthers is what the test says of them.
+func (m *fakeMachine) TablesOfOthers(context.Context) (map[int]bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.others, nil
 }
 
 // RemoveRADefaultRoutes removes the default routes that advertisements made.

@@ -20,6 +20,7 @@ type LiveSystem interface {
 	// none is no error.
 	Stop(ctx context.Context, pidFile string) error
 	Switches
+	SourceRemover
 	RemoveRADefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
 	DefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
 }

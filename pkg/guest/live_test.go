@@ -24,6 +24,9 @@ type fakeLive struct {
 	log  []string
 	left []link.Route
 	fail string
+
+	rules  []link.Rule
+	routes []link.Route
 }
 
 func (f *fakeLive) Command(_ context.Context, argv []string) error {
@@ -49,6 +52,20 @@ func (f *fakeLive) Set(nic string, s sysctl.Setting) error {
 func (f *fakeLive) RemoveRADefaultRoutes(_ context.Context, index int) ([]link.Route, error) {
 	f.log = append(f.log, "clear "+strconv.Itoa(index))
 	return nil, nil
+}
+
+func (f *fakeLive) Rules(context.Context) ([]link.Rule, error) { return f.rules, nil }
+
+func (f *fakeLive) RemoveRule(_ context.Context, r link.Rule) error {
+	f.log = append(f.log, "no "+r.String())
+	return nil
+}
+
+func (f *fakeLive) Routes(context.Context, int) ([]link.Route, error) { return f.routes, nil }
+
+func (f *fakeLive) RemoveRoute(_ context.Context, r link.Route) error {
+	f.log = append(f.log, "no "+r.String())
+	return nil
 }
 
 func (f *fakeLive) DefaultRoutes(context.Context, int) ([]link.Route, error) { return f.left, nil }

@@ -51,13 +51,14 @@ type managedNIC struct {
 	defaults  defaultRoutes
 	slaac     slaac
 	linkLocal linkLocal
+	source    source
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
 		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
-		linkLocal: linkLocal{at: clock.Never},
+		linkLocal: linkLocal{at: clock.Never}, source: source{at: clock.Never},
 	}
 }
 
@@ -137,6 +138,9 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		n.stopClient()
 		n.stopListening()
 		n.onLink, n.defaults = onLink{at: clock.Never}, defaultRoutes{at: clock.Never} // the kernel has dropped the routes with the addresses
+		if !n.a.passive {
+			n.tendSource(ctx, now)
+		}
 		return
 	}
 	if !n.a.passive || n.forced { // the one-shot's client begins with the command
@@ -159,6 +163,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 	n.repair(ctx, now)
 	if !n.a.passive {
 		n.tendSLAAC(ctx, now)
+		n.tendSource(ctx, now)
 	}
 	n.dropAutoconf(ctx)
 }
@@ -167,7 +172,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 func (n *managedNIC) deadline() clock.Instant {
 	at := clock.Never
 	if n.off == "" {
-		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.slaac.at, n.unsetAt, n.linkLocal.at)
+		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.slaac.at, n.unsetAt, n.linkLocal.at, n.source.at)
 		if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
 			at = min(at, n.listenAt)
 		}

@@ -29,6 +29,12 @@ func (f *Files) RestoreLive(ctx context.Context, sys LiveSystem, nics []link.NIC
 			errs = append(errs, err)
 		}
 	}
+	gone, err := RemoveSourceRouting(ctx, sys)
+	errs = append(errs, err)
+	for _, r := range gone {
+		index, _ := ownTable(r.Table)
+		out = append(out, LiveStep{NIC: nameOf(index, nics), What: "ip -6 rule del from " + r.From.String(), Why: "v6guest made it"})
+	}
 	back, err := loadSwitches(runDir).restore(sys, nics)
 	return append(out, back...), liveFault(append(errs, err))
 }

@@ -69,6 +69,7 @@ type Settings struct {
 	SecondaryRA   SecondaryRA
 	KeepLinkLocal bool // speak from the stack's own link-local address, and add none (decision 5)
 	OptimisticDAD bool // RFC 4429 on this NIC
+	SourceRouting SourceRouting
 	ReleaseOnStop bool // an ordinary stop of the agent releases the lease
 }
 

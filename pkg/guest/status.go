@@ -107,9 +107,10 @@ type NICStatus struct {
 	Routers       []RouterStatus  `json:"routers,omitempty"`   // heard on this NIC
 	OnLink        []netip.Prefix  `json:"on_link,omitempty"`   // routes that v6guest installed
 	DefaultRoutes []netip.Addr    `json:"default_routes,omitempty"`
-	DNS           []netip.Addr    `json:"dns,omitempty"`    // what the server says; v6guest does not configure resolvers
-	Search        []string        `json:"search,omitempty"` // likewise
-	NTP           []netip.Addr    `json:"ntp,omitempty"`    // likewise
+	Source        *SourceStatus   `json:"source_routing,omitempty"` // nil on the default NIC
+	DNS           []netip.Addr    `json:"dns,omitempty"`            // what the server says; v6guest does not configure resolvers
+	Search        []string        `json:"search,omitempty"`         // likewise
+	NTP           []netip.Addr    `json:"ntp,omitempty"`            // likewise
 
 	Removed  int    `json:"routes_removed,omitempty"` // default routes removed from a secondary NIC
 	Sent     uint64 `json:"sent"`                     // DHCPv6 messages, since the NIC is managed

@@ -191,7 +191,7 @@ func (n *managedNIC) status(now clock.Instant) NICStatus {
 		Name: n.nic.Name, Index: n.nic.Index, MAC: n.nic.MAC.String(), Managed: true, Role: n.plan.Role,
 		Reason: n.plan.Reason, Lease: string(n.plan.Settings.Lease), DUID: n.plan.DUID.String(), IAID: n.plan.IAID.String(),
 		Up: n.nic.Up, Carrier: n.nic.Carrier, Removed: n.removed, Switches: n.switches(), OnLink: n.onLink.prefixes(),
-		Routers: n.routerStatus(now), Sent: n.packets.sent.Load(), Received: n.packets.received.Load(),
+		Routers: n.routerStatus(now), Source: n.sourceStatus(), Sent: n.packets.sent.Load(), Received: n.packets.received.Load(),
 	}
 	for _, a := range n.a.world.addresses(n.nic.Index) {
 		if a.Addr.IsGlobalUnicast() {

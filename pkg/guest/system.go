@@ -23,6 +23,9 @@ type Kernel interface {
 	RemoveAddress(ctx context.Context, index int, addr netip.Addr) error
 	InstallRoute(ctx context.Context, r link.Route) error
 	RemoveRoute(ctx context.Context, r link.Route) error
+	InstallRule(ctx context.Context, r link.Rule) error
+	RemoveRule(ctx context.Context, r link.Rule) error
+	TablesOfOthers(ctx context.Context) (map[int]bool, error)
 	RemoveRADefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
 	SetUp(ctx context.Context, index int) error
 }

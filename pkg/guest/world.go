@@ -20,6 +20,7 @@ type world struct {
 	routes map[routeKey]link.Route
 	// routers are the addresses of the routers heard on each NIC.
 	routers map[int][]netip.Addr
+	rules   map[link.Rule]bool
 	listed  bool   // the first inventory is complete
 	version uint64 // grows with every event
 }
@@ -41,7 +42,7 @@ func newWorld() *world {
 	return &world{
 		nics: map[int]link.NIC{}, names: map[int][]string{},
 		addrs: map[int]map[netip.Addr]link.Addr{}, routes: map[routeKey]link.Route{},
-		routers: map[int][]netip.Addr{},
+		routers: map[int][]netip.Addr{}, rules: map[link.Rule]bool{},
 	}
 }
 
@@ -73,6 +74,10 @@ func (w *world) see(ev link.Event) {
 		w.routes[keyOf(ev.Route)] = ev.Route
 	case link.RouteGone:
 		delete(w.routes, keyOf(ev.Route))
+	case link.RuleChanged:
+		w.rules[ev.Rule] = true
+	case link.RuleGone:
+		delete(w.rules, ev.Rule)
 	case link.Listed:
 		w.listed = true
 	}

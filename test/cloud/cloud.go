@@ -140,6 +140,9 @@ func (c *Cloud) router(ctx context.Context, n *Net, number byte) (*lab.Machine, 
 	return m, err
 }
 
+// Boot boots a machine that is on no network.
+func (c *Cloud) Boot(name string) (*lab.Machine, error) { return c.Lab.Boot(c.config(name)) }
+
 // Machine boots one more machine on a network, with a fixed address where that is valid.
 func (c *Cloud) Machine(ctx context.Context, n *Net, name string, mac net.HardwareAddr, addr netip.Addr) (*lab.Machine, error) {
 	m, err := c.Lab.Boot(c.config(name))
