@@ -55,8 +55,9 @@ test: need-root roots ## every test with the race detector, the end-to-end ones 
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -Ev '/test/(e2e|boot)$$')
 	$(GO) test -race -count=1 -parallel 8 -timeout 30m -artifacts -outputdir $(CURDIR)/$(ARTIFACTS) ./test/e2e
 
-test-long: need-root roots ## what takes too long for every change: a kill at any system call, for every back end (root)
+test-long: need-root roots ## what takes too long for every change: a kill at any system call, for every back end; 100,000 guests for a day (root)
 	$(GO) test -count=1 -timeout 3h ./test/kill -long
+	$(GO) test -count=1 -timeout 1h ./test/waves -long
 
 test-boot: need-root lab-tools qemu ## guests as real virtual machines, emulated: Debian 12 and 13 as they come (root)
 	$(GO) test -count=1 -parallel 1 -timeout 40m ./test/boot

@@ -9,6 +9,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 
+	"github.com/v6guest/v6guest/pkg/responder/pool"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -267,6 +268,7 @@ func (x *exchange) refusePrefixes(m *wire.Message, code iana.StatusCode, text st
 
 // setTimes sets T1 and T2 of every IA that holds addresses: 0.5 and 0.8 of the shortest preferred
 // lifetime that is extended, the same everywhere, or never where that is infinite (sections 18.1, 21.4).
+// They are up to a fifth shorter, as the client's DUID has it.
 func (x *exchange) setTimes(m *wire.Message) {
 	shortest := time.Duration(-1)
 	for i := range m.IANAs {
@@ -276,7 +278,7 @@ func (x *exchange) setTimes(m *wire.Message) {
 			}
 		}
 	}
-	t1, t2 := max(0, shortest)/2, max(0, shortest)/5*4
+	t1, t2 := x.spread(max(0, shortest)/2), x.spread(max(0, shortest)/5*4)
 	if shortest == wire.Infinite {
 		t1, t2 = wire.Infinite, wire.Infinite
 	}
@@ -285,6 +287,14 @@ func (x *exchange) setTimes(m *wire.Message) {
 			m.IANAs[i].T1, m.IANAs[i].T2 = t1, t2
 		}
 	}
+}
+
+// spread takes up to a fifth off a time: by another part for each client, always the same for one. Guests
+// that booted together would renew together for ever; so they drift apart with each renewal.
+func (x *exchange) spread(d time.Duration) time.Duration {
+	const steps = 1 << 10
+	part := pool.Hash(string(x.in.Msg.ClientID)) % steps
+	return (d - d/5/steps*time.Duration(part)).Truncate(time.Second)
 }
 
 func (l *lease) address() wire.Address {

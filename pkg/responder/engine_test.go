@@ -19,7 +19,7 @@ import (
 // lease38 is the reserved address of machine 38, infinite by its line; lease39 has the network's lifetimes.
 const (
 	lease38 = "2001:db8:1::38 inf/inf T1 inf T2 inf"
-	lease39 = "2001:db8:1::39 12h/24h T1 6h T2 9h36m"
+	lease39 = "2001:db8:1::39 12h/24h T1 5h23m34s T2 8h37m43s"
 )
 
 func TestEngine(t *testing.T) {
@@ -73,7 +73,7 @@ func TestEngine(t *testing.T) {
 		{"S-18.3.9-12 an off-link hint is passed over", "", "Solicit mac=38 ia=1,2001:db8:7::1", "Advertise IA 1 " + lease38},
 		{"S-18.3.1-01 a client that the hosts file ignores", "", "Solicit mac=42 ia=1", "nothing"},
 		{"a reservation in another prefix", "", "Solicit mac=43 ia=1", "Advertise IA 1 NoAddrsAvail"},
-		{"S-21.4-02 T1 and T2 of a finite lifetime", "", "Solicit mac=40 ia=1", "Advertise IA 1 2001:db8:1::40 1h/1h T1 30m T2 48m"},
+		{"S-21.4-02 T1 and T2 of a finite lifetime", "", "Solicit mac=40 ia=1", "Advertise IA 1 2001:db8:1::40 1h/1h T1 24m50s T2 39m44s"},
 		{"S-21.4-03 T1 and T2 of an infinite lifetime", "", "Solicit mac=38 ia=1", "Advertise IA 1 " + lease38},
 		{"the lifetimes are the network's where the line gives none", "", "Solicit mac=39 ia=1", "Advertise IA 1 " + lease39},
 		{"S-12-02 IAID 0", "", "Solicit mac=38 ia=0", "Advertise IA 0 " + lease38},
@@ -98,7 +98,7 @@ func TestEngine(t *testing.T) {
 		{"identity = frame: a DUID-EN", frame, "Solicit mac=38 duid=00020000ab11aabbccdd ia=77", "Advertise IA 77 " + lease38},
 		{"identity = frame: the DUID-LL of another machine", frame, "Solicit mac=39 frame=38 ia=1", "Advertise IA 1 " + lease38},
 		{"S-11-02 a DUID-LLT of a reserved MAC is not that MAC", "", "Solicit mac=38 duid=00010001aabbccdd06a0f0000038 ia=1", "Advertise IA 1 NoAddrsAvail"},
-		{"a line that names another DUID", "", "Solicit mac=99 duid=0004aabbcc ia=1", "Advertise IA 1 2001:db8:1::41 12h/24h T1 6h T2 9h36m"},
+		{"a line that names another DUID", "", "Solicit mac=99 duid=0004aabbcc ia=1", "Advertise IA 1 2001:db8:1::41 12h/24h T1 5h7m32s T2 8h12m4s"},
 		{"S-11-01 a DUID that is longer by one byte", "", "Solicit mac=99 duid=0004aabbccdd ia=1", "Advertise IA 1 NoAddrsAvail"},
 		{"S-11-01 a DUID that is shorter by one byte", "", "Solicit mac=99 duid=0004aabb ia=1", "Advertise IA 1 NoAddrsAvail"},
 		{"a DUID-LL of another hardware type is not that MAC", "", "Solicit mac=38 duid=0003000606a0f0000038 ia=1", "Advertise IA 1 NoAddrsAvail"},
@@ -130,7 +130,7 @@ func TestEngine(t *testing.T) {
 		{"S-18.3.4-02 Renew", "", "Renew mac=39 ia=1,2001:db8:1::39 server=own", "Reply IA 1 " + lease39},
 		{"S-18.3.5-01 Rebind", "", "Rebind mac=39 ia=1,2001:db8:1::39", "Reply IA 1 " + lease39},
 		{"whatever the IAID", "", "Renew mac=39 ia=12345,2001:db8:1::39 server=own", "Reply IA 12345 " + lease39},
-		{"S-18.3.4-05 the reservation is another by now", "", "Renew mac=39 ia=1,2001:db8:1::99 server=own", "Reply IA 1 2001:db8:1::39 12h/24h 2001:db8:1::99 0s/0s T1 6h T2 9h36m"},
+		{"S-18.3.4-05 the reservation is another by now", "", "Renew mac=39 ia=1,2001:db8:1::99 server=own", "Reply IA 1 2001:db8:1::39 12h/24h 2001:db8:1::99 0s/0s T1 5h23m34s T2 8h37m43s"},
 		{"S-18.3.4-06 an address of another link", "", "Renew mac=99 ia=1,2001:db8:7::1 server=own", "Reply IA 1 2001:db8:7::1 0s/0s"},
 		{"S-18.3.5-03 S-18.3.5-04 an address of another link", "", "Rebind mac=99 ia=1,2001:db8:7::1", "Reply IA 1 2001:db8:7::1 0s/0s"},
 		{"S-18.3.4-01 an address of another client", "", "Renew mac=99 ia=1,2001:db8:1::38 server=own", "Reply IA 1 2001:db8:1::38 0s/0s"},
@@ -151,7 +151,7 @@ func TestEngine(t *testing.T) {
 		// Options.
 		{"S-21.7-01 nothing asked for", "", "Request mac=38 ia=1 server=own", "Reply IA 1 " + lease38},
 		{"S-18.3-04 everything asked for", "", "Request mac=38 ia=1 oro=23,24,56,82,83,32 server=own", "Reply IA 1 " + lease38 + " dns [2001:db8:1::53] search [example.org] ntp [2001:db8:1::123] sol-max-rt 2h inf-max-rt 3h"},
-		{"S-18.3-04 a NIC that is not the default one", "", "Request mac=40 ia=1 oro=23,24,56,31,82,83 server=own", "Reply IA 1 2001:db8:1::40 1h/1h T1 30m T2 48m sol-max-rt 2h inf-max-rt 3h"},
+		{"S-18.3-04 a NIC that is not the default one", "", "Request mac=40 ia=1 oro=23,24,56,31,82,83 server=own", "Reply IA 1 2001:db8:1::40 1h/1h T1 24m50s T2 39m44s sol-max-rt 2h inf-max-rt 3h"},
 		{"SNTP servers by the old option", "", "Request mac=38 ia=1 oro=31 server=own", "Reply IA 1 " + lease38 + " option 31"},
 		{"S-21.23-04 S-21.23-08 SOL_MAX_RT in a refusal", "", "Solicit mac=99 ia=1 oro=82", "Advertise IA 1 NoAddrsAvail sol-max-rt 2h"},
 		{"S-21.12-01 Server Unicast asked for", "", "Request mac=38 ia=1 oro=12 server=own", "Reply IA 1 " + lease38},
@@ -271,14 +271,14 @@ func TestHostsFileWinsAtOnceOverAnOldBinding(t *testing.T) {
 	// The address goes to a new machine while the old one sleeps.
 	b.hosts("06:a0:f0:00:00:77,[2001:db8:1::38]\n")
 	for send, want := range map[string]string{
-		"Solicit mac=77 ia=1":                            "Advertise IA 1 2001:db8:1::38 12h/24h T1 6h T2 9h36m",
+		"Solicit mac=77 ia=1":                            "Advertise IA 1 2001:db8:1::38 12h/24h T1 4h51m5s T2 7h45m45s",
 		"Confirm mac=38 ia=1,2001:db8:1::38":             "Reply NotOnLink",
 		"Renew mac=38 ia=1,2001:db8:1::38 server=own":    "Reply IA 1 2001:db8:1::38 0s/0s",
 		"Release mac=38 ia=1,2001:db8:1::38 server=own":  "Reply Success IA 1 NoBinding",
 		"Decline mac=38 ia=1,2001:db8:1::38 server=own":  "Reply Success IA 1 NoBinding",
-		"Request mac=77 ia=1,2001:db8:1::38 server=own":  "Reply IA 1 2001:db8:1::38 12h/24h T1 6h T2 9h36m",
+		"Request mac=77 ia=1,2001:db8:1::38 server=own":  "Reply IA 1 2001:db8:1::38 12h/24h T1 4h51m5s T2 7h45m45s",
 		"Confirm mac=77 ia=1,2001:db8:1::38":             "Reply Success",
-		"Rebind mac=77 ia=2,2001:db8:1::38":              "Reply IA 2 2001:db8:1::38 12h/24h T1 6h T2 9h36m",
+		"Rebind mac=77 ia=2,2001:db8:1::38":              "Reply IA 2 2001:db8:1::38 12h/24h T1 4h51m5s T2 7h45m45s",
 		"Solicit mac=38 ia=1,2001:db8:1::38 rapid":       "Advertise IA 1 NoAddrsAvail",
 		"Request mac=38 ia=1,2001:db8:1::38 server=own ": "Reply IA 1 NoAddrsAvail",
 	} {

@@ -367,3 +367,27 @@ func TestS_4_2_02_BindingsAreFoundByDUIDAndIAID(t *testing.T) {
 		t.Errorf("S-18.3.2-09 S-18.3.2-06 several at once: %s", got)
 	}
 }
+
+// TestT1AndT2AreSpread: up to a fifth earlier, the same for one client at all times, T2 in step with T1.
+func TestT1AndT2AreSpread(t *testing.T) {
+	b := newBench(t, plain+"assign = eui64\n", "")
+	seen := map[time.Duration]bool{}
+	for i := range 1000 {
+		words := fmt.Sprintf("Solicit mac=06:a0:00:00:%02x:%02x ia=1", i>>8, i&255)
+		var t1 [2]time.Duration
+		for again := range t1 {
+			s := b.step(b.message(words))[0].(Send) //nolint:forcetypeassert // else the test fails
+			ia := s.Msg.IANAs[0]
+			t1[again] = ia.T1
+			if ia.T1 > 6*time.Hour || ia.T1 < 6*time.Hour/5*4 || ia.T2 < ia.T1/5*8-2*time.Second || ia.T2 > ia.T1/5*8+2*time.Second {
+				t.Errorf("T1 %v, T2 %v", ia.T1, ia.T2)
+			}
+		}
+		if seen[t1[0]] = true; t1[0] != t1[1] {
+			t.Errorf("first %v, then %v", t1[0], t1[1])
+		}
+	}
+	if len(seen) < 500 {
+		t.Errorf("only %d different ones", len(seen))
+	}
+}
