@@ -98,7 +98,7 @@ func (e *env) configure(c *cli.Context, f *guest.Files) error {
 			return err
 		}
 		if plan.Remember != nil && !isImage(c) { // the agent must not choose otherwise
-			if err := guest.Remember(c.String("state-dir"), plan.Remember); err != nil {
+			if err := guest.Remember(c.String("state-dir"), *plan.Remember); err != nil {
 				return err
 			}
 		}

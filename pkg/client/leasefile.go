@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -30,7 +30,7 @@ const maxLeaseFile = 128 << 10
 var (
 	// ErrLeaseCorrupt: not what SaveLease writes.
 	ErrLeaseCorrupt = errors.New("damaged lease file")
-	// ErrLeaseForeign: written for another MAC.
+	// ErrLeaseForeign: written for another NIC.
 	ErrLeaseForeign = errors.New("lease of another NIC")
 	// ErrLeaseFormat: written by a newer version.
 	ErrLeaseFormat = errors.New("lease file of a newer format")
@@ -47,6 +47,7 @@ type Boot struct {
 type leaseJSON struct {
 	Format   int        `json:"format"`
 	MAC      string     `json:"mac"`
+	VLAN     uint16     `json:"vlan,omitempty"`
 	IAID     uint32     `json:"iaid"`
 	BootID   string     `json:"boot_id"`
 	Received int64      `json:"received_boottime_ns"`
@@ -65,42 +66,46 @@ type reconfigureJSON struct {
 	Replay   *uint64 `json:"replay,omitempty"`
 }
 
-// LeasePath is the file that holds the lease of the NIC with that MAC: DIR/lease/MAC.json, the MAC's
-// bytes joined by dashes.
-func LeasePath(dir string, mac net.HardwareAddr) string {
-	return filepath.Join(dir, "lease", strings.ReplaceAll(mac.String(), ":", "-")+".json")
+// LeasePath is the file that holds the lease of a NIC: DIR/lease/MAC.json, the MAC's bytes joined by
+// dashes, or MAC.ID.json for a VLAN.
+func LeasePath(dir string, nic link.Key) string {
+	name := strings.ReplaceAll(nic.MAC.String(), ":", "-")
+	if nic.VLAN != 0 {
+		name += fmt.Sprintf(".%d", nic.VLAN)
+	}
+	return filepath.Join(dir, "lease", name+".json")
 }
 
-// SaveLease writes the lease of the NIC with that MAC into the state folder dir, so that after a loss
+// SaveLease writes the lease of a NIC into the state folder dir, so that after a loss
 // of power there is either the old file or the new one. Only its owner may read it: it can hold a
 // Reconfigure key.
-func SaveLease(dir string, mac net.HardwareAddr, l *Lease, boot Boot) error {
-	b, err := json.MarshalIndent(encodeLease(mac, l, boot), "", "\t")
+func SaveLease(dir string, nic link.Key, l *Lease, boot Boot) error {
+	b, err := json.MarshalIndent(encodeLease(nic, l, boot), "", "\t")
 	if err != nil {
-		return fmt.Errorf("save lease of %s: %w", mac, err)
+		return fmt.Errorf("save lease of %s: %w", nic, err)
 	}
-	if err := replaceFile(LeasePath(dir, mac), append(b, '\n')); err != nil {
-		return fmt.Errorf("save lease of %s: %w", mac, err)
+	if err := replaceFile(LeasePath(dir, nic), append(b, '\n')); err != nil {
+		return fmt.Errorf("save lease of %s: %w", nic, err)
 	}
 	return nil
 }
 
-// ForgetLease removes the lease of the NIC with that MAC; none is no error.
-func ForgetLease(dir string, mac net.HardwareAddr) error {
-	path := LeasePath(dir, mac)
+// ForgetLease removes the lease of a NIC; none is no error.
+func ForgetLease(dir string, nic link.Key) error {
+	path := LeasePath(dir, nic)
 	if err := os.Remove(path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		return fmt.Errorf("forget lease of %s: %w", mac, err)
+		return fmt.Errorf("forget lease of %s: %w", nic, err)
 	}
 	if err := syncFolder(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("forget lease of %s: %w", mac, err)
+		return fmt.Errorf("forget lease of %s: %w", nic, err)
 	}
 	return nil
 }
 
-// LoadLease reads the lease of the NIC with that MAC from the state folder dir. What it returns is not
+// LoadLease reads the lease of a NIC from the state folder dir. What it returns is not
 // yet checked as a message: the engine does that as with every Reply.
 //
 // In the boot in which it was saved, its moment of reception is exact. In another boot the machine was
@@ -108,16 +113,16 @@ func ForgetLease(dir string, mac net.HardwareAddr) error {
 // it says, and at least as old as the machine's uptime; else (a clock that starts in 1970) only the
 // uptime counts and AgeUnknown is set. So a wrong wall clock never costs an address in use: it makes
 // the client renew too early, or solicit where it could have confirmed.
-func LoadLease(dir string, mac net.HardwareAddr, boot Boot) (*Lease, error) {
-	path := LeasePath(dir, mac)
-	l, err := readLease(path, mac, boot)
+func LoadLease(dir string, nic link.Key, boot Boot) (*Lease, error) {
+	path := LeasePath(dir, nic)
+	l, err := readLease(path, nic, boot)
 	if err != nil {
 		return nil, fmt.Errorf("lease file %s: %w", path, err)
 	}
 	return l, nil
 }
 
-func readLease(path string, mac net.HardwareAddr, boot Boot) (*Lease, error) {
+func readLease(path string, nic link.Key, boot Boot) (*Lease, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not hold us up
 	if err != nil {
 		return nil, err
@@ -130,11 +135,11 @@ func readLease(path string, mac net.HardwareAddr, boot Boot) (*Lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeLease(b, mac, boot)
+	return decodeLease(b, nic, boot)
 }
 
 // decodeLease reads the content of a lease file.
-func decodeLease(b []byte, mac net.HardwareAddr, boot Boot) (*Lease, error) {
+func decodeLease(b []byte, nic link.Key, boot Boot) (*Lease, error) {
 	var format struct{ Format int }
 	if err := json.Unmarshal(b, &format); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLeaseCorrupt, err)
@@ -149,8 +154,8 @@ func decodeLease(b []byte, mac net.HardwareAddr, boot Boot) (*Lease, error) {
 	switch owner, err := net.ParseMAC(j.MAC); {
 	case format.Format < 1 || err != nil || len(j.Reply) == 0:
 		return nil, ErrLeaseCorrupt
-	case !bytes.Equal(owner, mac):
-		return nil, fmt.Errorf("%w: %s", ErrLeaseForeign, owner)
+	case !nic.Equal(link.Key{MAC: owner, VLAN: j.VLAN}):
+		return nil, fmt.Errorf("%w: %s", ErrLeaseForeign, link.Key{MAC: owner, VLAN: j.VLAN})
 	}
 	l := &Lease{Reply: j.Reply, From: j.From, IAID: wire.IAID(j.IAID), Reconfigure: j.Reconfigure.decode()}
 	l.Received, l.AgeUnknown = received(&j, boot)
@@ -170,9 +175,9 @@ func received(j *leaseJSON, boot Boot) (at clock.Instant, unknown bool) {
 	return min(0, clock.Instant(time.Duration(boot.Now)-age)), false
 }
 
-func encodeLease(mac net.HardwareAddr, l *Lease, boot Boot) *leaseJSON {
+func encodeLease(nic link.Key, l *Lease, boot Boot) *leaseJSON {
 	j := &leaseJSON{
-		Format: LeaseFormat, MAC: mac.String(), IAID: uint32(l.IAID), BootID: boot.ID,
+		Format: LeaseFormat, MAC: nic.MAC.String(), VLAN: nic.VLAN, IAID: uint32(l.IAID), BootID: boot.ID,
 		Received: int64(l.Received), Wall: boot.Wall.Add(-boot.Now.Sub(l.Received)).UTC(),
 		From: l.From.WithZone(""), Reply: l.Reply, Reconfigure: encodeKey(l.Reconfigure),
 	}

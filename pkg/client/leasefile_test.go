@@ -15,10 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
 )
 
 var (
-	testMAC  = net.HardwareAddr{6, 0xa0, 0xf0, 0, 0, 0x38}
+	testNIC  = link.Key{MAC: net.HardwareAddr{6, 0xa0, 0xf0, 0, 0, 0x38}}
 	testWall = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 )
 
@@ -39,18 +40,18 @@ func TestLeaseFileRoundTrip(t *testing.T) {
 	dir, lease := t.TempDir(), sampleLease(t)
 	boot := Boot{ID: "b1", Now: clock.Instant(time.Hour), Wall: testWall}
 	for range 2 { // the second replaces the first
-		if err := SaveLease(dir, testMAC, lease, boot); err != nil {
+		if err := SaveLease(dir, testNIC, lease, boot); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := LoadLease(dir, testMAC, boot)
+	got, err := LoadLease(dir, testNIC, boot)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(lease, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("(-saved +loaded)\n%s", diff)
 	}
-	path := LeasePath(dir, testMAC)
+	path := LeasePath(dir, testNIC)
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
@@ -59,12 +60,33 @@ func TestLeaseFileRoundTrip(t *testing.T) {
 		t.Errorf("%d files left behind", len(entries))
 	}
 	for range 2 {
-		if err := ForgetLease(dir, testMAC); err != nil {
+		if err := ForgetLease(dir, testNIC); err != nil {
 			t.Error(err)
 		}
 	}
-	if _, err := LoadLease(dir, testMAC, boot); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := LoadLease(dir, testNIC, boot); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after forgetting: %v", err)
+	}
+}
+
+// A VLAN has the MAC of the NIC below it, and another lease.
+func TestTheLeaseOfAVLANIsItsOwn(t *testing.T) {
+	dir, lease := t.TempDir(), sampleLease(t)
+	vlan, boot := link.Key{MAC: testNIC.MAC, VLAN: 5}, Boot{ID: "b1", Wall: testWall}
+	if err := SaveLease(dir, vlan, lease, boot); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadLease(dir, testNIC, boot); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of the NIC below: %v", err)
+	}
+	if _, err := LoadLease(dir, vlan, boot); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	if err := os.Rename(LeasePath(dir, vlan), LeasePath(dir, testNIC)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadLease(dir, testNIC, boot); !errors.Is(err, ErrLeaseForeign) || !strings.Contains(err.Error(), "VLAN 5") {
+		t.Errorf("under the name of the NIC below: %v", err)
 	}
 }
 
@@ -93,11 +115,11 @@ func TestLeaseAge(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := json.Marshal(encodeLease(testMAC, lease, saved))
+			b, err := json.Marshal(encodeLease(testNIC, lease, saved))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := decodeLease(b, testMAC, tt.now)
+			got, err := decodeLease(b, testNIC, tt.now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,7 +131,7 @@ func TestLeaseAge(t *testing.T) {
 }
 
 func TestLeaseFileThatIsNotUsed(t *testing.T) {
-	good, err := json.Marshal(encodeLease(testMAC, sampleLease(t), Boot{ID: "b1", Wall: testWall}))
+	good, err := json.Marshal(encodeLease(testNIC, sampleLease(t), Boot{ID: "b1", Wall: testWall}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,14 +150,14 @@ func TestLeaseFileThatIsNotUsed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			path := LeasePath(dir, testMAC)
+			path := LeasePath(dir, testNIC)
 			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.WriteFile(path, []byte(tt.content), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := LoadLease(dir, testMAC, Boot{ID: "b1"}); !errors.Is(err, tt.want) {
+			if _, err := LoadLease(dir, testNIC, Boot{ID: "b1"}); !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
 		})
@@ -156,17 +178,17 @@ func TestWhatIsNoLeaseFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, boot := t.TempDir(), Boot{ID: "b1", Wall: testWall}
-			path := LeasePath(dir, testMAC)
+			path := LeasePath(dir, testNIC)
 			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), tt.put(path)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := LoadLease(dir, testMAC, boot); !errors.Is(err, tt.want) {
+			if _, err := LoadLease(dir, testNIC, boot); !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
-			if err := SaveLease(dir, testMAC, sampleLease(t), boot); err != nil {
+			if err := SaveLease(dir, testNIC, sampleLease(t), boot); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := LoadLease(dir, testMAC, boot); err != nil {
+			if _, err := LoadLease(dir, testNIC, boot); err != nil {
 				t.Error(err)
 			}
 		})
@@ -179,7 +201,7 @@ func TestLeaseFormat1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := decodeLease(b, testMAC, Boot{ID: "b1", Now: clock.Instant(time.Minute)})
+	l, err := decodeLease(b, testNIC, Boot{ID: "b1", Now: clock.Instant(time.Minute)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,14 +245,14 @@ func TestSavedReplyIsCheckedLikeALiveOne(t *testing.T) {
 }
 
 func FuzzLeaseFile(f *testing.F) {
-	good, err := json.Marshal(encodeLease(testMAC, sampleLease(f), Boot{ID: "b1", Wall: testWall}))
+	good, err := json.Marshal(encodeLease(testNIC, sampleLease(f), Boot{ID: "b1", Wall: testWall}))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good)
 	f.Add([]byte(`{"format":1,"mac":"06:a0:f0:00:00:38","reply":"BwAAAA==","received_boottime_ns":-9223372036854775808}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		l, err := decodeLease(b, testMAC, Boot{ID: "b2", Now: 1, Wall: testWall})
+		l, err := decodeLease(b, testNIC, Boot{ID: "b2", Now: 1, Wall: testWall})
 		if err != nil {
 			return
 		}

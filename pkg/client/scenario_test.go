@@ -18,6 +18,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"github.com/insomniacslk/dhcp/iana"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -282,10 +283,10 @@ func (st *story) reload(boot string, now clock.Instant, wall time.Time) *Lease {
 	}
 	dir := st.t.TempDir()
 	there := Boot{ID: st.boot, Now: st.s.now, Wall: st.s.wall.Add(time.Duration(st.s.now))}
-	if err := SaveLease(dir, st.mac, st.s.saved, there); err != nil {
+	if err := SaveLease(dir, link.Key{MAC: st.mac}, st.s.saved, there); err != nil {
 		st.t.Fatal(err)
 	}
-	l, err := LoadLease(dir, st.mac, Boot{ID: boot, Now: now, Wall: wall})
+	l, err := LoadLease(dir, link.Key{MAC: st.mac}, Boot{ID: boot, Now: now, Wall: wall})
 	if err != nil {
 		st.t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"sync/atomic"
 
@@ -74,11 +73,11 @@ type Agent struct {
 
 // choiceMemory is what becomes of the choice of the default NIC over time (decision 3).
 type choiceMemory struct {
-	mac   net.HardwareAddr
+	nic   *link.Key // nil when none is remembered
 	err   error
-	left  bool          // the NIC of mac was here and went away
+	left  bool          // the NIC was here and went away
 	until clock.Instant // the end of waiting: for an IPv4 default route, or for the NIC that went away
-	seen  bool          // the NIC of mac is here
+	seen  bool          // the NIC is here
 }
 
 // NewAgent makes an agent; Run starts it.
@@ -185,7 +184,7 @@ func (a *Agent) begin() {
 		a.log.Warn("the boot has no name; leases are taken for those of another boot", "error", err)
 	}
 	a.seen = loadSeen(a.opts.RunDir, a.bootID)
-	if a.memory.mac, a.memory.err = Remembered(a.opts.StateDir); a.memory.err != nil {
+	if a.memory.nic, a.memory.err = Remembered(a.opts.StateDir); a.memory.err != nil {
 		a.log.Warn("the default NIC is chosen anew", "error", a.memory.err)
 	}
 }
@@ -234,8 +233,8 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			n.DUID, n.IAID = whole.Identity(a.identity, n.NIC)
 		}
 	}
-	if m := a.plan.Remember; m != nil && m.String() != a.memory.mac.String() && !a.passive {
-		a.remember(m)
+	if m := a.plan.Remember; m != nil && !a.isRemembered(*m) && !a.passive {
+		a.remember(*m)
 	}
 	if !a.passive {
 		a.logPlan(old)
@@ -289,15 +288,20 @@ func (a *Agent) noteSeen() {
 func (a *Agent) facts(now clock.Instant) Facts {
 	return Facts{
 		NICs: a.world.list(), IPv4Defaults: a.world.ipv4Defaults(), OldNames: a.world.names,
-		Remembered: a.memory.mac, MemoryError: a.memory.err, RememberedLeft: a.memory.left,
+		Remembered: a.memory.nic, MemoryError: a.memory.err, RememberedLeft: a.memory.left,
 		WaitOver: !now.Before(a.memory.until),
 	}
 }
 
+// isRemembered says whether a NIC is the remembered one.
+func (a *Agent) isRemembered(nic link.Key) bool {
+	return a.memory.nic != nil && a.memory.nic.Equal(nic)
+}
+
 // remember keeps the choice of the default NIC. That it cannot be written costs only the memory.
-func (a *Agent) remember(mac net.HardwareAddr) {
-	a.memory.mac, a.memory.err, a.memory.left = mac, nil, false
-	if err := Remember(a.opts.StateDir, mac); err != nil {
+func (a *Agent) remember(nic link.Key) {
+	a.memory.nic, a.memory.err, a.memory.left = &nic, nil, false
+	if err := Remember(a.opts.StateDir, nic); err != nil {
 		a.log.Warn("the choice of the default NIC holds for this run only", "error", err)
 	}
 }
@@ -370,13 +374,12 @@ func (a *Agent) kernel(ev link.Event) {
 // rememberedHere follows the remembered NIC: it is here, or its MAC was changed and the memory goes
 // with the NIC.
 func (a *Agent) rememberedHere(before, now link.NIC) {
-	switch a.memory.mac.String() {
-	case "":
-	case now.MAC.String():
+	switch {
+	case a.isRemembered(now.Key()):
 		a.memory.seen, a.memory.left = true, false
-	case before.MAC.String():
+	case a.isRemembered(before.Key()):
 		if !a.passive && hasMAC(now) {
-			a.remember(now.MAC)
+			a.remember(now.Key())
 		}
 	}
 }
@@ -384,7 +387,7 @@ func (a *Agent) rememberedHere(before, now link.NIC) {
 // rememberedGone begins the wait for the remembered NIC, so that a driver that is loaded anew does not
 // flip the roles.
 func (a *Agent) rememberedGone(n link.NIC) {
-	if a.memory.mac == nil || n.MAC.String() != a.memory.mac.String() {
+	if !a.isRemembered(n.Key()) {
 		return
 	}
 	a.memory.seen, a.memory.left = false, true

@@ -237,7 +237,7 @@ func TestAChangedMACDropsTheOldLease(t *testing.T) {
 		if got, _ := Remembered(s.state); got.String() != "06:a0:f0:00:00:99" {
 			s.Errorf("remembered %s", got)
 		}
-		if _, err := os.Stat(client.LeasePath(s.state, mac(mac0))); !errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(client.LeasePath(s.state, link.Key{MAC: mac(mac0)})); !errors.Is(err, os.ErrNotExist) {
 			s.Errorf("the old lease: %v", err)
 		}
 	})

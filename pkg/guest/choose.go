@@ -85,11 +85,11 @@ func missing(cfg *Config, f Facts) []Pattern {
 	return out
 }
 
-// twin is the name of a NIC already chosen that has the same MAC: a lease is kept by MAC, and two
-// NICs that ask with one DUID would take it from each other.
+// twin is the name of a NIC already chosen that has the same MAC and is in the same VLAN: a lease is kept by
+// both, and two NICs that ask with one DUID would take it from each other.
 func twin(chosen []NICPlan, n link.NIC) string {
 	for _, c := range chosen {
-		if c.Managed && hasMAC(n) && c.NIC.MAC.String() == n.MAC.String() {
+		if c.Managed && hasMAC(n) && c.NIC.Key().Equal(n.Key()) {
 			return c.NIC.Name
 		}
 	}

@@ -1,10 +1,8 @@
 package guest
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 
@@ -15,7 +13,7 @@ import (
 type defaultChoice struct {
 	index       int // 0 when no NIC is it
 	provisional bool
-	remember    net.HardwareAddr
+	remember    *link.Key
 	reasons     []string
 }
 
@@ -57,7 +55,7 @@ func (c *defaultChoice) configured(cfg *Config, f Facts, nics []link.NIC) bool {
 // remembered is the second step. A NIC that went away while the agent ran keeps its role for a while:
 // a driver that is loaded anew must not flip the roles.
 func (c *defaultChoice) remembered(_ *Config, f Facts, nics []link.NIC) bool {
-	if len(f.Remembered) == 0 {
+	if f.Remembered == nil {
 		if f.MemoryError != nil {
 			c.because("what was remembered is lost (%s)", oneLine(f.MemoryError))
 			return false
@@ -65,7 +63,7 @@ func (c *defaultChoice) remembered(_ *Config, f Facts, nics []link.NIC) bool {
 		c.because("none is remembered")
 		return false
 	}
-	if i := slices.IndexFunc(nics, func(n link.NIC) bool { return bytes.Equal(n.MAC, f.Remembered) }); i >= 0 {
+	if i := slices.IndexFunc(nics, func(n link.NIC) bool { return n.Key().Equal(*f.Remembered) }); i >= 0 {
 		c.because("%s is remembered", f.Remembered)
 		c.index = nics[i].Index
 		return true
@@ -94,7 +92,7 @@ func (c *defaultChoice) byFiles(_ *Config, f Facts, nics []link.NIC) bool {
 		return false // nobody may have looked
 	case 1:
 		c.because("the only one whose files give it IPv4's way out: %s", why)
-		c.index, c.remember = found[0].Index, found[0].MAC
+		c.index, c.remember = found[0].Index, new(found[0].Key())
 		return true
 	}
 	c.because("the files of %d NICs give them IPv4's way out", len(found))
@@ -114,7 +112,7 @@ func (c *defaultChoice) byIPv4(_ *Config, f Facts, nics []link.NIC) bool {
 			continue
 		}
 		c.because("the IPv4 default route is through it (metric %d)", r.Metric)
-		c.index, c.remember = nics[i].Index, nics[i].MAC
+		c.index, c.remember = nics[i].Index, new(nics[i].Key())
 		return true
 	}
 	c.because("the IPv4 default route is through %s, which is not managed", nameOf(routes[0].Index, f.NICs))
@@ -139,7 +137,7 @@ func (c *defaultChoice) byBus(_ *Config, f Facts, nics []link.NIC) bool {
 	}
 	if f.WaitOver {
 		c.because("the wait for an IPv4 default route is over")
-		c.remember = first.MAC
+		c.remember = new(first.Key())
 		return true
 	}
 	c.because("provisional until an IPv4 default route appears")

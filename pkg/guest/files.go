@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -63,9 +62,9 @@ type FileOptions struct {
 type FilePlan struct {
 	NICs    []NICFiles
 	Default string // why the default NIC is the default one
-	// Remember is the default NIC's MAC where the choice is to hold from now on; nil where it holds
+	// Remember is the default NIC where the choice is to hold from now on; nil where it holds
 	// already or is provisional.
-	Remember net.HardwareAddr
+	Remember *link.Key
 	Changes  []distro.Change
 }
 

@@ -26,7 +26,7 @@ type host struct {
 	l     *leaser
 	index int
 	opts  link.AddressOptions
-	mac   []byte
+	key   link.Key
 	name  atomic.Pointer[string]
 
 	packets *packetCount
@@ -53,7 +53,7 @@ var _ client.Host = (*host)(nil)
 
 func newHost(ctx context.Context, n *managedNIC, l *leaser) *host {
 	h := &host{
-		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, mac: n.nic.MAC, packets: &n.packets,
+		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, key: n.nic.Key(), packets: &n.packets,
 		opts: link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD},
 		held: map[netip.Addr]client.Address{}, servers: map[wire.DUID]netip.Addr{},
 	}
@@ -111,7 +111,7 @@ func (h *host) Remove(addr netip.Addr, why string) error {
 
 // Save keeps the lease. The one-shot command does so where it can: it needs no file.
 func (h *host) Save(l *client.Lease) error {
-	err := client.SaveLease(h.a.opts.StateDir, h.mac, l, h.a.boot(h.a.clock.Now()))
+	err := client.SaveLease(h.a.opts.StateDir, h.key, l, h.a.boot(h.a.clock.Now()))
 	if err != nil && h.a.passive {
 		h.log().Debug("the lease is not kept for the next start", "error", err)
 		return nil
@@ -120,7 +120,7 @@ func (h *host) Save(l *client.Lease) error {
 }
 
 // Forget throws the kept lease away.
-func (h *host) Forget() error { return client.ForgetLease(h.a.opts.StateDir, h.mac) }
+func (h *host) Forget() error { return client.ForgetLease(h.a.opts.StateDir, h.key) }
 
 // Configure notes that the server said something beside addresses. DNS is not handed to the system:
 // the status shows what the server says, and the lease file keeps it.

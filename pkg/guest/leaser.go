@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -23,7 +22,7 @@ type leaser struct {
 	done   chan struct{}
 
 	duid wire.DUID
-	mac  net.HardwareAddr
+	key  link.Key
 
 	carrier   bool   // as the client was told last
 	changes   uint32 // of the carrier until then
@@ -87,7 +86,7 @@ func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser,
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	l := &leaser{stop: stop, done: make(chan struct{}), duid: n.plan.DUID, mac: n.nic.MAC, heard: new(atomic.Bool)}
+	l := &leaser{stop: stop, done: make(chan struct{}), duid: n.plan.DUID, key: n.nic.Key(), heard: new(atomic.Bool)}
 	l.host = newHost(ctx, n, l)
 	l.runner, err = client.NewRunner(client.RunnerConfig{Engine: engine, Conn: conn, Clock: a.clock, Host: l.host, Trace: l.host.trace})
 	if err != nil {
@@ -117,7 +116,7 @@ func (n *managedNIC) openPort(ctx context.Context) (client.Conn, error) {
 
 // savedLease is the lease of an earlier life, nil when there is none that can be read.
 func (n *managedNIC) savedLease(now clock.Instant) *client.Lease {
-	l, err := client.LoadLease(n.a.opts.StateDir, n.nic.MAC, n.a.boot(now))
+	l, err := client.LoadLease(n.a.opts.StateDir, n.nic.Key(), n.a.boot(now))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		n.log.Warn("saved lease not used", "error", err)
 	}
@@ -159,7 +158,7 @@ func (n *managedNIC) dropLease(ctx context.Context) {
 	for addr := range l.host.takeAll() {
 		n.problem("remove the address of the old lease", n.a.sys.RemoveAddress(ctx, n.nic.Index, addr))
 	}
-	n.problem("forget the old lease", client.ForgetLease(n.a.opts.StateDir, l.mac))
+	n.problem("forget the old lease", client.ForgetLease(n.a.opts.StateDir, l.key))
 }
 
 // tellClient tells the client what the link is like, where that has changed.

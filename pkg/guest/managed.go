@@ -72,7 +72,7 @@ func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
 	if old.NIC.Name != p.NIC.Name {
 		n.log = n.a.log.With("nic", p.NIC.Name)
 	}
-	if n.leaser != nil && (n.leaser.duid != p.DUID || n.leaser.mac.String() != p.NIC.MAC.String()) {
+	if n.leaser != nil && (n.leaser.duid != p.DUID || !n.leaser.key.Equal(p.NIC.Key())) {
 		n.log.Info("the NIC speaks with another DUID now; the old lease is dropped", "old", n.leaser.duid, "duid", p.DUID)
 		n.dropLease(ctx)
 	}

@@ -20,8 +20,8 @@ type Facts struct {
 	Uplinks []Uplink
 	// Image says that the system does not run: its NICs may be known by name alone.
 	Image bool
-	// Remembered is the MAC of the NIC that an earlier choice made the default one; nil when there is none.
-	Remembered net.HardwareAddr
+	// Remembered is the NIC that an earlier choice made the default one; nil when there is none.
+	Remembered *link.Key
 	// MemoryError says why nothing could be remembered although something was; nil in the usual case.
 	MemoryError error
 	// RememberedLeft says that the remembered NIC was here since the agent started and went away.
@@ -71,8 +71,8 @@ type Plan struct {
 	Reason  string    // the whole chain of reasons of the choice of the default NIC, in one line
 	// Provisional says that an IPv4 default route may still change the choice (decision 3).
 	Provisional bool
-	// Remember is the MAC to remember as the default NIC's; nil when nothing new is to be remembered.
-	Remember net.HardwareAddr
+	// Remember is the NIC to remember as the default one; nil when nothing new is to be remembered.
+	Remember *link.Key
 	Missing  []Pattern // of `nics`, those that no NIC matches
 	Notes    []string  // what a person should know, a line each
 
@@ -102,7 +102,9 @@ func NewPlan(cfg *Config, f Facts) Plan {
 	p.Reason = strings.Join(choice.reasons, "; ")
 	p.Remember = choice.remember
 	p.Notes = notes(f, p)
-	p.host = f.Remembered // the default NIC may be away for a moment: that changes no identity
+	if f.Remembered != nil {
+		p.host = f.Remembered.MAC // the default NIC may be away for a moment: that changes no identity
+	}
 	if d := p.nic(p.Default); d != nil {
 		p.host = d.NIC.MAC
 	}

@@ -52,15 +52,15 @@ func TestPlans(t *testing.T) {
 		{"ipv4-by-files", "", Facts{NICs: cloud(), IPv4Defaults: []IPv4Default{{2, 0}}, Uplinks: []Uplink{{3, "/etc/network/interfaces says inet dhcp"}}}},
 		{"ipv4-by-files-of-two", "", Facts{NICs: cloud(), IPv4Defaults: []IPv4Default{{3, 0}}, Uplinks: []Uplink{{2, "one"}, {3, "other"}}}},
 		{"ipv4-through-docker", "", Facts{NICs: cloud(), IPv4Defaults: []IPv4Default{{4, 0}}}},
-		{"remembered", "", Facts{NICs: cloud(), Remembered: mac("06:a0:f0:00:00:39")}},
+		{"remembered", "", Facts{NICs: cloud(), Remembered: &link.Key{MAC: mac("06:a0:f0:00:00:39")}}},
 		{"remembered-and-ipv4-elsewhere", "", Facts{
-			NICs: cloud(), Remembered: mac("06:a0:f0:00:00:39"), IPv4Defaults: []IPv4Default{{2, 100}},
+			NICs: cloud(), Remembered: &link.Key{MAC: mac("06:a0:f0:00:00:39")}, IPv4Defaults: []IPv4Default{{2, 100}},
 		}},
-		{"memory-of-the-image-cloned", "", Facts{NICs: cloud(), Remembered: mac("06:00:00:00:00:01"), IPv4Defaults: []IPv4Default{{2, 100}}}},
-		{"remembered-went-away", "", Facts{NICs: cloud(), Remembered: mac("06:00:00:00:00:01"), RememberedLeft: true}},
-		{"remembered-stays-away", "", Facts{NICs: cloud(), Remembered: mac("06:00:00:00:00:01"), RememberedLeft: true, WaitOver: true}},
+		{"memory-of-the-image-cloned", "", Facts{NICs: cloud(), Remembered: &link.Key{MAC: mac("06:00:00:00:00:01")}, IPv4Defaults: []IPv4Default{{2, 100}}}},
+		{"remembered-went-away", "", Facts{NICs: cloud(), Remembered: &link.Key{MAC: mac("06:00:00:00:00:01")}, RememberedLeft: true}},
+		{"remembered-stays-away", "", Facts{NICs: cloud(), Remembered: &link.Key{MAC: mac("06:00:00:00:00:01")}, RememberedLeft: true, WaitOver: true}},
 		{"memory-damaged", "", Facts{NICs: cloud(), MemoryError: errors.New("invalid\ncharacter")}},
-		{"configured", "[agent]\ndefault_nic = eth1\n", Facts{NICs: cloud(), Remembered: mac("06:a0:f0:00:00:38")}},
+		{"configured", "[agent]\ndefault_nic = eth1\n", Facts{NICs: cloud(), Remembered: &link.Key{MAC: mac("06:a0:f0:00:00:38")}}},
 		{"configured-by-mac", "[agent]\ndefault_nic = 06:a0:f0:00:00:39\n", Facts{NICs: cloud()}},
 		{"configured-not-there", "[agent]\ndefault_nic = eth9\n", Facts{NICs: cloud()}},
 		{"configured-not-managed", "[agent]\ndefault_nic = docker0\n", Facts{NICs: cloud()}},
@@ -78,6 +78,17 @@ func TestPlans(t *testing.T) {
 		{"two-nics-with-one-mac", "[agent]\nnics = eth0 eth0.100\n", Facts{NICs: []link.NIC{
 			virtio(2, "eth0", "06:a0:f0:00:00:38", "0000:00:03.0"), soft(3, "eth0.100", "vlan", "06:a0:f0:00:00:38", 0),
 		}}},
+		{"a-vlan-beside-the-nic-below-it", "[agent]\nnics = eth0 eth0.100\n", Facts{
+			NICs: []link.NIC{
+				virtio(2, "eth0", "06:a0:f0:00:00:38", "0000:00:03.0"),
+				func() link.NIC {
+					n := soft(3, "eth0.100", "vlan", "06:a0:f0:00:00:38", 0)
+					n.VLAN = 100
+					return n
+				}(),
+			},
+			Remembered: &link.Key{MAC: mac("06:a0:f0:00:00:38"), VLAN: 100},
+		}},
 		{"ports-of-a-bond", "[agent]\nnics = bond0 eth0\n", Facts{NICs: []link.NIC{
 			func() link.NIC {
 				n := virtio(2, "eth0", "06:a0:f0:00:00:38", "0000:00:03.0")
@@ -87,9 +98,9 @@ func TestPlans(t *testing.T) {
 			soft(4, "bond0", "bond", "06:a0:f0:00:00:38", 0),
 		}}},
 		{"settings", "[agent]\nsecondary_ra = no-default-route\noptimistic_dad = yes\nduid = host\n[nic eth1]\nlease = distro\n", Facts{
-			NICs: cloud(), Remembered: mac("06:a0:f0:00:00:38"),
+			NICs: cloud(), Remembered: &link.Key{MAC: mac("06:a0:f0:00:00:38")},
 		}},
-		{"one-duid-for-the-host", "[agent]\nduid = host\n", Facts{NICs: cloud(), Remembered: mac("06:00:00:00:00:01"), RememberedLeft: true}},
+		{"one-duid-for-the-host", "[agent]\nduid = host\n", Facts{NICs: cloud(), Remembered: &link.Key{MAC: mac("06:00:00:00:00:01")}, RememberedLeft: true}},
 		{"renamed", "[agent]\nnics = eth0 eth1\ndefault_nic = eth1\n[nic eth1]\noptimistic_dad = yes\n", Facts{
 			NICs:     []link.NIC{virtio(2, "eth0", "06:a0:f0:00:00:38", "0000:00:03.0"), virtio(3, "lan1", "06:a0:f0:00:00:39", "0000:00:04.0")},
 			OldNames: map[int][]string{3: {"eth1"}},

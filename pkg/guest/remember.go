@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/link"
 )
 
 // DefaultStateDir is where leases and what is remembered between boots lie.
@@ -23,13 +25,14 @@ const memoryFormat = 1
 type memory struct {
 	Format     int    `json:"format"`
 	DefaultNIC string `json:"default_nic"` // MAC
+	VLAN       uint16 `json:"vlan,omitempty"`
 }
 
 func memoryFile(stateDir string) string { return filepath.Join(stateDir, "default-nic.json") }
 
-// Remembered reads the MAC of the NIC that was chosen as the default one. No file is no error; a file
+// Remembered reads which NIC was chosen as the default one. No file is no error; a file
 // that cannot be used is one, and costs nothing but the memory.
-func Remembered(stateDir string) (net.HardwareAddr, error) {
+func Remembered(stateDir string) (*link.Key, error) {
 	b, err := readSmall(memoryFile(stateDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -41,7 +44,7 @@ func Remembered(stateDir string) (net.HardwareAddr, error) {
 }
 
 // parseMemory reads the memory file's text.
-func parseMemory(file string, b []byte) (net.HardwareAddr, error) {
+func parseMemory(file string, b []byte) (*link.Key, error) {
 	var m memory
 	if err := json.Unmarshal(b, &m); err != nil {
 		return nil, fmt.Errorf("remembered default NIC: %s: %w", file, err)
@@ -53,13 +56,13 @@ func parseMemory(file string, b []byte) (net.HardwareAddr, error) {
 	if err != nil || len(mac) != 6 {
 		return nil, fmt.Errorf("remembered default NIC: %s: %q is no MAC", file, m.DefaultNIC)
 	}
-	return mac, nil
+	return &link.Key{MAC: mac, VLAN: m.VLAN}, nil
 }
 
-// Remember keeps the MAC of the default NIC for the next boot: whole or not at all, and on the disk
+// Remember keeps which NIC is the default one for the next boot: whole or not at all, and on the disk
 // when it returns.
-func Remember(stateDir string, mac net.HardwareAddr) error {
-	b, err := json.Marshal(memory{Format: memoryFormat, DefaultNIC: mac.String()})
+func Remember(stateDir string, nic link.Key) error {
+	b, err := json.Marshal(memory{Format: memoryFormat, DefaultNIC: nic.MAC.String(), VLAN: nic.VLAN})
 	if err != nil {
 		return fmt.Errorf("remember the default NIC: %w", err)
 	}

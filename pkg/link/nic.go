@@ -3,6 +3,7 @@ package link
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -40,6 +41,27 @@ type NIC struct {
 	// CarrierChanges counts how often the carrier came or went: a difference shows a flap of which
 	// no message arrived.
 	CarrierChanges uint32
+}
+
+// A Key says which NIC a state is of, across boots and names: the one with that MAC, and of a VLAN, which has
+// the MAC of the NIC below it, the one with that VLAN id as well.
+type Key struct {
+	MAC  net.HardwareAddr
+	VLAN uint16 // 0 where the NIC is no VLAN
+}
+
+// Key is the NIC's.
+func (n NIC) Key() Key { return Key{n.MAC, n.VLAN} }
+
+// Equal reports whether both are of one NIC.
+func (k Key) Equal(other Key) bool { return bytes.Equal(k.MAC, other.MAC) && k.VLAN == other.VLAN }
+
+// String is the MAC, and the VLAN where there is one: "06:a0:f0:00:00:38 VLAN 5".
+func (k Key) String() string {
+	if k.VLAN == 0 {
+		return k.MAC.String()
+	}
+	return fmt.Sprintf("%s VLAN %d", k.MAC, k.VLAN)
 }
 
 // Equal reports whether n and m say the same in every field.
