@@ -28,9 +28,9 @@ func (e *env) app() *cli.App {
 			strings.ReplaceAll(strings.TrimSpace(responder.SmallestConfig), "\n", "\n   "),
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "config", TakesFile: true, Value: responder.DefaultConfigFile, Usage: "configuration `FILE`; FILE.d/*.conf overrides it"},
-			&cli.StringFlag{Name: "state-dir", TakesFile: true, Value: responder.DefaultStateDir, Usage: "`DIR` for the server's DUID"},
+			&cli.StringFlag{Name: "state-dir", TakesFile: true, Value: responder.DefaultStateDir, Usage: "`DIR` for the server's DUID and the lease store"},
 			&cli.StringFlag{Name: "run-dir", TakesFile: true, Value: responder.DefaultRunDir, Usage: "`DIR` for the control socket"},
 		}, cmdline.GlobalFlags("info")...),
-		Commands: []*cli.Command{e.serveCommand(), e.checkConfigCommand(), e.reloadCommand()},
+		Commands: []*cli.Command{e.serveCommand(), e.checkConfigCommand(), e.reloadCommand(), e.leasesCommand()},
 	}
 }

@@ -111,7 +111,9 @@ func (x *exchange) give(m *wire.Message, judge, commit bool) bool {
 	}
 	x.refusePrefixes(m, iana.StatusNoPrefixAvail, textNoPrefix)
 	x.setTimes(m)
-	if len(ias) > 0 && !given && x.why != "" {
+	if given {
+		x.served()
+	} else if len(ias) > 0 && x.why != "" {
 		x.reportUnmatched()
 	}
 	return given

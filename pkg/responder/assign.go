@@ -36,7 +36,7 @@ type exchange struct {
 	changes []leasestore.Change // that the answer has made
 	changed []*pool.Binding     // whose they are
 	needs   []*pool.Binding     // that must be durable before it is sent
-	reports []Report            // of the changes, when they are durable
+	made    []Changed           // what to tell of them when they are durable
 	dropped string              // why there is no answer after all
 }
 

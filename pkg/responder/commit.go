@@ -2,6 +2,7 @@ package responder
 
 import (
 	"log/slog"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ type commits struct {
 type commit struct {
 	changed []*pool.Binding
 	answers []heldAnswer
-	reports []Report
+	changes []Changed
 }
 
 // A heldAnswer waits for all of its bindings to be durable.
@@ -61,7 +62,7 @@ func (x *exchange) finish(s Send) {
 		x.send(s)
 		return
 	}
-	id := x.store(x.changes, &commit{changed: x.changed, answers: []heldAnswer{{s, x.needs, x.now}}, reports: x.reports})
+	id := x.store(x.changes, &commit{changed: x.changed, answers: []heldAnswer{{s, x.needs, x.now}}, changes: x.made})
 	for _, b := range x.changed {
 		b.Change, b.Durable = id, false
 	}
@@ -120,8 +121,8 @@ func (e *Engine) stored(results []leasestore.Result) {
 			shorten(a.send.Msg, e.now.Sub(a.since))
 			e.sent(a.send)
 		}
-		for _, r := range c.reports {
-			e.out = append(e.out, r)
+		for _, change := range c.changes {
+			e.out = append(e.out, change)
 		}
 	}
 }
@@ -175,10 +176,9 @@ func (e *Engine) expire() {
 		}
 		switch {
 		case b.State == leasestore.Declined:
-			c.reports = append(c.reports, e.change(b, "declined address is free again"))
+			c.changes = append(c.changes, e.change(b, EventFree))
 		case !over:
-			e.out = append(e.out, e.change(b, "lease expired"))
-			e.count["lease expired"]++
+			e.out = append(e.out, e.change(b, EventExpired))
 		}
 		if over {
 			changes = append(changes, leasestore.Forget{Prefix: b.Prefix})
@@ -189,27 +189,49 @@ func (e *Engine) expire() {
 	}
 }
 
+// revoke takes a binding from its client.
+func (e *Engine) revoke(p netip.Prefix) {
+	b := e.bindings.At(p)
+	if b == nil {
+		return
+	}
+	e.bindings.Remove(e.now, b)
+	made := e.change(b, EventReleased)
+	made.Report.Attrs = append(made.Report.Attrs, slog.String("by", "the operator"))
+	e.store([]leasestore.Change{leasestore.Forget{Prefix: b.Prefix}}, &commit{changes: []Changed{made}})
+}
+
+// The events of a binding.
+const (
+	EventLeased   = "leased"
+	EventReleased = "released"
+	EventDeclined = "declined"
+	EventExpired  = "expired" // and kept back for the pool's grace
+	EventFree     = "free"    // given out again, after it was declined
+)
+
+// eventLines are the log's.
+var eventLines = map[string]string{
+	EventLeased: "address leased", EventReleased: "lease released", EventDeclined: "address declined",
+	EventExpired: "lease expired", EventFree: "declined address is free again",
+}
+
 // leased, released and declined tell of a change when it is durable.
 func (x *exchange) leased(b *pool.Binding) {
-	x.count["lease made"]++
-	x.reports = append(x.reports, x.changeBy(b, "address leased", slog.Duration("valid", b.Valid)))
+	x.changeBy(b, EventLeased, slog.Duration("valid", b.Valid))
 }
 
-func (x *exchange) released(b *pool.Binding) {
-	x.count["lease released"]++
-	x.reports = append(x.reports, x.changeBy(b, "lease released"))
-}
+func (x *exchange) released(b *pool.Binding) { x.changeBy(b, EventReleased) }
 
 func (x *exchange) declined(b *pool.Binding) {
-	x.count["lease declined"]++
-	r := x.changeBy(b, "address declined", slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Valid))
-	r.Level = slog.LevelWarn
-	x.reports = append(x.reports, r)
+	x.changeBy(b, EventDeclined, slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Valid))
+	x.made[len(x.made)-1].Report.Level = slog.LevelWarn
 }
 
 // changeBy tells of a change that a client has made, change of one that time has.
-func (x *exchange) changeBy(b *pool.Binding, message string, more ...slog.Attr) Report {
-	r := x.change(b, message)
+func (x *exchange) changeBy(b *pool.Binding, event string, more ...slog.Attr) {
+	c := x.change(b, event)
+	r := &c.Report
 	if len(x.in.Relays) > 0 {
 		r.Attrs = append(r.Attrs, slog.Any("relay", x.in.From.Addr()))
 	}
@@ -217,12 +239,13 @@ func (x *exchange) changeBy(b *pool.Binding, message string, more ...slog.Attr) 
 		r.Attrs = append(r.Attrs, slog.String("name", x.host.Name))
 	}
 	r.Attrs = append(r.Attrs, more...)
-	return r
+	x.made = append(x.made, c)
 }
 
-func (e *Engine) change(b *pool.Binding, message string) Report {
-	return Report{slog.LevelInfo, message, []slog.Attr{
+func (e *Engine) change(b *pool.Binding, event string) Changed {
+	e.count["lease "+event]++
+	return Changed{event, b.Lease, Report{slog.LevelInfo, eventLines[event], []slog.Attr{
 		slog.Any("address", b.Prefix.Addr()), slog.String("mac", hosts.MAC(b.MAC).String()), slog.Any("duid", b.DUID),
 		slog.String("iaid", b.IAID.String()), slog.String("network", b.Network), slog.String("interface", b.Interface),
-	}}
+	}}}
 }

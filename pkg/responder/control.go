@@ -1,7 +1,6 @@
 package responder
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,6 +34,8 @@ var ErrNotRunning = errors.New("no v6responder is running")
 // A failure is the answer to a request that failed.
 type failure struct {
 	Error string `json:"error"`
+	Try   string `json:"try,omitempty"`
+	Exit  int    `json:"exit,omitempty"` // the command's exit code
 }
 
 // ListenControl opens the control socket in dir, for its owner only. A socket that nobody answers at is
@@ -80,11 +81,12 @@ func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("POST "+pathReload, func(w http.ResponseWriter, r *http.Request) {
 		summary, err := s.Reread(r.Context())
 		if err != nil {
-			answer(w, http.StatusInternalServerError, failure{err.Error()})
+			answer(w, http.StatusInternalServerError, failureOf(err))
 			return
 		}
 		answer(w, http.StatusOK, summary)
 	})
+	s.handleLeases(mux)
 	srv := &http.Server{
 		Handler: mux, ReadHeaderTimeout: controlTimeout, ReadTimeout: controlTimeout, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
@@ -95,6 +97,14 @@ func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return nil
+}
+
+func failureOf(err error) failure {
+	out := failure{Error: err.Error()}
+	if f, ok := fault.As(err); ok {
+		out.Try, out.Exit = f.Cure, f.Exit
+	}
+	return out
 }
 
 func answer(w http.ResponseWriter, status int, v any) {
@@ -110,7 +120,25 @@ func answer(w http.ResponseWriter, status int, v any) {
 
 // Reload asks the server that runs with the run folder dir to read its hosts anew, and returns what is in
 // force then. Where none runs the error is a Fault with ErrNotRunning.
-func Reload(ctx context.Context, dir string) (HostsSummary, error) {
+func Reload(ctx context.Context, dir string) (out HostsSummary, err error) {
+	return out, ask(ctx, dir, http.MethodPost, pathReload, &out)
+}
+
+// ask sends a request to the server that runs with the run folder dir, and reads its answer into out.
+func ask(ctx context.Context, dir, method, path string, out any) error {
+	body, err := open(ctx, dir, method, path)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := json.NewDecoder(body).Decode(out); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(dir, controlSocket), err)
+	}
+	return nil
+}
+
+// open sends a request and returns the answer's body.
+func open(ctx context.Context, dir, method, path string) (io.ReadCloser, error) {
 	name := filepath.Join(dir, controlSocket)
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -119,29 +147,26 @@ func Reload(ctx context.Context, dir string) (HostsSummary, error) {
 		},
 		DisableKeepAlives: true,
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://v6responder"+pathReload, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://v6responder"+path, nil)
 	if err != nil {
-		return HostsSummary{}, err
+		return nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return HostsSummary{}, connectFault(name, err)
+		return nil, connectFault(name, err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(resp.Body, 64<<20))
-	if err != nil {
-		return HostsSummary{}, fmt.Errorf("%s: %w", name, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		var f failure
+	var f failure
+	if b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err == nil {
 		_ = json.Unmarshal(b, &f) // else the status says enough
-		return HostsSummary{}, fmt.Errorf("%s: %s %s", name, resp.Status, f.Error)
 	}
-	var out HostsSummary
-	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&out); err != nil {
-		return HostsSummary{}, fmt.Errorf("%s: %w", name, err)
+	if f.Error == "" {
+		f.Error = resp.Status
 	}
-	return out, nil
+	return nil, &fault.Fault{Err: fmt.Errorf("%s: %s", name, f.Error), Cure: f.Try, Exit: f.Exit}
 }
 
 // connectFault says why nobody answered.

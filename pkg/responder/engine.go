@@ -57,6 +57,8 @@ type Engine struct {
 	count  map[string]uint64
 	others otherServers
 
+	refusals refusals
+
 	now  clock.Instant
 	out  []Action
 	work exchange // of the Step under way
@@ -68,6 +70,7 @@ func NewEngine(cfg EngineConfig) *Engine {
 	e := &Engine{
 		self: map[netip.Addr]bool{}, bindings: pool.New(), commits: newCommits(), count: map[string]uint64{},
 		holds: holds{until: map[netip.Addr]clock.Instant{}}, limits: map[limitedLink]*limiter{}, others: otherServers{},
+		refusals: refusals{by: map[refusedKey]*Refused{}},
 	}
 	e.configure(cfg)
 	return e
@@ -99,6 +102,8 @@ func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 		e.malformed(&ev)
 	case Stored:
 		e.stored(ev.Results)
+	case Revoke:
+		e.revoke(ev.Prefix)
 	case Expired:
 		e.expire()
 	case HostsChanged:

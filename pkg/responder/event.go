@@ -50,6 +50,10 @@ type (
 		Gone bool
 	}
 
+	// Revoke takes a binding from its client, who is not told: the operator wants it so. Where there is
+	// none, nothing happens.
+	Revoke struct{ Prefix netip.Prefix }
+
 	// Stored says what has become of Stores.
 	Stored struct{ Results []leasestore.Result }
 
@@ -63,6 +67,7 @@ func (HostsChanged) event() {}
 
 func (ConfigChanged) event() {}
 func (OwnAddress) event()    {}
+func (Revoke) event()        {}
 func (Stored) event()        {}
 func (Expired) event()       {}
 
@@ -89,6 +94,13 @@ type (
 		Changes []leasestore.Change
 	}
 
+	// Changed is a change of a binding that is durable, or that time has made.
+	Changed struct {
+		Event  string // EventLeased and so on
+		Lease  leasestore.Lease
+		Report Report // for the log
+	}
+
 	// Report is something that a person may want to know. Message is constant, Attrs tell the rest.
 	// Those that packets cause are bounded already (decision 11 of the design).
 	Report struct {
@@ -98,6 +110,8 @@ type (
 	}
 )
 
-func (Send) action()   {}
-func (Store) action()  {}
-func (Report) action() {}
+func (Send) action()  {}
+func (Store) action() {}
+
+func (Changed) action() {}
+func (Report) action()  {}

@@ -16,6 +16,7 @@ import (
 	vm "github.com/VictoriaMetrics/metrics"
 
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/ra/sender"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -94,6 +95,8 @@ func (s *Server) ServeMetrics(ctx context.Context, l net.Listener) error {
 type sight struct {
 	counts  map[string]uint64
 	answers map[answerKind]uint64
+	pools   []poolSight
+	store   *leasestore.Stats         // nil without a store
 	senders map[string]*sender.Runner // by interface
 	serving map[string]bool
 }
@@ -114,6 +117,7 @@ func (s *Server) Metrics(ctx context.Context) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	now.write(&b)
+	now.writePools(&b)
 	s.writeHosts(&b)
 	now.writeRA(ctx, &b)
 	s.meters.set.WritePrometheus(&b)
@@ -124,6 +128,11 @@ func (s *Server) Metrics(ctx context.Context) ([]byte, error) {
 func (s *Server) look() sight {
 	out := sight{answers: maps.Clone(s.meters.answers), senders: map[string]*sender.Runner{}, serving: map[string]bool{}}
 	out.counts = s.engine.Counts()
+	out.pools = s.engine.pools()
+	if s.store != nil {
+		stats := s.store.Stats()
+		out.store = &stats
+	}
 	for name, p := range s.ports {
 		out.serving[name] = p.conn != nil
 		if p.ra != nil {
@@ -136,7 +145,10 @@ func (s *Server) look() sight {
 // write writes the counts of messages; the engine's have their labels in their names.
 func (v sight) write(w io.Writer) {
 	for _, family := range []struct{ prefix, name, label string }{
-		{"received ", "v6responder_received_total", "type"}, {"dropped: ", "v6responder_dropped_total", "reason"},
+		{"received ", "v6responder_received_total", "type"},
+		{"dropped: ", "v6responder_dropped_total", "reason"},
+		{"refused: ", "v6responder_refused_total", "reason"},
+		{"lease ", "v6responder_lease_changes_total", "change"},
 	} {
 		for _, key := range slices.Sorted(maps.Keys(v.counts)) {
 			if value, ok := strings.CutPrefix(key, family.prefix); ok {

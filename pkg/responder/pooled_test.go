@@ -271,7 +271,7 @@ func TestAStrangerCannotExhaustAPoolCheaply(t *testing.T) {
 			b.send("Request mac=38 ia=1,2001:db8:1::a:1 server=own")
 			b.send("Release mac=38 ia=1,2001:db8:1::a:1 server=own")
 		}
-		if n, made := b.e.count["dropped: "+dropMACRate], b.e.count["lease made"]; made != 12 || n != 988 {
+		if n, made := b.e.count["dropped: "+dropMACRate], b.e.count["lease leased"]; made != 12 || n != 988 {
 			t.Errorf("%d made, %d dropped", made, n)
 		}
 		b.now = b.now.Add(time.Second)

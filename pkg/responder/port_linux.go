@@ -295,6 +295,9 @@ func (s *Server) do(actions []Action) {
 			s.log.LogAttrs(context.Background(), a.Level, a.Message, a.Attrs...)
 		case Store:
 			s.keep(a)
+		case Changed:
+			s.log.LogAttrs(context.Background(), a.Report.Level, a.Report.Message, a.Report.Attrs...)
+			s.publish(a)
 		case Send:
 			s.trace(a.Interface, ">", a.To, a.MAC, a.Msg, len(a.Relays))
 			s.meters.answered(a.Msg)

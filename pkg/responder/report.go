@@ -112,7 +112,10 @@ func origin(r *Received) []slog.Attr {
 }
 
 // reportUnmatched says why a client gets no address, and what would help.
-func (x *exchange) reportUnmatched() { x.reportClient("no address for client") }
+func (x *exchange) reportUnmatched() {
+	x.note()
+	x.reportClient("no address for client")
+}
 
 // reportRefused says that somebody whose identity is not proven would give an address back.
 func (x *exchange) reportRefused() {

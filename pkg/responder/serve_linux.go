@@ -65,6 +65,8 @@ type Server struct {
 	forwarding *forwardingWatch // nil where no network makes this machine a router
 	forwards   map[int]bool     // the NICs that forward, by index
 
+	watching map[chan Lease]bool // who is told of changes
+
 	mu       sync.Mutex
 	watcher  *hosts.Watcher // nil without a hosts file
 	summary  HostsSummary
@@ -83,7 +85,7 @@ func NewServer(opts Options) *Server {
 	s := &Server{
 		opts: opts, log: opts.Log, in: make(chan any, 256), done: make(chan struct{}),
 		ports: map[string]*port{}, names: map[int]string{}, problems: map[string]bool{},
-		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), armed: clock.Never,
+		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), watching: map[chan Lease]bool{}, armed: clock.Never,
 		engine: NewEngine(opts.Config.Engine("")),
 	}
 	for i := range opts.Config.Networks {

@@ -171,6 +171,10 @@ func (b *bench) render(actions []Action, reports bool) string {
 		switch a := a.(type) {
 		case Send:
 			out = append(out, render(a))
+		case Changed:
+			if reports {
+				out = append(out, renderReport(a.Report))
+			}
 		case Report:
 			if reports {
 				out = append(out, renderReport(a))

@@ -16,8 +16,8 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 		return []string{app.Name}, nil
 	}
 	var (
-		global, own, rest []string
-		command           *cli.Command
+		global, own, rest, path []string
+		command                 *cli.Command
 	)
 	for i := 1; i < len(args); i++ {
 		a := args[i]
@@ -28,7 +28,7 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 		case len(a) > 1 && a[0] == '-':
 			name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
 			if name == "help" || name == "h" {
-				return help(args[0], command), nil
+				return help(args[0], path), nil
 			}
 			f, isOwn := findFlag(app, command, name)
 			if f == nil {
@@ -49,17 +49,18 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 		case command == nil && len(rest) == 0:
 			if command = app.Command(a); command == nil {
 				rest = append(rest, a)
+			} else {
+				path = append(path, command.Name)
 			}
+		case command != nil && len(rest) == 0 && subcommand(command, a) != nil:
+			command = subcommand(command, a)
+			path = append(path, command.Name)
 		default:
 			rest = append(rest, a)
 		}
 	}
 	out := append([]string{args[0]}, global...)
-	if command != nil {
-		out = append(append(out, command.Name), own...)
-	} else {
-		out = append(out, own...)
-	}
+	out = append(append(out, path...), own...)
 	if len(rest) > 0 {
 		out = append(append(out, "--"), rest...)
 	}
@@ -67,11 +68,17 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 }
 
 // help asks for the help of a command, or of the whole; the library would take arguments for topics.
-func help(program string, command *cli.Command) []string {
-	if command == nil {
-		return []string{program, "--help"}
+func help(program string, path []string) []string {
+	return append(append([]string{program}, path...), "--help")
+}
+
+// subcommand is the one of that name below a command, nil if there is none.
+func subcommand(c *cli.Command, name string) *cli.Command {
+	i := slices.IndexFunc(c.Subcommands, func(sub *cli.Command) bool { return sub.HasName(name) })
+	if i < 0 {
+		return nil
 	}
-	return []string{program, command.Name, "--help"}
+	return c.Subcommands[i]
 }
 
 // findFlag looks for a flag among the command's own and then among the global ones.
