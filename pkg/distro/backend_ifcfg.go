@@ -145,12 +145,15 @@ func isFalse(s string) bool {
 // scriptsRA sets what the scripts do about Router Advertisements.
 func (e *ifcfgEditor) scriptsRA() {
 	switch {
-	case !e.n.Want.Default:
+	case e.n.kernelRA() == 0:
 		e.file.set("IPV6_AUTOCONF", "no")
 		e.off("IPV6_FORCE_ACCEPT_RA")
 	case e.w.Tree.forcesRA():
 		e.file.set("IPV6_AUTOCONF", "no")
 		e.file.set("IPV6_FORCE_ACCEPT_RA", "yes")
+	case e.n.keepsRA():
+		e.file.set("IPV6_AUTOCONF", "yes")
+		e.n.note("IPV6_AUTOCONF is yes: with no, these scripts switch Router Advertisements off; autoconfiguration and the default route are switched off by sysctl")
 	default:
 		e.file.set("IPV6_AUTOCONF", "yes")
 		e.n.note("IPV6_AUTOCONF is yes on the default NIC: with no, these scripts switch Router Advertisements off and the default route is lost; " +
@@ -209,6 +212,7 @@ func (e *ifcfgEditor) networkManager() error {
 		if e.n.Want.Default {
 			e.n.note(nmWhyAgentRA)
 		}
+		e.n.noteKeptRA("NetworkManager has no Router Advertisements without DHCPv6")
 		e.finish()
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -136,16 +137,15 @@ func (e *stanzaEditor) runsDhcpcd() bool {
 
 // agent makes the stack leave DHCPv6 and autoconfiguration alone.
 func (e *stanzaEditor) agent() error {
-	acceptRA := 2
-	if !e.n.Want.Default {
-		acceptRA = 0
-	}
+	acceptRA := e.n.kernelRA()
 	if e.runsDhcpcd() {
 		e.n.note("ifup runs dhcpcd for IPv4, which does Router Advertisements and DHCPv6 too: it is told in " + dhcpcdFile)
 		if err := e.w.dhcpcdAgent(e.n); err != nil {
 			return err
 		}
-		acceptRA = 0
+		if e.n.Want.Default {
+			acceptRA = 0
+		}
 	}
 	stanzas := e.dynamic()
 	for i, s := range stanzas {
@@ -179,7 +179,17 @@ func (e *stanzaEditor) noteStatic() {
 // Advertisement is faster. It works with every version.
 func (e *stanzaEditor) hookLine(acceptRA int) string {
 	nic := e.n.name()
-	return fmt.Sprintf("pre-up sysctl -q -e -w %s=%d %s=0 || true %s", switchName(nic, "accept_ra"), acceptRA, switchName(nic, "autoconf"), ownLine)
+	return fmt.Sprintf("pre-up sysctl -q -e -w %s%s=%d %s=0 || true %s",
+		e.noDefaultRoute(), switchName(nic, "accept_ra"), acceptRA, switchName(nic, "autoconf"), ownLine)
+}
+
+// noDefaultRoute is the switch that keeps the default route alone away, in front of others; empty where it is
+// not needed.
+func (e *stanzaEditor) noDefaultRoute() string {
+	if !e.n.keepsRA() {
+		return ""
+	}
+	return switchName(e.n.name(), "accept_ra_defrtr") + "=0 "
 }
 
 // ownOption is the text of the first option that v6guest added to a stanza.
@@ -273,25 +283,20 @@ func (e *stanzaEditor) distro() error {
 
 // leaseOptions is what stands under `inet6 dhcp`: the key, "-" and "_" alike, and the value.
 func (e *stanzaEditor) leaseOptions() [][2]string {
-	acceptRA := "0"
+	acceptRA := strconv.Itoa(e.n.kernelRA())
 	if e.n.Want.Default {
-		acceptRA = "2"
 		e.n.note("accept_ra is 2, not 1: with 1 the default route is lost as soon as forwarding is switched on")
 	}
 	if e.version.known() && !e.version.atLeast(0, 7, 1) {
 		e.n.note("ifupdown " + e.version.String() + " knows no accept_ra under inet6 dhcp: the switches are set before the link comes up")
-		value := e.hookLine(e.acceptRA())
+		value := e.hookLine(e.n.kernelRA())
 		return [][2]string{{"pre-up", strings.TrimPrefix(value, "pre-up ")}}
 	}
-	return [][2]string{{"accept_ra", acceptRA}, {"autoconf", "0"}}
-}
-
-// acceptRA is the kernel's switch for the NIC's role.
-func (e *stanzaEditor) acceptRA() int {
-	if e.n.Want.Default {
-		return 2
+	options := [][2]string{{"accept_ra", acceptRA}, {"autoconf", "0"}}
+	if set := e.noDefaultRoute(); set != "" {
+		options = append(options, [2]string{"pre-up", "sysctl -q -e -w " + set + "|| true " + ownLine})
 	}
-	return 0
+	return options
 }
 
 // setOptions gives options their values: in the lines that hold, else in new ones.

@@ -3,6 +3,7 @@ package distro
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,7 +52,7 @@ func (e *stanzaEditor) ifupdown2() error {
 	case len(stanzas) > 0:
 	case lease:
 		after := e.lastStanza()
-		e.edits.replace(after.file, after.end, after.end, "iface "+e.n.name()+" inet6 dhcp", e.indentOf(after)+e.hookLine(e.acceptRA()))
+		e.edits.replace(after.file, after.end, after.end, "iface "+e.n.name()+" inet6 dhcp", e.indentOf(after)+e.hookLine(e.n.kernelRA()))
 	default:
 		e.n.note("the NIC has no inet6 auto or dhcp stanza: the kernel's switches are all that is needed")
 	}
@@ -65,7 +66,7 @@ func (e *stanzaEditor) ifupdown2() error {
 
 // hook makes v6guest's own option of a stanza the one that sets the switches, or takes it away.
 func (e *stanzaEditor) hook(s *stanza, wanted bool) {
-	line := e.hookLine(e.acceptRA())
+	line := e.hookLine(e.n.kernelRA())
 	switch {
 	case !wanted:
 		e.replaceOwn(s, nil, false)
@@ -124,13 +125,15 @@ func (e *stanzaEditor) ifupdownNG() error {
 	if len(stanzas) == 0 {
 		return refuse(ErrUnsupported, e.n.name(), interfacesFile, 0, "write an iface stanza for the NIC", "no stanza is about the NIC")
 	}
-	acceptRA := e.acceptRA()
+	acceptRA := e.n.kernelRA()
 	switch {
 	case e.n.Finding.Client == "dhcpcd" && e.n.Want.Lease == LeaseAgent:
 		if err := e.w.dhcpcdAgent(e.n); err != nil {
 			return err
 		}
-		acceptRA = 0
+		if e.n.Want.Default {
+			acceptRA = 0
+		}
 	case e.n.Finding.Client == "dhcpcd":
 		if err := e.w.dhcpcdDistro(e.n); err != nil {
 			return err
@@ -159,6 +162,9 @@ func (e *stanzaEditor) ifupdownNG() error {
 
 // ngHook sets the switches; busybox's sysctl takes one at a time.
 func (e *stanzaEditor) ngHook(acceptRA int) string {
-	set := "sysctl -q -e -w " + switchName(e.n.name(), "accept_ra") + "=" + string(rune('0'+acceptRA))
+	set := "sysctl -q -e -w " + switchName(e.n.name(), "accept_ra") + "=" + strconv.Itoa(acceptRA)
+	if first := strings.TrimSpace(e.noDefaultRoute()); first != "" {
+		set = "sysctl -q -e -w " + first + "; " + set
+	}
 	return strings.Join([]string{"pre-up", set + ";", "sysctl -q -e -w " + switchName(e.n.name(), "autoconf") + "=0 || true", ownLine}, " ")
 }

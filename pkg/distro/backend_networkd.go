@@ -153,12 +153,16 @@ func (w *workspace) networkdKeys(n *NICPlan, f *networkFile) (*iniText, error) {
 
 // agentKeys makes networkd leave DHCPv6 alone.
 func (f *networkFile) agentKeys(n *NICPlan, x *iniText, v version) {
-	if n.Want.Default && v.atLeast(246) {
+	if n.Want.Default && v.atLeast(246) || n.keepsRA() && v.atLeast(250) {
 		n.stackDoesRA()
 		x.set("Network", "IPv6AcceptRA", "yes")
 		x.set("IPv6AcceptRA", "DHCPv6Client", "no")
 		x.set("IPv6AcceptRA", "UseAutonomousPrefix", "no")
+		if !n.Want.Default {
+			x.set("IPv6AcceptRA", "UseGateway", "no")
+		}
 	} else {
+		n.noteKeptRA(fmt.Sprintf("systemd %s takes their default route or nothing (250 has UseGateway=)", v))
 		n.agentDoesRA()
 		x.set("Network", "IPv6AcceptRA", "no")
 		if n.Want.Default {
@@ -194,6 +198,7 @@ func (f *networkFile) distroKeys(n *NICPlan, x *iniText, v version) error {
 		x.set("IPv6AcceptRA", "UseGateway", "no")
 		x.set("IPv6AcceptRA", "DHCPv6Client", "always")
 	case v.atLeast(246):
+		n.noteKeptRA(fmt.Sprintf("systemd %s takes their default route or nothing (250 has UseGateway=)", v))
 		x.set("Network", "IPv6AcceptRA", "no")
 		switch dhcp, _ := f.value("Network", "DHCP"); strings.ToLower(dhcp) {
 		case "ipv4", "v4":

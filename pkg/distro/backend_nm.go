@@ -80,6 +80,7 @@ func (w *workspace) nmKeys(n *NICPlan) ([][2]string, error) {
 		if n.Want.Default {
 			n.note(nmWhyAgentRA)
 		}
+		n.noteKeptRA("NetworkManager has no Router Advertisements without DHCPv6")
 		return [][2]string{{"method", "link-local"}}, nil
 	}
 	v := w.Tree.nmVersion()

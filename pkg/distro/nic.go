@@ -55,4 +55,7 @@ type Want struct {
 	// Default says that the NIC keeps the IPv6 default route; every other NIC must never have one.
 	Default bool
 	Lease   Policy
+	// KeepRA says of a NIC that is not the default one that Router Advertisements are processed there,
+	// all but their default route (secondary_ra = no-default-route).
+	KeepRA bool
 }

@@ -135,6 +135,24 @@ func (n *NICPlan) name() string { return n.Want.NIC.Name }
 // note adds a sentence.
 func (n *NICPlan) note(text string) { n.Notes = append(n.Notes, text) }
 
+// keepsRA says that Router Advertisements are processed on a NIC that is not the default one.
+func (n *NICPlan) keepsRA() bool { return n.Want.KeepRA && !n.Want.Default }
+
+// kernelRA is the kernel's accept_ra where nobody else processes Router Advertisements.
+func (n *NICPlan) kernelRA() int {
+	if n.Want.Default || n.keepsRA() {
+		return 2
+	}
+	return 0
+}
+
+// noteKeptRA tells that the stack's files cannot keep the default route of Router Advertisements alone away.
+func (n *NICPlan) noteKeptRA(what string) {
+	if n.keepsRA() {
+		n.note("secondary_ra = no-default-route counts once v6guest runs: " + what + ", so that until then no Router Advertisement is processed")
+	}
+}
+
 // stackDoesRA leaves Router Advertisements on the default NIC to the stack.
 func (n *NICPlan) stackDoesRA() {
 	if n.Want.Default {

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,6 +127,68 @@ func TestPlansAreGolden(t *testing.T) {
 		}
 		golden(t, filepath.Join(c.dir, "plan.json"), b.Bytes())
 	})
+}
+
+// TestSecondaryRAWithoutDefaultRoute: what `secondary_ra = no-default-route` changes in the files of each case with
+// several NICs stands in no-default-route.diff, beside what is said about it.
+func TestSecondaryRAWithoutDefaultRoute(t *testing.T) {
+	cases(t, "*", func(t *testing.T, c testCase) {
+		if len(c.nics) < 2 || c.recipe {
+			return
+		}
+		var b bytes.Buffer
+		for _, policy := range policies {
+			tree := c.system().Tree
+			off, err := c.plan(tree, policy)
+			if err != nil {
+				continue
+			}
+			wants := c.wants(policy)
+			for i := range wants {
+				wants[i].KeepRA = true
+			}
+			s := c.system()
+			kept, err := NewPlan(s, wants, Options{})
+			if err != nil {
+				t.Fatalf("%s: %v", policy, err)
+			}
+			fmt.Fprintf(&b, "lease = %s\n", policy)
+			for i, n := range kept.NICs {
+				for _, note := range n.Notes {
+					if !slices.Contains(off.NICs[i].Notes, note) {
+						fmt.Fprintf(&b, "note: %s: %s\n", n.name(), note)
+					}
+				}
+			}
+			b.WriteString(between(off.after(tree), kept.after(tree), off, kept))
+			s.Tree = kept.after(tree)
+			again, err := NewPlan(s, wants, Options{})
+			if err != nil || len(again.Changes) > 0 {
+				t.Errorf("%s, second run: %v\n%s", policy, err, diffs(again))
+			}
+		}
+		if b.Len() > 0 { // else both policies are refused
+			golden(t, filepath.Join(c.dir, "no-default-route.diff"), b.Bytes())
+		}
+	})
+}
+
+// between is how the files of one plan become those of another.
+func between(a, b *Tree, plans ...*Plan) string {
+	names := map[string]bool{}
+	for _, p := range plans {
+		for _, c := range p.Changes {
+			names[c.Path] = true
+		}
+	}
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		c := Change{Path: name, Before: []byte(a.text(name)), After: []byte(b.text(name))}
+		if !bytes.Equal(c.Before, c.After) {
+			out.WriteString(c.Diff())
+		}
+	}
+	return out.String()
 }
 
 // checkTree compares a plan's files with a golden folder, or rewrites it. A file that is taken away

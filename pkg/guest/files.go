@@ -92,6 +92,7 @@ func (f *Files) Plan(o FileOptions) (*FilePlan, error) {
 			out.NICs = append(out.NICs, NICFiles{NICPlan: n})
 			wants = append(wants, distro.Want{
 				NIC: nicOf(system, n.NIC), Default: n.Role == RoleDefault, Lease: distro.Policy(n.Settings.Lease),
+				KeepRA: n.Settings.SecondaryRA == SecondaryNoDefaultRoute,
 			})
 		}
 	}
@@ -145,9 +146,6 @@ func (p *FilePlan) settle(o FileOptions, planned *distro.Plan) {
 		n.NICPlan = *again.nic(n.NIC.Index)
 		if n.Settings.Lease == LeaseDistro { // the agent leaves autoconf to a client that is not its own
 			n.Switches = append(n.Switches, sysctl.Setting{Switch: sysctl.Autoconf, Value: strconv.Itoa(n.Files.Autoconf)})
-		}
-		if n.Role == RoleSecondary && n.Settings.SecondaryRA == SecondaryNoDefaultRoute && n.Files.Finding.Stack != distro.None {
-			n.Files.Notes = append(n.Files.Notes, "secondary_ra = no-default-route counts once the agent runs: until then the stack's files may keep all Router Advertisements off")
 		}
 		p.NICs[i] = n
 	}
