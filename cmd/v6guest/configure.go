@@ -114,6 +114,9 @@ func (e *env) configure(c *cli.Context, f *guest.Files) error {
 			return err
 		}
 		steps, failed = plan.ApplyLive(c.Context, sys, c.String("run-dir"))
+		if err := guest.NewControlClient(c.String("run-dir")).FilesChanged(c.Context); !errors.Is(err, guest.ErrNoAgent) {
+			failed = errors.Join(failed, err)
+		}
 	}
 	if c.Bool("json") {
 		return errors.Join(e.PrintJSON(configured(plan, steps, !c.Bool("dry-run"))), failed)
@@ -128,7 +131,7 @@ func (e *env) configure(c *cli.Context, f *guest.Files) error {
 func (e *env) bootSwitches(c *cli.Context, plan *guest.FilePlan) {
 	sys, err := guest.OpenLive()
 	if err == nil {
-		err = plan.SetSwitches(c.Context, sys, c.String("run-dir"))
+		err = errors.Join(plan.SetSwitches(c.Context, sys, c.String("run-dir")), plan.NoteInForce(c.String("run-dir")))
 	}
 	if err != nil {
 		e.Say("v6guest: warning: %s", strings.Join(strings.Fields(err.Error()), " "))

@@ -58,6 +58,7 @@ type Agent struct {
 	waiters []*waiter
 	claimed claimed
 	stack   stackMemory
+	follows followed
 	systemd systemd
 
 	// passive is the one-shot command without an agent: it leases on the NICs it was given and changes
@@ -184,6 +185,7 @@ func (a *Agent) begin() {
 		a.log.Warn("the boot has no name; leases are taken for those of another boot", "error", err)
 	}
 	a.seen = loadSeen(a.opts.RunDir, a.bootID)
+	a.follows.inForce = defaultInForce(a.opts.RunDir)
 	if a.memory.nic, a.memory.err = Remembered(a.opts.StateDir); a.memory.err != nil {
 		a.log.Warn("the default NIC is chosen anew", "error", a.memory.err)
 	}
@@ -239,6 +241,7 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 	if !a.passive {
 		a.logPlan(old)
 	}
+	a.follow()
 	for index, n := range a.nics {
 		if p := a.plan.nic(index); p == nil || !p.Managed {
 			n.close(ctx)

@@ -46,6 +46,8 @@ type Controller interface {
 	Lease(context.Context, LeaseRequest) ([]LeaseResult, error)
 	// Release gives the leases of the NICs back.
 	Release(context.Context, LeaseRequest) ([]LeaseResult, error)
+	// FilesChanged says that the network stacks go by other files than before.
+	FilesChanged(context.Context) error
 	// WaitOnline returns when decision 6's wait-online is to end.
 	WaitOnline(context.Context) (Online, error)
 }
@@ -131,6 +133,9 @@ func handler(c Controller) http.Handler {
 	})
 	mux.HandleFunc("POST /v1/lease", leaseHandler(c.Lease))
 	mux.HandleFunc("POST /v1/release", leaseHandler(c.Release))
+	mux.HandleFunc("POST /v1/files-changed", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, struct{}{}, c.FilesChanged(r.Context()))
+	})
 	mux.HandleFunc("POST /v1/wait-online", func(w http.ResponseWriter, r *http.Request) {
 		o, err := c.WaitOnline(r.Context())
 		reply(w, o, err)

@@ -59,6 +59,11 @@ func (c *ControlClient) Release(ctx context.Context, r LeaseRequest) (res []Leas
 	return res, c.ask(ctx, http.MethodPost, "release", r, &res)
 }
 
+// FilesChanged tells that the network stacks go by other files than before.
+func (c *ControlClient) FilesChanged(ctx context.Context) error {
+	return c.ask(ctx, http.MethodPost, "files-changed", struct{}{}, &struct{}{})
+}
+
 // WaitOnline returns when the agent says that waiting has an end.
 func (c *ControlClient) WaitOnline(ctx context.Context) (o Online, err error) {
 	return o, c.ask(ctx, http.MethodPost, "wait-online", struct{}{}, &o)

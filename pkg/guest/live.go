@@ -46,7 +46,12 @@ func (p *FilePlan) ApplyLive(ctx context.Context, sys LiveSystem, runDir string)
 		out = append(out, steps...)
 		errs = append(errs, err)
 	}
-	return out, liveFault(append(errs, p.SetSwitches(ctx, sys, runDir)))
+	errs = append(errs, p.SetSwitches(ctx, sys, runDir))
+	left := func(s LiveStep) bool { return s.Left }
+	if errors.Join(errs...) == nil && !slices.ContainsFunc(out, left) {
+		errs = append(errs, p.NoteInForce(runDir))
+	}
+	return out, liveFault(errs)
 }
 
 // SetSwitches sets the kernel's switches alone, which ApplyLive does at its end: at boot, where no stack

@@ -26,6 +26,9 @@ func (o *Once) Status(context.Context) (Status, error) { return Status{}, ErrNoA
 // WaitOnline waits for nobody: ErrNoAgent is in the error's chain.
 func (o *Once) WaitOnline(context.Context) (Online, error) { return Online{}, ErrNoAgent }
 
+// FilesChanged tells nobody: ErrNoAgent is in the error's chain.
+func (o *Once) FilesChanged(context.Context) error { return ErrNoAgent }
+
 // Lease leases on the NICs and leaves the addresses there.
 func (o *Once) Lease(ctx context.Context, req LeaseRequest) ([]LeaseResult, error) {
 	return o.with(ctx, req, (*Agent).Lease)

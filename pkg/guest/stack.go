@@ -83,5 +83,9 @@ func (a *Agent) stackRA(p Plan) map[int]StackRA {
 	if s := a.stack; s.index != d.NIC.Index || s.nic != d.NIC.Name || s.lease != d.Settings.Lease {
 		a.stack = stackMemory{d.NIC.Name, d.NIC.Index, d.Settings.Lease, a.sys.StackRA(d.NIC, d.Settings.Lease)}
 	}
-	return map[int]StackRA{d.NIC.Index: a.stack.said}
+	said := a.stack.said
+	if said.Mode == RAStack && a.follows.differ(*d) {
+		said = StackRA{Mode: RAAgent, Reason: "the files that the stack goes by were made for " + a.follows.inForce + " as the default NIC; " + said.Reason}
+	}
+	return map[int]StackRA{d.NIC.Index: said}
 }

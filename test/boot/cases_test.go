@@ -63,6 +63,14 @@ var guestCases = []guestCase{
 	},
 }
 
+// swappedCases are guests on whose second network the IPv4 default route is. Both NICs have IPv4 by DHCP, so
+// that the files are made for the first one before any route can settle the choice.
+var swappedCases = []guestCase{
+	{name: "debian13-networkd", spec: networkd, files: networkdForAll, stack: "networkd", client: "v6guest", way: 1},
+	{name: "debian13-networkd-leases", spec: networkd, files: append(networkdForAll, distroLeases), stack: "networkd", client: "systemd-network", way: 1},
+	{name: "debian13-ifupdown-dhcpcd", spec: debian13, files: []file{text("/etc/network/interfaces", twoNICs)}, stack: "ifupdown with dhcpcd", client: "v6guest", way: 1},
+}
+
 // networkdForAll is one .network file that speaks for every NIC.
 var networkdForAll = []file{
 	text("/etc/systemd/network/80-all.network", "[Match]\nName=eth*\n\n[Network]\nDHCP=yes\n"),

@@ -112,13 +112,18 @@ func v6guestFiles(t *testing.T, enable bool) []file {
 	guest, err := program("/usr/sbin/v6guest", filepath.Join(binDir, "v6guest"))
 	check(t, err)
 	files := []file{guest}
-	for unit, target := range map[string]string{
+	targets := map[string]string{
 		"v6guest-configure.service":   "sysinit.target",
 		"v6guest.service":             "multi-user.target",
 		"v6guest-wait-online.service": "network-online.target",
-	} {
-		b, err := os.ReadFile(filepath.Join("..", "..", "systemd", unit))
+	}
+	units, err := filepath.Glob(filepath.Join("..", "..", "systemd", "v6guest*"))
+	check(t, err)
+	for _, name := range units {
+		b, err := os.ReadFile(name)
 		check(t, err)
+		unit := filepath.Base(name)
+		target, enable := targets[unit], enable && targets[unit] != ""
 		files = append(files, text("/usr/lib/systemd/system/"+unit, string(b)))
 		if enable {
 			files = append(files, link("/etc/systemd/system/"+target+".wants/"+unit, "/usr/lib/systemd/system/"+unit))
@@ -245,6 +250,12 @@ func (g *machine) await(what, test string) {
 	if err != nil || a.Code != 0 {
 		g.t.Fatalf("no %s: %v\n%s%s\n%s", what, err, a.Stdout, a.Stderr, g.console())
 	}
+}
+
+// logs waits until a unit has logged a text in this boot.
+func (g *machine) logs(unit, text string) {
+	g.t.Helper()
+	g.do("timeout", "120", "bash", "-c", "grep -qm1 -e '"+text+"' <(exec journalctl -b -f -n all -u "+unit+" 2>/dev/null)")
 }
 
 // has wants a text in what a program prints.

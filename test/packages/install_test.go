@@ -11,6 +11,8 @@ import (
 var installed = map[string]string{
 	"v6guest": `/etc/v6guest/v6guest.conf 644
 /usr/lib/systemd/system/v6guest-configure.service 644
+/usr/lib/systemd/system/v6guest-reconfigure.path 644
+/usr/lib/systemd/system/v6guest-reconfigure.service 644
 /usr/lib/systemd/system/v6guest-wait-online.service 644
 /usr/lib/systemd/system/v6guest.service 644
 /usr/sbin/v6guest 755
