@@ -13,7 +13,9 @@ func seed(network string) []file {
 		text(dir+"meta-data", "instance-id: i-0123\nlocal-hostname: guest\n"),
 		text(dir+"user-data", "#cloud-config\nhostname: guest\n"),
 		text(dir+"network-config", network),
-		text("/etc/cloud/cloud.cfg.d/90-lab.cfg", "datasource_list: [NoCloud]\nupdates:\n  network:\n    when: [boot-new-instance, boot]\n"),
+		text("/etc/cloud/cloud.cfg.d/90-lab.cfg", "datasource_list: [NoCloud]\nupdates:\n  network:\n    when: [boot-new-instance, boot]\n"+
+			// What it does beside the network needs the internet, or packages that these guests lack.
+			"cloud_config_modules: []\ncloud_final_modules: []\n"),
 	}
 }
 
