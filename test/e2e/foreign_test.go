@@ -71,6 +71,10 @@ var foreigners = []foreigner{
 		check(t, c.Guest.WriteFile("/etc/systemd/network/10-all.network", "[Match]\nName=eth*\n[Network]\nDHCP=ipv6\nIPv6AcceptRA=yes\n"))
 		return networkd(ctx, t, c)
 	}, []string{"systemd-networkd (pid", "apply=live"}},
+	{"NetworkManager", roots.NetworkManager, func(ctx context.Context, t *testing.T, c *cloud.Cloud) *lab.Process {
+		profile(t, c, "auto")
+		return networkManager(ctx, t, c)
+	}, []string{"NetworkManager (pid", "apply=live"}},
 	// It binds the port for all NICs.
 	{"dhcpcd as manager", roots.Trixie, func(_ context.Context, t *testing.T, c *cloud.Cloud) *lab.Process {
 		return dhcpcdManager(t, c, "")

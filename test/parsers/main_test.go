@@ -17,13 +17,10 @@ import (
 
 // The stacks, in roots of their own where they exclude each other.
 var (
-	stacks = roots.Stacks
-	// debootstrap finds no package for the virtual ones that network-manager and polkitd depend on.
-	networkManager = roots.Spec{Name: "networkmanager", Suite: "bookworm", Packages: []string{
-		"bash", "dbus", "iproute2", "libpam-systemd", "network-manager", "systemd",
-	}}
-	ifupdown2  = roots.Spec{Name: "ifupdown2", Suite: "bookworm", Packages: []string{"ifupdown2", "iproute2", "isc-dhcp-client", "procps"}}
-	ifupdownNG = roots.Spec{Name: "ifupdown-ng", Suite: "bookworm", Packages: []string{"ifupdown-ng", "iproute2", "procps"}}
+	stacks         = roots.Stacks
+	networkManager = roots.NetworkManager
+	ifupdown2      = roots.Ifupdown2
+	ifupdownNG     = roots.Spec{Name: "ifupdown-ng", Suite: "bookworm", Packages: []string{"ifupdown-ng", "iproute2", "procps"}}
 )
 
 // testdata is pkg/distro's golden cases.

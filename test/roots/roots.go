@@ -47,6 +47,15 @@ var Packaging = Spec{Name: "packaging", Suite: "trixie", Packages: []string{
 	"bash", "binutils", "fish", "iproute2", "lintian", "mandoc", "perl-openssl-defaults", "procps", "rpm", "systemd-sysv", "sysvinit-utils", "zsh",
 }}
 
+// NetworkManager holds it with its bus: debootstrap finds no package for the virtual ones that it and polkitd
+// depend on.
+var NetworkManager = Spec{Name: "networkmanager", Suite: "bookworm", Packages: []string{
+	"bash", "dbus", "iproute2", "libpam-systemd", "network-manager", "systemd",
+}}
+
+// Ifupdown2 holds the ifup of Cumulus and Proxmox.
+var Ifupdown2 = Spec{Name: "ifupdown2", Suite: "bookworm", Packages: []string{"ifupdown2", "iproute2", "isc-dhcp-client", "procps"}}
+
 // All lists the roots that several tests use.
 var All = []Spec{Peers, Trixie, Stacks, Packaging}
 
