@@ -7,32 +7,23 @@ import (
 )
 
 // SharesPort says whether dhcpcd works as manager and uses no DHCPv6 on a NIC: it has the client's UDP port
-// for every NIC all the same, and v6guest's client has to bind the port beside it. Of a dhcpcd that runs
-// only what its file said when it started counts; one that will be started reads the file as it is.
-func SharesPort(s System, nic NIC) bool {
-	manager := s.dhcpcdManager()
-	switch {
-	case manager != nil && !s.Tree.changed(dhcpcdFile).Before(manager.Started.Add(startedWithin)):
-		return false
-	case manager == nil && s.Tree.enabled("dhcpcd") == "":
+// for every NIC all the same, and v6guest's client has to work beside it. Of a dhcpcd that runs only what
+// its file said when it started counts; one that will be started reads the file as it is. The processes are
+// asked for only where the file says so.
+func SharesPort(t *Tree, processes func() []Process, nic NIC) bool {
+	c := parseDhcpcd([]byte(t.text(dhcpcdFile)))
+	if c.denies(nic.Name) == 0 && !c.withoutDHCPv6(nic.Name) {
 		return false
 	}
-	c := parseDhcpcd([]byte(s.Tree.text(dhcpcdFile)))
-	return c.denies(nic.Name) > 0 || c.withoutDHCPv6(nic.Name)
+	all := processes()
+	if i := slices.IndexFunc(all, func(p Process) bool { return p.dhcpcdManager() }); i >= 0 {
+		return t.changed(dhcpcdFile).Before(all[i].Started.Add(startedWithin))
+	}
+	return t.enabled("dhcpcd") != ""
 }
 
 // startedWithin is how exactly it is known when a process started.
 const startedWithin = 5 * time.Second / clockTicks
-
-// dhcpcdManager is the process of a dhcpcd that looks after all NICs; nil when none runs.
-func (s System) dhcpcdManager() *Process {
-	for i := range s.Facts.Processes {
-		if p := &s.Facts.Processes[i]; p.dhcpcdManager() {
-			return p
-		}
-	}
-	return nil
-}
 
 // dhcpcdManager says whether the process is a dhcpcd that looks after all NICs: its title says so, or no NIC
 // is among its arguments.

@@ -36,8 +36,8 @@ func TestThePortIsSharedWithADhcpcdThatLeasesElsewhere(t *testing.T) {
 			if tt.enabled {
 				m["etc/systemd/system/multi-user.target.wants/dhcpcd.service"] = file([]byte("[Service]\nExecStart=/usr/sbin/dhcpcd\n"))
 			}
-			s := System{Tree: NewTree(m), Moment: Running, Facts: Facts{Processes: tt.processes}}
-			if got := SharesPort(s, NIC{Name: "eth0"}); got != tt.want {
+			processes := func() []Process { return tt.processes }
+			if got := SharesPort(NewTree(m), processes, NIC{Name: "eth0"}); got != tt.want {
 				t.Errorf("%t, want %t", got, tt.want)
 			}
 		})

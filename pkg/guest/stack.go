@@ -43,15 +43,19 @@ func (machine) InCharge(nic link.NIC) distro.Finding {
 
 // SharesPort asks the running system: dhcpcd is such a program.
 func (machine) SharesPort(nic link.NIC) bool {
-	running, _ := thisSystem()
-	return distro.SharesPort(running, distroNIC(running.Tree, nic))
+	return distro.SharesPort(distro.NewTree(os.DirFS("/")), processes, distro.NIC{Name: nic.Name})
+}
+
+// processes are those that run; where none can be seen, files decide.
+func processes() []distro.Process {
+	out, _ := distro.Processes(os.DirFS("/proc"), time.Now())
+	return out
 }
 
 // thisSystem is the system that this process runs on, as it runs and as its files say that it boots.
 func thisSystem() (running, boot distro.System) {
 	tree := distro.NewTree(os.DirFS("/"))
-	processes, _ := distro.Processes(os.DirFS("/proc"), time.Now()) // where none can be seen, files decide
-	return distro.System{Tree: tree, Moment: distro.Running, Facts: distro.Facts{Processes: processes}},
+	return distro.System{Tree: tree, Moment: distro.Running, Facts: distro.Facts{Processes: processes()}},
 		distro.System{Tree: tree, Moment: distro.Boot}
 }
 
