@@ -23,6 +23,7 @@ func (e *env) book() *manual.Book {
 		},
 		Signals: []manual.Entry{
 			{Term: "SIGTERM, SIGINT", Text: "The agent stops. Addresses, routes and kernel switches stay as they are, unless release_on_stop says otherwise."},
+			{Term: "SIGUSR1", Text: "The agent stops for a restart: nothing is released. systemd from 244 on sends it (RestartKillSignal=)."},
 		},
 		Files: []manual.Entry{
 			{Term: guest.DefaultConfigFile, Text: "The configuration; all of it is optional. See v6guest.conf(5)."},

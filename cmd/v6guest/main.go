@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/v6guest/v6guest/cmd/internal/cmdline"
+	"github.com/v6guest/v6guest/pkg/guest"
 )
 
 // version is set by the linker (-X main.version=…).
@@ -20,9 +22,23 @@ func newProgram(stdout, stderr io.Writer) cmdline.Program {
 }
 
 // mainExit runs the command line and returns the exit code (decision 15 of the design).
+//
+// SIGTERM and SIGINT stop. SIGUSR1 stops for a restart, after which another agent follows at once; it is
+// systemd's RestartKillSignal.
 func mainExit() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGUSR1)
+	go func() {
+		switch got := <-signals; got {
+		case syscall.SIGUSR1:
+			cancel(guest.ErrRestart)
+		default:
+			cancel(fmt.Errorf("%v: %w", got, context.Canceled))
+		}
+		signal.Stop(signals) // a second one ends the program at once
+	}()
 	e := &env{newProgram(os.Stdout, os.Stderr)}
 	return e.Exit(e.run(ctx, os.Args))
 }

@@ -41,6 +41,12 @@ func (e *env) serveCommand() *cli.Command {
 				Config: cfg, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
 				Ready: func() { notify(log, daemon.SdNotifyReady) }, Reservations: tuneMemory,
 			}
+			// Fed by the server's own loop, twice as often as it has to be.
+			if limit, err := daemon.SdWatchdogEnabled(false); err != nil {
+				log.Warn("the watchdog of the service manager is not fed", "error", err)
+			} else if limit > 0 {
+				opts.Alive, opts.AliveEvery = func() { notify(log, daemon.SdNotifyWatchdog) }, limit/2
+			}
 			if c.Bool("verbose") {
 				opts.Trace = func(line string) { e.Say("%s", line) }
 			}

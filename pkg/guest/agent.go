@@ -69,6 +69,7 @@ type Agent struct {
 	identity *Config
 	life     context.Context // of the loop and all that it starts
 	ready    chan struct{}   // closed when the first plan is in force
+	restarts bool            // it stops since another follows at once
 	stopping atomic.Bool     // commands that fail from now on fail for that reason
 }
 
@@ -91,6 +92,10 @@ func NewAgent(opts Options) (*Agent, error) {
 		mail: newMailbox(), world: newWorld(), nics: map[int]*managedNIC{}, ready: make(chan struct{}),
 	}, nil
 }
+
+// ErrRestart as the cause of a context's end (context.WithCancelCause) says that another agent follows at
+// once: nothing is released, whatever release_on_stop says.
+var ErrRestart = errors.New("the agent is being restarted")
 
 // Run does the agent's work until ctx ends, which is no error. Addresses stay on the NICs, unless
 // release_on_stop says otherwise. A second agent with the same RunDir gets a Fault.
@@ -139,6 +144,7 @@ func (a *Agent) loop(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			a.restarts = errors.Is(context.Cause(ctx), ErrRestart)
 			a.stop(inner)
 			return nil
 		case ev, ok := <-watch.C:
@@ -416,7 +422,9 @@ func (a *Agent) deadline() clock.Instant {
 func (a *Agent) stop(ctx context.Context) {
 	a.stopping.Store(true)
 	a.systemd.stopping()
-	a.releaseOnStop(ctx)
+	if !a.restarts {
+		a.releaseOnStop(ctx)
+	}
 	for _, n := range a.nics {
 		if n.plan.Settings.ReleaseOnStop && !a.passive {
 			n.endSource(ctx)

@@ -532,6 +532,16 @@ func TestReleaseOnStop(t *testing.T) {
 	})
 }
 
+func TestARestartReleasesNothing(t *testing.T) {
+	play(t, "[agent]\nrelease_on_stop = yes\n", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.m.done()
+		s.why = ErrRestart
+		s.stop()
+		s.wantNot(s.m.done(), "remove")
+	})
+}
+
 func TestTheOneShotCommandNeedsNoAgentAndTouchesOnlyAddresses(t *testing.T) {
 	state := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

@@ -616,6 +616,7 @@ type stage struct {
 	state string
 	stop  func()
 	out   *strings.Builder
+	why   error // the cause of the stop; nil for an ordinary one
 }
 
 // play runs f with an agent in a bubble of simulated time.
@@ -643,11 +644,11 @@ func (s *stage) start(cfg *Config) {
 		s.Fatal(err)
 	}
 	s.a = a
-	ctx, cancel := context.WithCancel(s.Context())
+	ctx, cancel := context.WithCancelCause(s.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- a.loop(ctx) }()
 	s.stop = sync.OnceFunc(func() {
-		cancel()
+		cancel(s.why)
 		if err := <-ended; err != nil {
 			s.Errorf("the agent ended: %v", err)
 		}

@@ -32,6 +32,10 @@ type Options struct {
 	Trace func(line string)
 	// Ready is called once, when every NIC that is there is served. Nil is allowed.
 	Ready func()
+	// Alive is called from the server's loop, AliveEvery and as soon as it begins: where it is not, the loop
+	// hangs. Never where AliveEvery is 0.
+	Alive      func()
+	AliveEvery time.Duration
 	// Reservations is called whenever their number changes, with the new one. Nil is allowed.
 	Reservations func(lines int)
 }
@@ -217,6 +221,11 @@ func stopped(ctx context.Context) error {
 
 // loop owns everything: the goroutines that read only tell it.
 func (s *Server) loop(ctx context.Context, events *link.Watch) error {
+	heart, err := newHeartbeat(s.opts)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = heart.timer.Close() }() // nothing is lost with it
 	ready := false
 	for {
 		s.kept(nil)
@@ -226,6 +235,10 @@ func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 		select {
 		case <-ctx.Done():
 			return stopped(ctx)
+		case <-heart.timer.C():
+			if err := heart.beat(); err != nil {
+				return err
+			}
 		case ev := <-s.in:
 			if err := s.handle(ev); err != nil {
 				return err

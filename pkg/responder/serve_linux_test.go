@@ -36,6 +36,8 @@ type net6 struct {
 	log  bytes.Buffer
 	mu   sync.Mutex
 	seen []string // the server's trace
+
+	alive func() // called by the server's loop; nil for never
 }
 
 // newNet puts the test's thread, for the rest of its life, into a new network namespace.
@@ -124,7 +126,7 @@ func (n *net6) start(config, lines string) (*Server, chan error, context.CancelC
 		n.t.Fatal(err)
 	}
 	ready, done := make(chan struct{}), make(chan error, 1)
-	s := NewServer(Options{
+	opts := Options{
 		Config: c, StateDir: filepath.Join(n.dir, "state"), Clock: clock.Boottime{},
 		Log:   slog.New(slog.NewTextHandler(&n.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Ready: func() { close(ready) },
@@ -133,7 +135,11 @@ func (n *net6) start(config, lines string) (*Server, chan error, context.CancelC
 			defer n.mu.Unlock()
 			n.seen = append(n.seen, line)
 		},
-	})
+	}
+	if n.alive != nil {
+		opts.Alive, opts.AliveEvery = n.alive, 10*time.Millisecond
+	}
+	s := NewServer(opts)
 	ns, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		n.t.Fatal(err)
@@ -444,6 +450,25 @@ func TestServeNamesWhoHasThePort(t *testing.T) {
 	f := (*fault.Fault)(nil)
 	if !errors.As(err, &f) || !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), fmt.Sprintf("(pid %d) has it", os.Getpid())) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestServeTellsThatItsLoopGoesRound(t *testing.T) {
+	n := newNet(t)
+	beats := make(chan struct{}, 3)
+	n.alive = func() {
+		select {
+		case beats <- struct{}{}:
+		default:
+		}
+	}
+	n.serve(plain, "")
+	for range 2 * cap(beats) {
+		select {
+		case <-beats:
+		case <-time.After(20 * time.Second):
+			t.Fatal("the loop does not say that it goes round")
+		}
 	}
 }
 
