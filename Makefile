@@ -28,7 +28,7 @@ NFPM        := $(CACHE)/nfpm-$(NFPM_VERSION)/nfpm
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build docs packages demo test test-long test-boot lint bench bench-responder cover clean need-root lab-tools qemu roots
+.PHONY: help build docs packages demo demo-vm test test-long test-boot test-boot-long lint bench bench-responder cover clean need-root lab-tools qemu roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -50,6 +50,11 @@ packages: $(NFPM) docs ## deb and rpm of both programs, amd64 and arm64, into di
 demo: need-root build lab-tools ## see it work in network namespaces (root); PEER=dnsmasq or PEER=kea: against others' servers
 	@$(GO) run ./test/demo -bin $(BIN) -peer $(PEER)
 
+demo-vm: need-root lab-tools qemu ## see it on a virtual machine: a Debian 13 without IPv6 gets v6guest's package (root)
+	@mkdir -p .cache
+	@$(GO) test -c -o .cache/boot.test ./test/boot
+	@cd test/boot && ../../.cache/boot.test -test.run '^TestDemonstration$$' -demo
+
 test: need-root roots ## every test with the race detector, the end-to-end ones in namespaces too (root)
 	@mkdir -p $(ARTIFACTS)
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -Ev '/test/(e2e|boot)$$')
@@ -61,6 +66,9 @@ test-long: need-root roots ## what takes too long for every change: a kill at an
 
 test-boot: need-root lab-tools qemu ## guests as real virtual machines, emulated: Debian 12 and 13 as they come (root)
 	$(GO) test -count=1 -parallel 1 -timeout 40m ./test/boot
+
+test-boot-long: need-root lab-tools qemu ## and what takes an hour: 20 stops and starts, routers that come late or change, stacks started anew (root)
+	$(GO) test -count=1 -parallel 1 -timeout 3h -v ./test/boot -long
 
 lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulnerabilities
 	$(GOLANGCI) run ./...

@@ -84,7 +84,7 @@ func (g *machine) asBefore(files []file) {
 			g.t.Errorf("%s after restore:\n%s\nwant:\n%s", f.name, got, f.text)
 		}
 	}
-	if got := g.say("sh", "-c", "grep -rl v6guest /etc --include=* | grep -v ^/etc/systemd/system/ | grep -v ^/etc/v6guest/"); got != "" {
+	if got := g.say("sh", "-c", "grep -rl v6guest /etc --include=* | grep -v -e ^/etc/systemd/system/ -e ^/etc/v6guest/ -e ^/etc/init.d/v6guest"); got != "" {
 		g.t.Errorf("files that still speak of v6guest after restore: %s", got)
 	}
 }

@@ -34,8 +34,8 @@ func program(name, from string) (file, error) {
 // diskSize holds the largest root with room to work.
 const diskSize = "3G"
 
-// makeDisk makes a disk of a root with the files put into it, and returns its name in dir.
-func makeDisk(ctx context.Context, root, dir string, files []file) (string, error) {
+// makeDisk makes a disk of a root that is prepared and has the files put into it, and returns its name in dir.
+func makeDisk(ctx context.Context, root, dir string, prepare func(tree string) error, files []file) (string, error) {
 	// Links to the cache's files: only what is replaced is written anew. They need one file system.
 	tree, err := os.MkdirTemp(filepath.Dir(root), ".disk-")
 	if err != nil {
@@ -43,6 +43,19 @@ func makeDisk(ctx context.Context, root, dir string, files []file) (string, erro
 	}
 	defer os.RemoveAll(tree)
 	if err := run(ctx, "cp", "-al", root+"/.", tree); err != nil {
+		return "", err
+	}
+	// What programs write to in its place is the tree's own.
+	for _, folder := range []string{"etc", "var"} {
+		if err := run(ctx, "sh", "-c", `rm -rf "$2/$3" && cp -a "$1/$3" "$2/$3"`, "sh", root, tree, folder); err != nil {
+			return "", err
+		}
+	}
+	// It kept services from being started while the root was made; a real guest has none.
+	if err := os.Remove(filepath.Join(tree, "usr/sbin/policy-rc.d")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	if err := prepare(tree); err != nil {
 		return "", err
 	}
 	for _, f := range files {

@@ -73,6 +73,14 @@ func need(t *testing.T, s roots.Spec) string {
 // default route is on the one with that index.
 func networks(ctx context.Context, t *testing.T, way int) *cloud.Cloud {
 	t.Helper()
+	c := networks4(ctx, t, way)
+	check(t, c.Serve(ctx, peer.V6responder))
+	return c
+}
+
+// networks4 are they without anybody who serves IPv6.
+func networks4(ctx context.Context, t *testing.T, way int) *cloud.Cloud {
+	t.Helper()
 	peers, err := roots.Get(ctx, roots.Peers, t.Output())
 	check(t, err)
 	c, err := cloud.New(ctx, cloud.Options{Root: peers, Bin: binDir, Networks: 2, Output: t.Output()})
@@ -82,7 +90,6 @@ func networks(ctx context.Context, t *testing.T, way int) *cloud.Cloud {
 			t.Error(err)
 		}
 	})
-	check(t, c.Serve(ctx, peer.V6responder))
 	for i, n := range c.Nets {
 		check(t, n.Router.AddAddress("eth0", fmt.Sprintf("10.0.%d.1/24", i)))
 		args := []string{
@@ -106,31 +113,22 @@ const (
 	disabled = false
 )
 
-// v6guestFiles are the program and its units as a package installs them, enabled or not.
-func v6guestFiles(t *testing.T, enable bool) []file {
-	t.Helper()
-	guest, err := program("/usr/sbin/v6guest", filepath.Join(binDir, "v6guest"))
-	check(t, err)
-	files := []file{guest}
-	targets := map[string]string{
-		"v6guest-configure.service":   "sysinit.target",
-		"v6guest.service":             "multi-user.target",
-		"v6guest-wait-online.service": "network-online.target",
-	}
-	units, err := filepath.Glob(filepath.Join("..", "..", "systemd", "v6guest*"))
-	check(t, err)
-	for _, name := range units {
-		b, err := os.ReadFile(name)
-		check(t, err)
-		unit := filepath.Base(name)
-		target, enable := targets[unit], enable && targets[unit] != ""
-		files = append(files, text("/usr/lib/systemd/system/"+unit, string(b)))
-		if enable {
-			files = append(files, link("/etc/systemd/system/"+target+".wants/"+unit, "/usr/lib/systemd/system/"+unit))
+// withPackage installs v6guest's package, enabled or not.
+func withPackage(ctx context.Context, enable bool) func(tree string) error {
+	return func(tree string) error {
+		dir, err := thisVersion()
+		if err != nil {
+			return err
 		}
+		if err := install(ctx, tree, debFile(dir, "v6guest", version)); err != nil || enable {
+			return err
+		}
+		return inside(ctx, tree, "systemctl", "disable", "v6guest-configure.service", "v6guest.service", "v6guest-wait-online.service")
 	}
-	return files
 }
+
+// asItComes leaves a root as its distribution made it.
+func asItComes(string) error { return nil }
 
 // labFiles are what makes a guest one of the lab's: its hand, and no questions at its first boot.
 func labFiles(t *testing.T) []file {
@@ -172,6 +170,7 @@ type machine struct {
 	ctx        context.Context
 	cloud      *cloud.Cloud
 	root, disk string
+	nics       []nic // in the order of their names
 }
 
 // bootCase boots a case's guest on networks of its own.
@@ -180,7 +179,7 @@ func bootCase(t *testing.T, tt guestCase, enable bool) *machine {
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks(ctx, t, tt.way)
-	disk, err := makeDisk(ctx, root, t.TempDir(), slices.Concat(labFiles(t), v6guestFiles(t, enable), tt.files))
+	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enable), slices.Concat(labFiles(t), tt.files))
 	check(t, err)
 	return start(ctx, t, c, root, disk)
 }
@@ -188,7 +187,24 @@ func bootCase(t *testing.T, tt guestCase, enable bool) *machine {
 // start boots a guest from a disk and waits until its boot is done.
 func start(ctx context.Context, t *testing.T, c *cloud.Cloud, root, disk string) *machine {
 	t.Helper()
-	g := &machine{t: t, ctx: ctx, cloud: c, root: root, disk: disk}
+	g := &machine{t: t, ctx: ctx, cloud: c, root: root, disk: disk, nics: guestNICs(c)}
+	g.boots()
+	return g
+}
+
+// guestNICs are the guest's: one in each network.
+func guestNICs(c *cloud.Cloud) []nic {
+	var nics []nic
+	for _, n := range c.Nets {
+		nics = append(nics, nic{net: n, mac: n.Reserved.MAC})
+	}
+	return nics
+}
+
+// boots boots the machine for the first time; it is gone when the test ends.
+func (g *machine) boots() {
+	t := g.t
+	t.Helper()
 	t.Cleanup(func() {
 		if g.vm == nil {
 			return
@@ -201,13 +217,12 @@ func start(ctx context.Context, t *testing.T, c *cloud.Cloud, root, disk string)
 		}
 	})
 	g.boot()
-	return g
 }
 
 // boot starts the machine from its disk and waits until its boot is done.
 func (g *machine) boot() {
 	g.t.Helper()
-	m, err := boot(g.ctx, g.cloud, g.root, g.disk)
+	m, err := boot(g.ctx, g.nics, g.root, g.disk)
 	check(g.t, err)
 	g.vm = m
 	g.say("systemctl", "is-system-running", "--wait")

@@ -16,6 +16,13 @@ import (
 	"github.com/v6guest/v6guest/test/cloud"
 )
 
+// A nic is a port of a network, and the MAC of what is in it.
+type nic struct {
+	net   *cloud.Net
+	mac   net.HardwareAddr
+	later bool // it is plugged in while the machine runs
+}
+
 // A vm is a virtual machine that runs.
 type vm struct {
 	cmd    *exec.Cmd
@@ -23,11 +30,13 @@ type vm struct {
 	serial string // the file with what its console printed
 	conn   net.Conn
 	in     *json.Decoder
+	nics   []nic
+	qmp    string // the socket of qemu's own control
 }
 
-// boot starts a machine with a NIC in each network of the cloud, from the kernel that lies in the root.
-// It returns when the machine's hand has reported, which is early in its boot.
-func boot(ctx context.Context, c *cloud.Cloud, root, disk string) (*vm, error) {
+// boot starts a machine with NICs, from the kernel that lies in the root. It returns when the machine's
+// hand has reported, which is early in its boot.
+func boot(ctx context.Context, nics []nic, root, disk string) (*vm, error) {
 	kernel, err := newest(filepath.Join(root, "boot/vmlinuz-*"))
 	if err != nil {
 		return nil, err
@@ -43,24 +52,26 @@ func boot(ctx context.Context, c *cloud.Cloud, root, disk string) (*vm, error) {
 		return nil, err
 	}
 	defer ln.Close()
-	m := &vm{ended: make(chan error, 1), serial: filepath.Join(dir, "serial.log")}
+	m := &vm{ended: make(chan error, 1), serial: filepath.Join(dir, "serial.log"), nics: nics, qmp: filepath.Join(dir, "qmp")}
 	args := []string{
 		"-accel", "tcg", "-smp", "1", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
 		"-kernel", kernel, "-initrd", initrd, "-append", "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1 quiet",
 		"-drive", "file=" + disk + ",if=virtio,format=raw,cache=unsafe", "-serial", "file:" + m.serial, "-no-reboot",
-		"-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
+		"-qmp", "unix:" + m.qmp + ",server=on,wait=off", "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
 		"-chardev", "socket,id=hand,path=" + socket, "-device", "virtserialport,chardev=hand,name=hand",
 	}
 	m.cmd = exec.Command("qemu-system-x86_64", args...)
-	for i, n := range c.Nets {
-		tap, err := n.Segment.Tap(ctx)
+	for i, n := range nics {
+		tap, err := n.net.Segment.Tap(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer tap.Close() // qemu has its own descriptor
 		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, tap)
-		m.cmd.Args = append(m.cmd.Args, "-netdev", fmt.Sprintf("tap,id=n%d,fd=%d", i, 3+i),
-			"-device", fmt.Sprintf("virtio-net-pci,netdev=n%d,mac=%s", i, n.Reserved.MAC))
+		m.cmd.Args = append(m.cmd.Args, "-netdev", fmt.Sprintf("tap,id=n%d,fd=%d", i, 3+i))
+		if !n.later {
+			m.cmd.Args = append(m.cmd.Args, "-device", fmt.Sprintf("virtio-net-pci,netdev=n%d,id=nic%d,mac=%s", i, i, n.mac))
+		}
 	}
 	out, err := os.Create(filepath.Join(dir, "qemu.log"))
 	if err != nil {

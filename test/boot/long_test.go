@@ -1,0 +1,170 @@
+package boot
+
+import (
+	"flag"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/v6guest/v6guest/test/peer"
+	"github.com/v6guest/v6guest/test/roots"
+)
+
+var long = flag.Bool("long", false, "boot also what takes too long for every change: make test-boot-long")
+
+func needLong(t *testing.T) {
+	t.Helper()
+	if !*long {
+		t.Skip("takes long: make test-boot-long")
+	}
+}
+
+// TestTwentyStopsAndStarts: every other one is a power cut, in an exchange with the server or in `configure`.
+func TestTwentyStopsAndStarts(t *testing.T) {
+	needLong(t)
+	tt := guestCases[0]
+	root := need(t, tt.spec)
+	ctx := within(t, 40*time.Minute)
+	c := networks(ctx, t, tt.way)
+	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enabled), slices.Concat(labFiles(t), tt.files))
+	check(t, err)
+	g := start(ctx, t, c, root, disk)
+	for i := range 20 {
+		g.asReserved(tt)
+		if i%2 == 0 {
+			g.reboot()
+		} else {
+			g.cutDuring([]string{"v6guest lease", "v6guest restore; v6guest configure"}[i/2%2])
+			g.boot()
+		}
+		g.wasConfigured(tt)
+	}
+	g.asReserved(tt)
+	g.asBefore(tt.files)
+}
+
+// TestTheRouterComesLate: at boot nobody serves IPv6, and the boot does not wait for long; two minutes later somebody does.
+func TestTheRouterComesLate(t *testing.T) {
+	needLong(t)
+	tt := guestCases[0]
+	root := need(t, tt.spec)
+	ctx := within(t, 10*time.Minute)
+	c := networks4(ctx, t, tt.way)
+	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enabled), slices.Concat(labFiles(t), tt.files))
+	check(t, err)
+	g := start(ctx, t, c, root, disk)
+	g.has("0 loaded units listed", "systemctl", "--failed", "--no-pager")
+	g.do("sleep", "120") // what is to be shown is that nothing is given up in this time
+	check(t, c.Serve(ctx, peer.V6responder))
+	began := time.Now()
+	for _, n := range c.Nets {
+		a, err := g.until(ctx, "sh", "-c", "ip -6 addr show dev "+n.NIC+" scope global -tentative | grep -qF "+n.Reserved.Addr.String()+"/128")
+		if err != nil || a.Code != 0 {
+			t.Fatalf("%s: %v", n.NIC, err)
+		}
+		t.Logf("%s: its address came %.0f s after the router", n.NIC, time.Since(began).Seconds())
+	}
+	g.asReserved(tt)
+}
+
+// TestTheRouterIsReplaced by another one with another prefix, and the NIC's carrier goes for a moment.
+func TestTheRouterIsReplaced(t *testing.T) {
+	needLong(t)
+	tt := guestCases[3]
+	g := bootCase(t, tt, enabled)
+	g.asReserved(tt)
+	n := g.cloud.Nets[0]
+	check(t, n.Server.Stop(g.ctx))
+	check(t, n.Router.Close())
+	n.Prefix = netip.MustParsePrefix("2001:db8:77::/64")
+	n.Reserved.Addr, n.Gateway = n.Host(0x38), n.Host(0x1)
+	router, err := g.cloud.Machine(g.ctx, n, "router1b", net.HardwareAddr{0x06, 0xa0, 0xf0, 0, 0, 0x03}, n.Gateway)
+	check(t, err)
+	check(t, router.Sysctl("net/ipv6/conf/all/forwarding", "1"))
+	check(t, router.AddAddress("lo", "2001:db8:ffff::1/128"))
+	n.Router = router
+	n.Neighbor6 = n.Host(0x77)
+	check(t, n.Neighbour.AddAddress("eth0", n.Neighbor6.String()+"/64"))
+	check(t, n.Serve(g.ctx, peer.V6responder, n.Network()))
+	for _, up := range []bool{false, true} {
+		check(t, g.control(g.ctx, "", "set_link", map[string]any{"name": "nic0", "up": up}))
+	}
+	g.asReserved(tt)
+}
+
+// TestStacksAreStartedAnew: whatever they do on the way, address, route and switches are right again.
+func TestStacksAreStartedAnew(t *testing.T) {
+	needLong(t)
+	for name, commands := range map[string][]string{
+		"debian13-ifupdown-dhcpcd":   {"systemctl restart networking", "ifdown eth1 && ifup eth1"},
+		"debian12-ifupdown-dhclient": {"systemctl restart networking", "ifdown eth1 && ifup eth1"},
+		"debian13-networkd":          {"systemctl restart systemd-networkd", "networkctl reload && networkctl reconfigure eth1"},
+		"debian13-networkmanager":    {"systemctl restart NetworkManager"},
+		"debian13-netplan":           {"netplan apply"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt := guestCases[slices.IndexFunc(guestCases, func(c guestCase) bool { return c.name == name })]
+			g := bootCase(t, tt, enabled)
+			g.asReserved(tt)
+			for _, command := range commands {
+				g.do("sh", "-c", command)
+				g.asReserved(tt)
+				if got := g.say("cat", "/proc/sys/net/ipv6/conf/eth1/accept_ra"); got != "0" {
+					t.Errorf("after %s: accept_ra of eth1 is %s", command, got)
+				}
+			}
+		})
+	}
+}
+
+// TestTheMachineStandsStill: the hypervisor stops it and lets it go on, the clock is set, and nothing is lost.
+func TestTheMachineStandsStill(t *testing.T) {
+	needLong(t)
+	tt := guestCases[0]
+	g := bootCase(t, tt, enabled)
+	g.asReserved(tt)
+	check(t, g.control(g.ctx, "STOP", "stop", nil))
+	check(t, g.control(g.ctx, "RESUME", "cont", nil))
+	g.clockIsSet()
+	g.asReserved(tt)
+	g.keptAddresses(g.cloud.Nets...)
+}
+
+// TestTimeToTheAddress writes a table: from the start of the kernel, and of v6guest.service, to the first NIC's address; beside it what
+// dhclient takes by hand on the same root.
+func TestTimeToTheAddress(t *testing.T) {
+	needLong(t)
+	rows := []string{"| guest | kernel to address | v6guest.service to address |", "|---|---|---|"}
+	for _, tt := range guestCases {
+		if tt.client != "v6guest" {
+			continue
+		}
+		t.Run(tt.name, func(t *testing.T) {
+			g := bootCase(t, tt, enabled)
+			g.asReserved(tt)
+			started, err := strconv.ParseFloat(g.say("systemctl", "show", "-P", "ExecMainStartTimestampMonotonic", "v6guest.service"), 64)
+			check(t, err)
+			bound := g.say("sh", "-c", `journalctl -b -o short-monotonic -u v6guest.service | sed -n 's/^\[ *\([0-9.]*\)\].*msg="address usable".*nic=eth0.*/\1/p' | head -1`)
+			at, err := strconv.ParseFloat(bound, 64)
+			check(t, err)
+			rows = append(rows, fmt.Sprintf("| %s | %.1f s | %.1f s |", tt.name, at, at-started/1e6))
+		})
+	}
+	t.Run("dhclient by hand", func(t *testing.T) {
+		tt := guestCase{spec: roots.Spec{Name: debian12.Name, Suite: debian12.Suite, Packages: debian12.Packages}, files: []file{text("/etc/network/interfaces", twoNICs)}}
+		g := bootCase(t, tt, disabled)
+		out := g.do("sh", "-c", "read a _ </proc/uptime; dhclient -6 -1 -D LL eth0 >&2; read b _ </proc/uptime; echo $a $b")
+		f := strings.Fields(out)
+		a, err := strconv.ParseFloat(f[0], 64)
+		check(t, err)
+		b, err := strconv.ParseFloat(f[1], 64)
+		check(t, err)
+		rows = append(rows, fmt.Sprintf("| debian12, `dhclient -6 -1 -D LL eth0` by hand | | %.1f s from its start |", b-a))
+	})
+	t.Logf("\n%s", strings.Join(rows, "\n"))
+}
