@@ -13,6 +13,8 @@ var installed = map[string]string{
 /usr/lib/systemd/system/v6guest-configure.service 644
 /usr/lib/systemd/system/v6guest-reconfigure.path 644
 /usr/lib/systemd/system/v6guest-reconfigure.service 644
+/usr/lib/systemd/system/v6guest-reconfigure.path 644
+/usr/lib/systemd/system/v6guest-reconfigure.service 644
 /usr/lib/systemd/system/v6guest-wait-online.service 644
 /usr/lib/systemd/system/v6guest.service 644
 /usr/sbin/v6guest 755
