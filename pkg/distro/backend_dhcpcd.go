@@ -16,7 +16,6 @@ func (dhcpcdBackend) stack() Stack { return Dhcpcd }
 func (dhcpcdBackend) render(w *workspace, nics []*NICPlan) error {
 	var errs []error
 	for _, n := range nics {
-		n.Live = append(n.Live, dhcpcdRereads(n.name()))
 		if n.Want.Lease == LeaseDistro {
 			errs = append(errs, w.dhcpcdDistro(n))
 		} else {
@@ -59,6 +58,7 @@ func (w *workspace) dhcpcdAgent(n *NICPlan) error {
 	if o := parseDhcpcd(b).global("noipv6"); o != nil {
 		return refuse(ErrClaimed, n.name(), dhcpcdFile, o.line+1, "remove the line", "dhcpcd switches IPv6 off on every NIC")
 	}
+	n.Live = append(n.Live, dhcpcdRereads(n.name()))
 	lines := append([]string{markBegin + n.name(), "interface " + n.name()}, options...)
 	w.putBlock(dhcpcdFile, n, append(lines, markEnd+n.name()))
 	return nil
@@ -105,6 +105,7 @@ func (w *workspace) dhcpcdDistro(n *NICPlan) error {
 	}
 	c := parseDhcpcd(b)
 	n.stackDoesRA()
+	n.Live = append(n.Live, dhcpcdRereads(n.name()))
 	duid := c.global("duid")
 	if duid != nil && slices.Equal(duid.values, []string{"ll"}) {
 		return nil

@@ -7,6 +7,9 @@ import "strings"
 func Reread(s System, f Finding) []LiveStep {
 	w := newWorkspace(s, Options{})
 	n := &NICPlan{Want: Want{NIC: NIC{Name: f.NIC}}}
+	if f.Client == "dhcpcd" { // ifup started it
+		n.Live = append(n.Live, dhcpcdRereads(f.NIC))
+	}
 	switch f.Stack {
 	case Networkd:
 		w.networkdLive(n)
