@@ -209,14 +209,24 @@ func (g *machine) boots() {
 		if g.vm == nil {
 			return
 		}
+		if t.Failed() {
+			t.Logf("console:\n%s", g.console())
+			g.tell()
+		}
 		if err := g.cut(); err != nil {
 			t.Error(err)
 		}
-		if t.Failed() {
-			t.Logf("console:\n%s", g.console())
-		}
 	})
 	g.boot()
+}
+
+// tell logs what v6guest said in the guest, and how its NICs are, if the guest still answers.
+func (g *machine) tell() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	const what = "v6guest status; ip -6 addr; ip -6 route; ip nexthop; journalctl -b --no-pager -o short-monotonic -u 'v6guest*' | tail -n 80"
+	a, err := g.run(ctx, "sh", "-c", what)
+	g.t.Logf("the guest: %v\n%s%s", err, a.Stdout, a.Stderr)
 }
 
 // boot starts the machine from its disk and waits until its boot is done.
