@@ -56,6 +56,11 @@ func TestNetworkdTakesEveryKeyOfItsFiles(t *testing.T) {
 	// One networkd reads the files of every case; the case's name goes in front of theirs.
 	for _, prefix := range []string{"networkd-", "netplan-"} {
 		for _, c := range goldenCases(t, prefix) {
+			for name, text := range c.files {
+				if strings.HasSuffix(name, ".netdev") { // of which a .network file speaks
+					m.write(name, text)
+				}
+			}
 			for _, name := range c.changed {
 				rest, ok := strings.CutPrefix(name, "/etc/systemd/network/")
 				if !ok {
