@@ -170,7 +170,8 @@ type machine struct {
 	ctx        context.Context
 	cloud      *cloud.Cloud
 	root, disk string
-	nics       []nic // in the order of their names
+	nics       []nic    // in the order of their names
+	words      []string // on the kernel's command line, beside the lab's
 }
 
 // bootCase boots a case's guest on networks of its own.
@@ -232,7 +233,7 @@ func (g *machine) tell() {
 // boot starts the machine from its disk and waits until its boot is done.
 func (g *machine) boot() {
 	g.t.Helper()
-	m, err := boot(g.ctx, g.nics, g.root, g.disk)
+	m, err := boot(g.ctx, g.nics, g.root, g.disk, g.words...)
 	check(g.t, err)
 	g.vm = m
 	g.say("systemctl", "is-system-running", "--wait")
