@@ -21,13 +21,13 @@ func (e *env) book() *manual.Book {
 		Signals: []manual.Entry{
 			{Term: "SIGTERM, SIGINT", Text: "Stop: guests are told by Router Advertisements with lifetime 0 that this router is none any more."},
 			{Term: "SIGUSR1", Text: "Stop for a restart: guests are told nothing and keep their route. systemd from 244 on sends it (RestartKillSignal=)."},
-			{Term: "SIGHUP", Text: "Read the hosts anew, as `v6responder reload`."},
+			{Term: "SIGHUP", Text: "Read the configuration and the hosts anew, as `v6responder reload`. A configuration with a mistake changes nothing."},
 		},
 		Files: []manual.Entry{
 			{Term: responder.DefaultConfigFile, Text: "The configuration; at least one network is needed. See v6responder.conf(5)."},
 			{Term: responder.DefaultConfigFile + ".d/*.conf", Text: "Files that override it, in the order of their names."},
 			{Term: "/etc/v6responder/hosts", Text: "The reservations, where the configuration names no other file: in the syntax of dnsmasq's dhcp-hostsfile, read anew at each change."},
-			{Term: responder.DefaultStateDir, Text: "What is kept: the server's DUID."},
+			{Term: responder.DefaultStateDir, Text: "What is kept: the server's DUID (server-duid.json) and the bindings of pools (leases.db)."},
 			{Term: responder.DefaultRunDir, Text: "The control socket."},
 		},
 		Examples: []manual.Entry{
@@ -37,12 +37,12 @@ func (e *env) book() *manual.Book {
 		},
 		SeeAlso:   []string{"v6guest(8)", "dnsmasq(8)", "radvd(8)"},
 		ConfTitle: "configuration of v6responder",
-		ConfAbout: "The file is read when v6responder(8) is started. A [server] section holds what is true for all networks; each network has a section " +
+		ConfAbout: "The file is read when v6responder(8) is started, and anew by `v6responder reload`. A [server] section holds what is true for all networks; each network has a section " +
 			"[network NAME], whose name is for messages.\n\n" +
 			manual.IniRules,
 		Conf: "Configuration of v6responder: see v6responder.conf(5). What stands behind a ';' is the default.\n" +
 			"Needed is one network: take the ';' off [network NAME], interface and prefix, and fill them in. Then:\n" +
-			"`v6responder check-config && systemctl restart v6responder`",
+			"`v6responder check-config && systemctl reload-or-restart v6responder`",
 		Set: map[string]string{"hosts": "hosts = /etc/v6responder/hosts"},
 	}
 	for _, k := range responder.Keys() {

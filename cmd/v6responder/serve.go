@@ -20,7 +20,7 @@ import (
 func (e *env) serveCommand() *cli.Command {
 	return &cli.Command{
 		Name: "serve", Usage: "serve the configured networks until stopped",
-		Description: "SIGHUP, as `v6responder reload`, reads the hosts anew. SIGTERM stops: guests are told that this router is\n" +
+		Description: "SIGHUP, as `v6responder reload`, reads the configuration and the hosts anew. SIGTERM stops: guests are told that this router is\n" +
 			"none any more. SIGUSR1 stops for a restart, without telling them (systemd: RestartKillSignal=SIGUSR1).",
 		Action: func(c *cli.Context) error {
 			if err := e.NoArguments(c); err != nil {
@@ -30,7 +30,8 @@ func (e *env) serveCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := responder.LoadConfig(c.String("config"))
+			file := c.String("config")
+			cfg, err := responder.LoadConfig(file)
 			if err != nil {
 				return err
 			}
@@ -38,7 +39,7 @@ func (e *env) serveCommand() *cli.Command {
 				log.Warn("configuration", "problem", w)
 			}
 			opts := responder.Options{
-				Config: cfg, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
+				Config: cfg, Load: func() (*responder.Config, error) { return responder.LoadConfig(file) }, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
 				Ready: func() { notify(log, daemon.SdNotifyReady) }, Reservations: tuneMemory,
 			}
 			// Fed by the server's own loop, twice as often as it has to be.
@@ -90,7 +91,7 @@ func (e *env) serve(ctx context.Context, runDir string, opts responder.Options) 
 	} else {
 		metered <- nil
 	}
-	go e.rereadOnHangup(helpers, opts.Log, s)
+	go e.reloadOnHangup(helpers, opts.Log, s)
 	told := context.AfterFunc(ctx, func() { notify(opts.Log, daemon.SdNotifyStopping) })
 	err = s.Serve(ctx)
 	told()
@@ -98,19 +99,23 @@ func (e *env) serve(ctx context.Context, runDir string, opts responder.Options) 
 	return errors.Join(err, <-controlled, <-metered)
 }
 
-// rereadOnHangup reads the hosts anew at each SIGHUP.
-func (e *env) rereadOnHangup(ctx context.Context, log *slog.Logger, s *responder.Server) {
+// reloadOnHangup reads configuration and hosts anew at each SIGHUP.
+func (e *env) reloadOnHangup(ctx context.Context, log *slog.Logger, s *responder.Server) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.hangups:
 		}
-		if summary, err := s.Reread(ctx); err != nil {
-			log.Warn("hosts not read anew", "error", err)
-		} else {
-			log.Info("hosts read anew", "lines", summary.Lines, "problems", len(summary.Problems))
+		done, err := s.Reload(ctx)
+		if err != nil {
+			log.Error("nothing read anew: all stays as it was", "error", err)
+			continue
 		}
+		for _, w := range done.Warnings {
+			log.Warn("configuration", "problem", w)
+		}
+		log.Info("read anew", "networks", done.Networks, "lines", done.Lines, "problems", len(done.Problems))
 	}
 }
 
@@ -123,8 +128,8 @@ func notify(log *slog.Logger, state string) {
 
 func (e *env) reloadCommand() *cli.Command {
 	return &cli.Command{
-		Name: "reload", Usage: "make the running server read its hosts anew, each file as it stands now",
-		Description: "Exit code 1 when no server is running, a hosts line is left out or a hosts file cannot be read.",
+		Name: "reload", Usage: "make the running server read its configuration and its hosts anew, as they stand now",
+		Description: "A configuration with a mistake leaves the old one in force: exit code 2. 1 when no server is running, a hosts line is left out or a hosts file cannot be read.",
 		Flags:       []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {
 			if err := e.NoArguments(c); err != nil {
@@ -142,9 +147,12 @@ func (e *env) reloadCommand() *cli.Command {
 	}
 }
 
-func (e *env) printReload(s responder.HostsSummary, asJSON bool) error {
+func (e *env) printReload(s responder.Reloaded, asJSON bool) error {
 	if asJSON {
 		return e.PrintJSON(s)
+	}
+	for _, w := range s.Warnings {
+		e.Say("%s: warning: %s", e.Name, w)
 	}
 	for _, p := range s.Problems {
 		e.Say("%s: %s", e.Name, p)

@@ -128,7 +128,16 @@ func TestServeAndReload(t *testing.T) {
 
 	write("hosts", "")
 	hangups <- syscall.SIGHUP
-	await("SIGHUP", func() bool { return strings.Contains(log.String(), `msg="hosts read anew" lines=0`) })
+	await("SIGHUP", func() bool { return strings.Contains(log.String(), `msg="read anew" networks=1 lines=0`) })
+
+	// A broken configuration leaves the old one in force; one in order is put in force.
+	conf := "[server]\nhosts = " + path("hosts") + "\n[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\n"
+	write("conf", conf+"perfix = x\n")
+	reload(fault.ExitUsage, "", `unknown key "perfix"; did you mean "prefix"?`, "try: correct the lines named")
+	hangups <- syscall.SIGHUP
+	await("SIGHUP with a broken file", func() bool { return strings.Contains(log.String(), `msg="nothing read anew: all stays as it was"`) })
+	write("conf", conf+"preferred_lifetime = infinite\nvalid_lifetime = infinite\n")
+	reload(fault.ExitDone, "0 hosts lines in force, 0 problems\n", "warning: "+path("conf")+":6: clients of infinite lifetimes never renew")
 
 	// A second server with the same run folder is refused before it touches anything.
 	err := client.run(t.Context(), args("serve"))

@@ -71,8 +71,8 @@ func (p *port) advertise() error {
 		p.ra.runner.Notify(sender.Forwarding{On: routes})
 	}
 	var from netip.Addr
-	if p.nic.Up && p.nic.Carrier && len(p.local) > 0 {
-		from = p.local[0]
+	if p.nic.Up && p.nic.Carrier {
+		from = p.local()
 	}
 	switch {
 	case from == p.ra.up && p.nic.MTU == p.ra.mtu:

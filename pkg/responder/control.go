@@ -22,7 +22,7 @@ import (
 // by JSON over HTTP.
 const controlSocket = "v6responder.sock"
 
-// pathReload is where POST reads the hosts anew; the answer is a HostsSummary.
+// pathReload is where POST reads the configuration and the hosts anew; the answer is a Reloaded.
 const pathReload = "/v1/reload"
 
 // controlTimeout bounds one request, a million hosts included.
@@ -79,12 +79,7 @@ func controlFault(err error) error {
 func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+pathReload, func(w http.ResponseWriter, r *http.Request) {
-		summary, err := s.Reread(r.Context())
-		if err != nil {
-			answer(w, http.StatusInternalServerError, failureOf(err))
-			return
-		}
-		answer(w, http.StatusOK, summary)
+		reply(w, func() (any, error) { return s.Reload(r.Context()) })
 	})
 	s.handleLeases(mux)
 	srv := &http.Server{
@@ -118,9 +113,16 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(append(b, '\n')) // whoever asked has gone
 }
 
-// Reload asks the server that runs with the run folder dir to read its hosts anew, and returns what is in
-// force then. Where none runs the error is a Fault with ErrNotRunning.
-func Reload(ctx context.Context, dir string) (out HostsSummary, err error) {
+// Reloaded is what is in force after a Reload.
+type Reloaded struct {
+	HostsSummary
+	Networks int      `json:"networks"`
+	Warnings []string `json:"warnings"`
+}
+
+// Reload asks the server that runs with the run folder dir to read its configuration and its hosts anew,
+// and returns what is in force then. Where none runs the error is a Fault with ErrNotRunning.
+func Reload(ctx context.Context, dir string) (out Reloaded, err error) {
 	return out, ask(ctx, dir, http.MethodPost, pathReload, &out)
 }
 

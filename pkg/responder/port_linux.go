@@ -26,18 +26,17 @@ type port struct {
 	network *NetworkConfig
 	log     *slog.Logger
 
-	nic   link.NIC     // its Index is 0 while it is not there
-	conn  *packetConn  // nil while it is not there
-	mute  bool         // it was told that nothing can be sent
-	local []netip.Addr // its usable link-local addresses
-	ra    *advertising // nil while no advertisements are sent
+	nic  link.NIC     // its Index is 0 while it is not there
+	conn *packetConn  // nil while it is not there
+	mute bool         // it was told that nothing can be sent
+	ra   *advertising // nil while no advertisements are sent
 }
 
 // linkEvent follows the served NICs: they come, go, come back under another index, are renamed.
 func (s *Server) linkEvent(ev link.Event) error {
 	switch ev := ev.(type) {
 	case link.NICChanged:
-		s.names[ev.NIC.Index] = ev.NIC.Name
+		s.nics[ev.NIC.Index] = ev.NIC
 		if ev.Before != nil && ev.Before.Name != ev.NIC.Name {
 			s.gone(ev.NIC.Index)
 		}
@@ -45,26 +44,23 @@ func (s *Server) linkEvent(ev link.Event) error {
 			return p.present(ev.NIC)
 		}
 	case link.NICGone:
-		delete(s.names, ev.NIC.Index)
+		delete(s.nics, ev.NIC.Index)
+		delete(s.locals, ev.NIC.Index)
 		delete(s.forwards, ev.NIC.Index)
 		s.gone(ev.NIC.Index)
 	case link.AddrChanged:
 		s.step(OwnAddress{Addr: ev.Addr.Addr})
-		if p := s.byIndex(ev.Addr.Index); p != nil && ev.Addr.Addr.IsLinkLocalUnicast() {
-			return p.address(ev.Addr.Addr, ev.Addr.Usable())
-		}
+		return s.linkLocal(ev.Addr.Index, ev.Addr.Addr, ev.Addr.Usable())
 	case link.AddrGone:
 		s.step(OwnAddress{Addr: ev.Addr.Addr, Gone: true})
-		if p := s.byIndex(ev.Addr.Index); p != nil && ev.Addr.Addr.IsLinkLocalUnicast() {
-			return p.address(ev.Addr.Addr, false)
-		}
+		return s.linkLocal(ev.Addr.Index, ev.Addr.Addr, false)
 	}
 	return nil
 }
 
 // byIndex is the served NIC with that index, nil if there is none.
 func (s *Server) byIndex(index int) *port {
-	if p := s.ports[s.names[index]]; p != nil && p.nic.Index == index {
+	if p := s.ports[s.nics[index].Name]; p != nil && p.nic.Index == index {
 		return p
 	}
 	return nil
@@ -156,16 +152,32 @@ func (p *port) join() error {
 	return err
 }
 
-// address notes whether the NIC has a link-local address that can be used.
-func (p *port) address(a netip.Addr, usable bool) error {
-	i := slices.Index(p.local, a)
+// local is the address that the NIC's answers come from, the zero Addr while it has none.
+func (p *port) local() netip.Addr {
+	if list := p.locals[p.nic.Index]; len(list) > 0 {
+		return list[0]
+	}
+	return netip.Addr{}
+}
+
+// linkLocal notes whether a NIC has a link-local address that can be used.
+func (s *Server) linkLocal(index int, a netip.Addr, usable bool) error {
+	if !a.IsLinkLocalUnicast() {
+		return nil
+	}
+	list := s.locals[index]
+	i := slices.Index(list, a)
 	switch {
 	case usable && i < 0:
-		p.local = append(p.local, a)
+		list = append(list, a)
 	case !usable && i >= 0:
-		p.local = slices.Delete(p.local, i, i+1)
+		list = slices.Delete(list, i, i+1)
 	}
-	return p.advertise()
+	s.locals[index] = list
+	if p := s.byIndex(index); p != nil {
+		return p.advertise()
+	}
+	return nil
 }
 
 // close ends the service of the NIC. Guests are told nothing: it may be back in a moment.
@@ -178,7 +190,7 @@ func (p *port) close() {
 		p.udp.leave(allServers, p.nic.Index)
 		p.udp.leave(siteServers, p.nic.Index)
 	}
-	p.conn, p.local, p.nic = nil, nil, link.NIC{}
+	p.conn, p.nic = nil, link.NIC{}
 }
 
 // A packetIn is a message that was read.
@@ -254,7 +266,7 @@ func (s *Server) readUDP() {
 
 // receive takes a message to the engine and does what it says.
 func (s *Server) receive(in packetIn) {
-	name := s.names[in.index]
+	name := s.nics[in.index].Name
 	if !s.known || in.port != nil && in.port.nic.Index != in.index {
 		return // nobody can be answered yet, or any more
 	}
@@ -321,7 +333,11 @@ func (s *Server) send(a Send) error {
 	if len(a.Relays) > 0 && !a.To.Addr().IsLinkLocalUnicast() {
 		return s.udp.write(b, a.To, 0, netip.Addr{})
 	}
-	if p == nil || len(p.local) == 0 {
+	var from netip.Addr
+	if p != nil {
+		from = p.local()
+	}
+	if !from.IsValid() {
 		if p != nil && !p.mute {
 			p.mute = true
 			p.log.Warn("guests ask and cannot be answered", "error", errNoLinkLocal)
@@ -330,12 +346,12 @@ func (s *Server) send(a Send) error {
 	}
 	p.mute = false
 	if size := ipv6Header + udpHeader + len(b); a.MAC == nil || p.nic.MTU < size || size > answerRoom {
-		return s.udp.write(b, a.To, p.nic.Index, p.local[0])
+		return s.udp.write(b, a.To, p.nic.Index, from)
 	}
 	if p.conn.queued == 0 {
 		s.unsent = append(s.unsent, p.conn)
 	}
-	return p.conn.push(datagram{src: netip.AddrPortFrom(p.local[0], serverPort), dst: a.To, payload: b}, a.MAC)
+	return p.conn.push(datagram{src: netip.AddrPortFrom(from, serverPort), dst: a.To, payload: b}, a.MAC)
 }
 
 // encode writes an answer; one to a client into s.buf, without allocating.

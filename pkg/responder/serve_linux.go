@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -24,7 +25,9 @@ var ErrRestart = errors.New("the server is being restarted")
 
 // Options are what a Server is made of.
 type Options struct {
-	Config   *Config
+	Config *Config
+	// Load reads the configuration anew, for Reload; nil keeps the one there is.
+	Load     func() (*Config, error)
 	StateDir string // for the server's DUID and the lease store
 	Log      *slog.Logger
 	Clock    clock.Clock
@@ -50,21 +53,26 @@ type Server struct {
 	done    chan struct{} // closed when the loop has ended
 	readers sync.WaitGroup
 
-	kernel  *link.Kernel
-	udp     *udpConn
-	engine  *Engine
-	known   bool              // the server's DUID is: the engine can be asked
-	store   *leasestore.Store // nil where no network has a pool
-	stored  *mailbox
-	refused []leasestore.Result // what the store did not take and the engine must be told
-	timer   clock.Timer
-	armed   clock.Instant // what it is set to
-	index   *hosts.Index
-	ports   map[string]*port // the served NICs by name
-	names   map[int]string   // of all NICs
-	buf     []byte           // of encode
-	meters  meters
-	unsent  []*packetConn // those with answers that wait for flush
+	kernel   *link.Kernel
+	udp      *udpConn
+	engine   *Engine
+	known    bool              // the server's DUID is: the engine can be asked
+	store    *leasestore.Store // nil where no network has a pool
+	stored   *mailbox
+	refused  []leasestore.Result // what the store did not take and the engine must be told
+	timer    clock.Timer
+	armed    clock.Instant // what it is set to
+	index    *hosts.Index
+	ports    map[string]*port     // the served NICs by name
+	nics     map[int]link.NIC     // all of them
+	locals   map[int][]netip.Addr // their usable link-local addresses
+	duid     wire.DUID
+	ctx      context.Context         // Serve's
+	stop     context.CancelCauseFunc // ends the server with an error
+	unfollow context.CancelFunc      // ends the watcher of the hosts; nil where there is none
+	buf      []byte                  // of encode
+	meters   meters
+	unsent   []*packetConn // those with answers that wait for flush
 
 	forwarding *forwardingWatch // nil where no network makes this machine a router
 	forwards   map[int]bool     // the NICs that forward, by index
@@ -88,21 +96,27 @@ type HostsSummary struct {
 func NewServer(opts Options) *Server {
 	s := &Server{
 		opts: opts, log: opts.Log, in: make(chan any, 256), done: make(chan struct{}),
-		ports: map[string]*port{}, names: map[int]string{}, problems: map[string]bool{},
+		ports: map[string]*port{}, nics: map[int]link.NIC{}, locals: map[int][]netip.Addr{}, problems: map[string]bool{},
 		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), watching: map[chan Lease]bool{}, armed: clock.Never,
 		engine: NewEngine(opts.Config.Engine("")),
 	}
 	for i := range opts.Config.Networks {
-		if n := &opts.Config.Networks[i]; n.Interface != "" {
-			s.ports[n.Interface] = &port{Server: s, network: n, log: opts.Log.With("interface", n.Interface)}
-		}
+		s.addPort(&opts.Config.Networks[i])
 	}
 	return s
+}
+
+// addPort prepares to serve a network's NIC; the NIC need not be there.
+func (s *Server) addPort(n *NetworkConfig) {
+	if n.Interface != "" {
+		s.ports[n.Interface] = &port{Server: s, network: n, log: s.log.With("interface", n.Interface)}
+	}
 }
 
 // Serve serves until the context ends. It may be called once. Errors that a person can mend are Faults.
 func (s *Server) Serve(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	s.ctx, s.stop = ctx, cancel
 	defer func() {
 		// After a failure somebody starts the server anew: only a stop that was asked for is one.
 		final := err == nil && !errors.Is(context.Cause(ctx), ErrRestart)
@@ -115,16 +129,19 @@ func (s *Server) Serve(ctx context.Context) (err error) {
 	if s.kernel, err = link.Open(link.Config{}); err != nil {
 		return err
 	}
+	if s.timer, err = s.opts.Clock.NewTimer(); err != nil {
+		return err
+	}
 	if err := s.openStore(); err != nil {
 		return err
 	}
 	if err := s.begin(); err != nil {
 		return err
 	}
-	if err := s.followHosts(ctx, cancel); err != nil {
+	if err := s.awaitHosts(); err != nil {
 		return err
 	}
-	if err := s.followForwarding(cancel); err != nil {
+	if err := s.followForwarding(); err != nil {
 		return err
 	}
 	events, err := s.kernel.Watch(ctx)
@@ -156,10 +173,7 @@ func (s *Server) begin() error {
 
 // openStore opens the lease store if a network has a pool: addresses that are reserved are not in it.
 func (s *Server) openStore() (err error) {
-	if s.timer, err = s.opts.Clock.NewTimer(); err != nil {
-		return err
-	}
-	if !s.opts.Config.hasPools() {
+	if s.store != nil || !s.opts.Config.hasPools() {
 		return nil
 	}
 	n := 0
@@ -175,37 +189,65 @@ func (s *Server) identify(duid wire.DUID) {
 	if duid == "" {
 		return
 	}
-	s.known = true
+	s.known, s.duid = true, duid
 	s.step(ConfigChanged{s.opts.Config.Engine(duid)})
 	s.log.Info("server identity", "duid", duid)
 }
 
-// followHosts reads the hosts and waits until they are in force: before that every guest would be told
-// that there is no address for it.
-func (s *Server) followHosts(ctx context.Context, cancel context.CancelCauseFunc) error {
-	if s.opts.Config.Hosts == "" {
-		return nil
+// A hostsUpdate is what a watcher of hosts tells.
+type hostsUpdate struct {
+	from *hosts.Watcher
+	hosts.Update
+}
+
+// followHosts begins to read the hosts, in place of those that were followed before.
+func (s *Server) followHosts() error {
+	var w *hosts.Watcher
+	if path := s.opts.Config.Hosts; path != "" {
+		var err error
+		if w, err = hosts.NewWatcher(path, s.opts.Clock); err != nil {
+			return &fault.Fault{Err: err, Cure: "make the folder that holds the hosts file, or correct hosts in [server]"}
+		}
 	}
-	w, err := hosts.NewWatcher(s.opts.Config.Hosts, s.opts.Clock)
-	if err != nil {
-		return &fault.Fault{Err: err, Cure: "make the folder that holds the hosts file, or correct hosts in [server]"}
+	if s.unfollow != nil {
+		s.unfollow()
 	}
 	s.mu.Lock()
 	s.watcher = w
 	s.mu.Unlock()
+	if w == nil {
+		s.index = nil
+		s.step(HostsChanged{})
+		s.logHosts(hosts.Update{})
+		return nil
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.unfollow = cancel
 	s.spawn(func() {
-		if err := w.Run(ctx, func(u hosts.Update) { s.tell(u) }); err != nil {
-			cancel(err)
+		if err := w.Run(ctx, func(u hosts.Update) { s.tell(hostsUpdate{w, u}) }); err != nil {
+			s.stop(err)
 		}
 	})
+	return nil
+}
+
+// awaitHosts waits until the hosts are in force: before that every guest would be told that there is no
+// address for it.
+func (s *Server) awaitHosts() error {
+	if s.opts.Config.Hosts == "" {
+		return nil
+	}
+	if err := s.followHosts(); err != nil {
+		return err
+	}
 	for s.index == nil {
 		select {
 		case ev := <-s.in:
 			if err := s.handle(ev); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return stopped(ctx)
+		case <-s.ctx.Done():
+			return stopped(s.ctx)
 		}
 	}
 	return nil
@@ -309,8 +351,8 @@ func (s *Server) tell(ev any) bool {
 }
 
 // followForwarding hears whether the NICs forward, which a default router must.
-func (s *Server) followForwarding(cancel context.CancelCauseFunc) error {
-	if !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.RA.routes() }) {
+func (s *Server) followForwarding() error {
+	if s.forwarding != nil || !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.RA.routes() }) {
 		return nil
 	}
 	w, err := watchForwarding()
@@ -326,7 +368,7 @@ func (s *Server) followForwarding(cancel context.CancelCauseFunc) error {
 				return
 			}
 			if err != nil {
-				cancel(err)
+				s.stop(err)
 				return
 			}
 			if !s.tell(list) {
@@ -375,10 +417,13 @@ func (s *Server) close(final bool) error {
 // handle does what one of the reading goroutines told.
 func (s *Server) handle(ev any) error {
 	switch ev := ev.(type) {
-	case hosts.Update:
+	case hostsUpdate:
+		if ev.from != s.watcher { // of hosts that are not followed any more
+			return nil
+		}
 		s.index = ev.Index
 		s.step(HostsChanged{ev.Index})
-		s.logHosts(ev)
+		s.logHosts(ev.Update)
 	case arrivals:
 		for _, in := range ev.list {
 			s.receive(in)
