@@ -3,7 +3,9 @@ package guest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -70,6 +72,17 @@ func (p *FilePlan) NoteInForce(runDir string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("note which files are in force: %w", err)
+	}
+	return nil
+}
+
+// forgetInForce forgets it: the files are the user's again.
+func forgetInForce(runDir string) error {
+	if runDir == "" {
+		return nil
+	}
+	if err := os.Remove(inForceFile(runDir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget which files were in force: %w", err)
 	}
 	return nil
 }

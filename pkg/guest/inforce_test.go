@@ -74,6 +74,11 @@ func TestANoteOfFilesHoldsInItsBootOnly(t *testing.T) {
 	if got := defaultInForce(dir); got != mac1 {
 		t.Errorf("noted %s", got)
 	}
+	defer func() {
+		if err := errors.Join(forgetInForce(dir), forgetInForce(dir)); err != nil || defaultInForce(dir) != "" {
+			t.Errorf("not forgotten: %v", err)
+		}
+	}()
 	b, err := os.ReadFile(inForceFile(dir))
 	if err != nil {
 		t.Fatal(err)

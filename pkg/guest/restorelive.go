@@ -36,7 +36,7 @@ func (f *Files) RestoreLive(ctx context.Context, sys LiveSystem, nics []link.NIC
 		out = append(out, LiveStep{NIC: nameOf(index, nics), What: "ip -6 rule del from " + r.From.String(), Why: "v6guest made it"})
 	}
 	back, err := loadSwitches(runDir).restore(sys, nics)
-	return append(out, back...), liveFault(append(errs, err))
+	return append(out, back...), liveFault(append(errs, err, forgetInForce(runDir)))
 }
 
 // Again says what would configure the system again, a sentence each: the agent that runs, and the next
