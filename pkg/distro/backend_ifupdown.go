@@ -98,7 +98,9 @@ func (e *stanzaEditor) edit() error {
 	if err := e.w.checkStanzas(e.n); err != nil {
 		return err
 	}
-	e.n.dhclientLive("/run/dhclient6."+e.n.name()+".pid", "/var/lib/dhcp/dhclient6."+e.n.name()+".leases")
+	if !e.runsDhcpcd() {
+		e.n.dhclientLive("/run/dhclient6."+e.n.name()+".pid", "/var/lib/dhcp/dhclient6."+e.n.name()+".leases")
+	}
 	switch {
 	case e.w.options.Recipe:
 		return e.recipe()
