@@ -54,6 +54,7 @@ var guestCases = []guestCase{
 	},
 	{name: "debian13-networkd", spec: networkd, files: networkdForAll, stack: "networkd", client: "v6guest"},
 	{name: "debian13-networkd-leases", spec: networkd, files: append(networkdForAll, distroLeases), stack: "networkd", client: "systemd-network"},
+	{name: "debian12-networkd", spec: debian12, files: append(networkdForAll, text("/etc/network/interfaces", "auto lo\niface lo inet loopback\n")), stack: "networkd", client: "v6guest"},
 	{name: "debian13-networkmanager", spec: nm, stack: "NetworkManager", client: "v6guest"}, // without a profile it makes one by itself for each NIC
 	{name: "debian13-networkmanager-leases", spec: nm, files: []file{distroLeases}, stack: "NetworkManager", client: "NetworkManager"},
 	{name: "debian13-netplan", spec: clouds, files: []file{secret("/etc/netplan/90-default.yaml", netplanForAll)}, stack: "networkd, from netplan", client: "v6guest"},

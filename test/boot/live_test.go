@@ -66,3 +66,32 @@ func TestConfigureCountsOnTheRunningSystem(t *testing.T) {
 		})
 	}
 }
+
+// laterCases are guests whose stack can read its files again only by taking IPv4 away for a moment.
+var laterCases = []guestCase{
+	{name: "debian12-networkd", spec: debian12, files: append(networkdForAll, text("/etc/network/interfaces", "auto lo\niface lo inet loopback\n")), stack: "networkd", client: "v6guest"},
+	{name: "debian13-ifupdown-dhcpcd", spec: debian13, files: []file{text("/etc/network/interfaces", twoNICs)}, stack: "ifupdown with dhcpcd", client: "v6guest"},
+}
+
+func TestWhatWouldCutIPv4OffIsLeftForTheNextBoot(t *testing.T) {
+	for _, tt := range laterCases {
+		t.Run(tt.name, func(t *testing.T) {
+			g := bootCase(t, tt, disabled)
+			for _, n := range g.cloud.Nets {
+				g.await("IPv4 address on "+n.NIC, "ip -4 addr show dev "+n.NIC+" | grep -q inet")
+			}
+			a, err := g.run(g.ctx, "v6guest", "configure", "--apply=live")
+			check(t, err)
+			// Whether the stack's default route on eth1 is back already decides how it ends.
+			if out := string(a.Stdout); !strings.Contains(out, tt.stack) || !strings.Contains(out, "left for the next boot, since it would cut IPv4 off for a moment") {
+				t.Errorf("configure --apply=live says\n%s%s", a.Stdout, a.Stderr)
+			}
+			g.ipv4Stayed(tt)
+			g.reboot()
+			g.do("systemctl", "start", "v6guest.service")
+			g.asReserved(tt)
+			g.ipv4Stayed(tt)
+			g.asBefore(tt.files)
+		})
+	}
+}
