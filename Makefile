@@ -63,6 +63,7 @@ test: need-root roots ## every test with the race detector, the end-to-end ones 
 test-long: need-root roots ## what takes too long for every change: a kill at any system call, for every back end; 100,000 guests for a day (root)
 	$(GO) test -count=1 -timeout 3h ./test/kill -long
 	$(GO) test -count=1 -timeout 1h ./test/waves -long
+	$(GO) test -count=1 -timeout 10m ./pkg/responder -run AKilledServer -long
 
 test-boot: need-root lab-tools qemu ## guests as real virtual machines, emulated: Debian 12 and 13 as they come (root)
 	$(GO) test -count=1 -parallel 1 -timeout 90m ./test/boot
