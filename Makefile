@@ -66,7 +66,7 @@ test-long: need-root roots ## what takes too long for every change: a kill at an
 	$(GO) test -count=1 -timeout 10m ./pkg/responder -run AKilledServer -long
 
 test-boot: need-root lab-tools qemu ## guests as real virtual machines, emulated: Debian 12 and 13 as they come (root)
-	$(GO) test -count=1 -parallel 1 -timeout 90m ./test/boot
+	$(GO) test -count=1 -parallel 2 -timeout 90m ./test/boot
 
 test-boot-long: need-root lab-tools qemu ## and what takes an hour: 20 stops and starts, routers that come late or change, stacks started anew (root)
 	$(GO) test -count=1 -parallel 1 -timeout 3h -v ./test/boot -long

@@ -54,9 +54,11 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// need skips what cannot be on this machine, and returns the folder of the root.
+// need skips what cannot be on this machine, and returns the folder of the root. An emulated machine keeps
+// one core busy, so that several tests run beside each other, as many as -parallel says.
 func need(t *testing.T, s roots.Spec) string {
 	t.Helper()
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: run it by make test-boot as root")
 	}
