@@ -32,6 +32,8 @@ func (g *machine) asReserved(tt guestCase) {
 		if i != tt.way {
 			g.hasNot("default", "ip", "-6", "route", "show", "dev", nic)
 		}
+		// The way to a secondary NIC's neighbours comes with the router's advertisement, which may be later than the lease.
+		g.await("way to the neighbour on "+nic, "ip -6 route get "+n.Neighbor6.String()+" | grep -q 'dev "+nic+" '")
 		g.has("1 received", "ping", "-c", "1", "-w", "10", n.Neighbor6.String())
 	}
 	if got := strings.Count(g.say("ip", "-6", "route", "show", "default"), "default"); got != 1 {
