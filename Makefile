@@ -28,7 +28,7 @@ NFPM        := $(CACHE)/nfpm-$(NFPM_VERSION)/nfpm
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build docs packages demo demo-vm test test-long test-boot test-boot-long lint bench bench-responder cover clean need-root lab-tools qemu roots
+.PHONY: help build docs packages demo demo-vm test test-long test-rough test-boot test-boot-long lint bench bench-responder cover clean need-root lab-tools qemu roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +64,11 @@ test-long: need-root roots ## what takes too long for every change: a kill at an
 	$(GO) test -count=1 -timeout 3h ./test/kill -long
 	$(GO) test -count=1 -timeout 1h ./test/waves -long
 	$(GO) test -count=1 -timeout 10m ./pkg/responder -run AKilledServer -long
+
+test-rough: need-root roots ## floods and storms in the namespaces, one after the other: the tests that call rough(t), which `make test` skips (root)
+	@mkdir -p $(ARTIFACTS)
+	$(GO) test -count=1 -parallel 1 -timeout 30m -artifacts -outputdir $(CURDIR)/$(ARTIFACTS) ./test/e2e -rough \
+		-run "^($$(awk '/^func Test/ { sub(/\(.*/, "", $$2); name = $$2 } /^\trough\(t\)$$/ { printf "%s%s", sep, name; sep = "|" }' test/e2e/*_test.go))$$"
 
 test-boot: need-root lab-tools qemu ## guests as real virtual machines, emulated: Debian 12 and 13 as they come (root)
 	$(GO) test -count=1 -parallel 2 -timeout 90m ./test/boot

@@ -80,6 +80,8 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 		return
 	}
 	l.made = eui
+	// The kernel tells of it only when duplicate address detection has ended.
+	n.a.world.see(link.AddrChanged{Addr: link.Addr{Index: n.nic.Index, Addr: eui, Bits: 128, Tentative: true}})
 	n.log.Info("EUI-64 link-local address added: the one that clouds let through", "address", eui)
 }
 
