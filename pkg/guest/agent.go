@@ -35,6 +35,7 @@ type System interface {
 	Network
 	Stacks
 	Traveller
+	Placed
 }
 
 // An Agent keeps the plan in force. One goroutine, that of Run, owns everything in it; others reach it
@@ -51,6 +52,7 @@ type Agent struct {
 	plan    Plan
 	nics    map[int]*managedNIC
 	memory  choiceMemory
+	place   Place
 	started clock.Instant
 	bootID  string
 	seen    *seenNICs
@@ -183,7 +185,7 @@ func (a *Agent) drain(watch *link.Watch) {
 
 // begin sets what is known before the first event.
 func (a *Agent) begin() {
-	a.started = a.clock.Now()
+	a.started, a.place = a.clock.Now(), a.sys.Place()
 	a.memory.until = a.started.Add(a.cfg.Wait)
 	a.dirty = true
 	var err error
@@ -298,7 +300,7 @@ func (a *Agent) facts(now clock.Instant) Facts {
 	return Facts{
 		NICs: a.world.list(), IPv4Defaults: a.world.ipv4Defaults(), OldNames: a.world.names,
 		Remembered: a.memory.nic, MemoryError: a.memory.err, RememberedLeft: a.memory.left,
-		WaitOver: !now.Before(a.memory.until),
+		WaitOver: !now.Before(a.memory.until), Place: a.place,
 	}
 }
 

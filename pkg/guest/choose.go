@@ -43,10 +43,18 @@ func eligible(cfg *Config, n link.NIC, f Facts) (ok bool, why string) {
 		return true, "named by nics = " + by.String()
 	case len(cfg.NICs) > 0:
 		return false, "nics does not name it"
+	case f.Container != "" && uplink(n):
+		return true, fmt.Sprintf("nics = auto: the way out of this container (%s, %s)", f.Container, n.Kind)
 	case !n.Device:
 		return false, "nics = auto, and no device is behind it" + kind(n)
 	}
 	return true, "nics = auto: Ethernet with a device behind it, no master"
+}
+
+// uplink says whether a NIC is a container's way out: its other end, or the NIC below it, is in another
+// namespace. A container that holds containers itself has their ends here.
+func uplink(n link.NIC) bool {
+	return (n.Kind == "veth" || n.Kind == "macvlan") && n.Parent == 0
 }
 
 func kind(n link.NIC) string {

@@ -8,7 +8,7 @@ import (
 
 // ReadFacts asks the kernel and the state folder for what a plan rests on.
 func ReadFacts(ctx context.Context, k *link.Kernel, stateDir string) (Facts, error) {
-	var f Facts
+	f := Facts{Place: thisPlace()}
 	var err error
 	if f.NICs, err = k.NICs(ctx); err != nil {
 		return f, err

@@ -502,6 +502,9 @@ func (m *fakeMachine) InCharge(link.NIC) distro.Finding {
 	return m.inCharge
 }
 
+// Place is a machine of its own.
+func (m *fakeMachine) Place() Place { return Place{} }
+
 // SharesPort says that nobody has the port for all NICs.
 func (m *fakeMachine) SharesPort(link.NIC) bool { return false }
 

@@ -32,6 +32,8 @@ type Facts struct {
 	// RA is who processes Router Advertisements by the stack in charge of a NIC, by index; no entry
 	// counts as RAKernel.
 	RA map[int]StackRA
+	// Place is where the agent runs; the zero Place for a machine of its own.
+	Place
 	// OldNames are the names that a NIC bore since the agent knows it, by index, latest first.
 	OldNames map[int][]string
 }
@@ -142,7 +144,7 @@ func (p *Plan) plan(n *NICPlan, cfg *Config, f Facts) {
 	}
 	if n.Role == RoleDefault {
 		var why string
-		n.RA, why = raMode(n.Settings, f.RA[n.NIC.Index])
+		n.RA, why = raMode(n.Settings, f.RA[n.NIC.Index], f.FixedSwitches)
 		n.Reason += "; " + why
 	}
 	n.Switches = switches(n.Role, n.Settings, n.RA)
@@ -158,12 +160,14 @@ func (n *NICPlan) ownRA() bool {
 }
 
 // raMode is who processes Router Advertisements on the default NIC, and why (decision 4).
-func raMode(s Settings, stack StackRA) (RAMode, string) {
+func raMode(s Settings, stack StackRA, fixed bool) (RAMode, string) {
 	switch {
 	case len(s.Routers) > 0:
 		return RAAgent, "v6guest processes Router Advertisements: routers are pinned"
 	case s.RA == RAAgent, s.RA == RAKernel, s.RA == RAStack:
 		return s.RA, "ra = " + string(s.RA)
+	case fixed && (stack.Mode == "" || stack.Mode == RAKernel):
+		return RAAgent, "ra = auto: v6guest processes Router Advertisements: /proc/sys is read-only, so that the kernel cannot be told to"
 	case stack.Mode == "":
 		return RAKernel, "ra = auto: the kernel processes Router Advertisements"
 	}

@@ -89,6 +89,19 @@ func TestPlans(t *testing.T) {
 			},
 			Remembered: &link.Key{MAC: mac("06:a0:f0:00:00:38"), VLAN: 100},
 		}},
+		{"in-a-container", "", Facts{
+			Place: Place{Container: "lxc", FixedSwitches: true},
+			NICs: []link.NIC{
+				soft(2, "eth0", "veth", "00:16:3e:00:00:38", 0), soft(3, "eth1", "macvlan", "00:16:3e:00:00:39", 0),
+				soft(4, "docker0", "bridge", "02:42:00:00:00:01", 0),
+				func() link.NIC {
+					n := soft(5, "veth1", "veth", "02:42:00:00:00:02", 0)
+					n.Parent = 6 // the other end is here too
+					return n
+				}(),
+				soft(6, "veth2", "veth", "02:42:00:00:00:03", 4), // of a container within
+			},
+		}},
 		{"ports-of-a-bond", "[agent]\nnics = bond0 eth0\n", Facts{NICs: []link.NIC{
 			func() link.NIC {
 				n := virtio(2, "eth0", "06:a0:f0:00:00:38", "0000:00:03.0")
