@@ -27,7 +27,7 @@ func (e *env) book() *manual.Book {
 			{Term: responder.DefaultConfigFile, Text: "The configuration; at least one network is needed. See v6responder.conf(5)."},
 			{Term: responder.DefaultConfigFile + ".d/*.conf", Text: "Files that override it, in the order of their names."},
 			{Term: "/etc/v6responder/hosts", Text: "The reservations, where the configuration names no other file: in the syntax of dnsmasq's dhcp-hostsfile, read anew at each change."},
-			{Term: responder.DefaultStateDir, Text: "What is kept: the server's DUID (server-duid.json) and the bindings of pools (leases.db)."},
+			{Term: responder.DefaultStateDir, Text: "What is kept: the server's DUID (server-duid.json) and the bindings of pools and the hosts that were added by command (leases.db)."},
 			{Term: responder.DefaultRunDir, Text: "The control socket."},
 		},
 		Examples: []manual.Entry{

@@ -89,9 +89,12 @@ func (x *exchange) lookUp() {
 // findHost looks for the client's line: the strongest that has an address on this link. One without
 // any address gives only its tags.
 func (x *exchange) findHost() {
-	list := x.hosts.ByMAC(x.client.mac)
+	list := x.hosts.File.ByMAC(x.client.mac)
 	if x.client.duid != "" {
-		list = x.hosts.ByDUID(x.client.duid)
+		list = x.hosts.File.ByDUID(x.client.duid)
+	}
+	if x.hosts.Added.Len() > 0 {
+		list = x.hosts.Of(x.client.mac, x.client.duid)
 	}
 	var tags *hosts.Host
 	elsewhere := false

@@ -29,12 +29,11 @@ var long = flag.Bool("long", false, "kill the server for a minute, not only some
 const childVariable = "V6RESPONDER_TEST_SERVES"
 
 func TestMain(m *testing.M) {
-	dir := os.Getenv(childVariable)
-	if dir == "" {
-		os.Exit(m.Run())
+	if dir := os.Getenv(childVariable); dir != "" {
+		fmt.Fprintln(os.Stderr, serveChild(dir)) // it is killed, or says why it ends
+		return
 	}
-	fmt.Fprintln(os.Stderr, serveChild(dir))
-	os.Exit(1)
+	m.Run()
 }
 
 // serveChild serves until it is killed; it says on standard output when it is ready.

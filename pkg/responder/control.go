@@ -82,6 +82,7 @@ func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
 		reply(w, func() (any, error) { return s.Reload(r.Context()) })
 	})
 	s.handleLeases(mux)
+	s.handleHosts(mux)
 	srv := &http.Server{
 		Handler: mux, ReadHeaderTimeout: controlTimeout, ReadTimeout: controlTimeout, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },

@@ -45,7 +45,7 @@ type EngineConfig struct {
 // several goroutines at once.
 type Engine struct {
 	cfg   EngineConfig
-	hosts *hosts.Index
+	hosts hosts.Reservations
 	self  map[netip.Addr]bool // this machine's addresses
 	links links
 
@@ -68,7 +68,8 @@ type Engine struct {
 // configuration must be a valid one: a DUID, and at most one network an interface.
 func NewEngine(cfg EngineConfig) *Engine {
 	e := &Engine{
-		self: map[netip.Addr]bool{}, bindings: pool.New(), commits: newCommits(), count: map[string]uint64{},
+		hosts: hosts.Reservations{Added: hosts.NewSet()},
+		self:  map[netip.Addr]bool{}, bindings: pool.New(), commits: newCommits(), count: map[string]uint64{},
 		holds: holds{until: map[netip.Addr]clock.Instant{}}, limits: map[limitedLink]*limiter{}, others: otherServers{},
 		refusals: refusals{by: map[refusedKey]*Refused{}},
 	}
@@ -107,7 +108,13 @@ func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 	case Expired:
 		e.expire()
 	case HostsChanged:
-		e.hosts = ev.Hosts
+		e.hosts.File = ev.Hosts
+		e.bindings.Reset()
+	case HostPut:
+		e.hosts.Added.Put(ev.Host)
+		e.bindings.Reset()
+	case HostDropped:
+		e.hosts.Added.Remove(ev.Key)
 		e.bindings.Reset()
 	case OwnAddress:
 		if e.self[ev.Addr] = true; ev.Gone {

@@ -37,8 +37,14 @@ type (
 		Err       error
 	}
 
-	// HostsChanged says which reservations are in force from now on.
+	// HostsChanged says which reservations the files have from now on.
 	HostsChanged struct{ Hosts *hosts.Index }
+
+	// HostPut adds one reservation beside those of the files, which win over it.
+	HostPut struct{ Host *hosts.Host }
+
+	// HostDropped takes the added reservation with that key out.
+	HostDropped struct{ Key string }
 
 	// ConfigChanged says what holds from now on. Bindings stay; those of addresses that are in no pool
 	// any more are not extended.
@@ -64,6 +70,8 @@ type (
 func (Received) event()     {}
 func (Malformed) event()    {}
 func (HostsChanged) event() {}
+func (HostPut) event()      {}
+func (HostDropped) event()  {}
 
 func (ConfigChanged) event() {}
 func (OwnAddress) event()    {}

@@ -12,7 +12,7 @@ import (
 // control serves the control socket, and returns its run folder.
 func (n *net6) control(s *Server) string {
 	n.t.Helper()
-	dir := filepath.Join(n.dir, "run")
+	dir := filepath.Join(n.t.TempDir(), "run")
 	l, err := ListenControl(dir)
 	if err != nil {
 		n.t.Fatal(err)

@@ -174,7 +174,7 @@ func (x *exchange) line() string {
 
 // reserved reports whether a line gives the MAC an address on this link.
 func (x *exchange) reserved(mac hosts.MAC) bool {
-	for h := range x.hosts.ByMAC(mac) {
+	for h := range x.hosts.Of(mac, "") {
 		if len(h.Within(x.network.Prefix)) > 0 {
 			return true
 		}

@@ -4,12 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
@@ -78,6 +83,8 @@ type Server struct {
 	forwards   map[int]bool     // the NICs that forward, by index
 
 	watching map[chan Lease]bool // who is told of changes
+
+	adding sync.Mutex // held while a host is added or taken out
 
 	mu       sync.Mutex
 	watcher  *hosts.Watcher // nil without a hosts file
@@ -171,17 +178,37 @@ func (s *Server) begin() error {
 	return nil
 }
 
-// openStore opens the lease store if a network has a pool: addresses that are reserved are not in it.
+// openStore opens the lease store, with the bindings of pools and the hosts that were added. A server that
+// needs neither does without, where there can be none.
 func (s *Server) openStore() (err error) {
-	if s.store != nil || !s.opts.Config.hasPools() {
+	if s.store != nil {
 		return nil
 	}
 	n := 0
 	s.store, err = openStore(s.opts.StateDir, s.opts.Clock, func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, s.stored.put)
-	if err == nil {
-		s.log.Info("lease store", "leases", n)
+	if err != nil {
+		_, statErr := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
+		readOnly := errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrNotExist)
+		if s.opts.Config.hasPools() || statErr == nil || !readOnly {
+			return err
+		}
+		s.log.Warn("no lease store: hosts cannot be added by command", "error", err)
+		return nil
 	}
-	return err
+	added, err := s.store.Values(addedPrefix)
+	if err != nil {
+		return err
+	}
+	for _, v := range added {
+		h, err := parseAdded(string(v.Value))
+		if err != nil {
+			s.log.Warn("hosts: added line left out", "client", strings.TrimPrefix(v.Name, addedPrefix), "error", err)
+			continue
+		}
+		s.step(HostPut{h})
+	}
+	s.log.Info("lease store", "leases", n, "added_hosts", len(added))
+	return nil
 }
 
 // identify lets the engine speak, unless the DUID is not known yet.
@@ -423,6 +450,7 @@ func (s *Server) handle(ev any) error {
 		}
 		s.index = ev.Index
 		s.step(HostsChanged{ev.Index})
+		ev.Problems = append(slices.Clip(ev.Problems), s.addedProblems()...)
 		s.logHosts(ev.Update)
 	case arrivals:
 		for _, in := range ev.list {

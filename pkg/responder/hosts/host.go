@@ -60,8 +60,13 @@ type Host struct {
 // Tagged reports whether the line sets the tag.
 func (h *Host) Tagged(tag string) bool { return slices.Contains(h.Tags, tag) }
 
-// Where is "file:line".
-func (h *Host) Where() string { return fmt.Sprintf("%s:%d", h.File, h.Line) }
+// Where is "file:line", or the file alone for what stands in no line.
+func (h *Host) Where() string {
+	if h.Line == 0 {
+		return h.File
+	}
+	return fmt.Sprintf("%s:%d", h.File, h.Line)
+}
 
 // Within returns the host's addresses in the prefix, [::38] completed by it.
 func (h *Host) Within(prefix netip.Prefix) []netip.Addr {

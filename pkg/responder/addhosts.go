@@ -1,0 +1,279 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/leasestore"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// addedFile stands where the name of a hosts file stands, for what was added by the command.
+const addedFile = "hosts add"
+
+// addedPrefix is what the names of added hosts begin with in the store; the values are their lines.
+const addedPrefix = "host/"
+
+// Paths of the control socket, and their keys.
+const (
+	pathHosts    = "/v1/hosts"
+	pathAddHost  = "/v1/hosts/add"
+	pathDropHost = "/v1/hosts/del"
+	keyLine      = "line"
+	keyClient    = "client"
+)
+
+// A HostLine is a reservation as the commands show it.
+type HostLine struct {
+	Clients   []string `json:"clients"` // MACs and DUIDs
+	Addresses []string `json:"addresses"`
+	Name      string   `json:"name,omitempty"`
+	Tags      []string `json:"tags,omitempty"`
+	Ignore    bool     `json:"ignore,omitempty"`
+	Where     string   `json:"where"` // file and line, or "hosts add"
+	// Warnings say what of it does not hold: the hosts file wins.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+func hostLine(h *hosts.Host) HostLine {
+	out := HostLine{Name: h.Name, Tags: h.Tags, Ignore: h.Ignore, Where: h.Where(), Clients: []string{}, Addresses: []string{}}
+	for _, m := range h.MACs {
+		out.Clients = append(out.Clients, m.String())
+	}
+	for _, d := range h.DUIDs {
+		out.Clients = append(out.Clients, "id:"+d.String())
+	}
+	for _, a := range h.Addrs {
+		out.Addresses = append(out.Addresses, a.String())
+	}
+	return out
+}
+
+// parseAdded reads a line as `hosts add` takes it: one of the hosts file.
+func parseAdded(line string) (*hosts.Host, error) {
+	list, problems := hosts.Parse(addedFile, line+"\n")
+	var err error
+	switch {
+	case len(problems) > 0:
+		err = problems[0].Err
+	case len(list) != 1 || strings.ContainsAny(line, "\r\n"):
+		err = fmt.Errorf("%.80q is no reservation for IPv6", line)
+	default:
+		list[0].Line = 0
+		return &list[0], nil
+	}
+	return nil, &fault.Fault{
+		Err: err, Exit: fault.ExitUsage,
+		Cure: "write it as a line of the hosts file: 06:a0:f0:00:00:38,[2001:db8:1::38],vm-38",
+	}
+}
+
+// contradicted says what of an added host does not hold, since the hosts file says otherwise.
+func (s *Server) contradicted(h *hosts.Host) []string {
+	var out []string
+	for _, a := range h.Addrs {
+		if o := s.index.Owner(a); o != nil {
+			out = append(out, fmt.Sprintf("[%s] is reserved in %s, which wins", a, o.Where()))
+		}
+	}
+	same := func(o *hosts.Host, who string) {
+		for i := range s.opts.Config.Networks {
+			if p := s.opts.Config.Networks[i].Prefix; len(o.Within(p)) > 0 && len(h.Within(p)) > 0 {
+				out = append(out, fmt.Sprintf("%s has an address in %s by %s, which wins", who, p, o.Where()))
+			}
+		}
+	}
+	for _, m := range h.MACs {
+		for o := range s.index.ByMAC(m) {
+			same(o, m.String())
+		}
+	}
+	for _, d := range h.DUIDs {
+		for o := range s.index.ByDUID(d) {
+			same(o, d.String())
+		}
+	}
+	return out
+}
+
+// addedProblems are those of all added hosts.
+func (s *Server) addedProblems() []hosts.Problem {
+	var out []hosts.Problem
+	for _, h := range s.engine.hosts.Added.All() {
+		for _, w := range s.contradicted(h) {
+			if len(out) < hosts.MaxProblems {
+				out = append(out, hosts.Problem{File: addedFile, Warning: true, Err: fmt.Errorf("%s: %s", h.Key(), w)})
+			}
+		}
+	}
+	return out
+}
+
+// AddHost reserves what a line says, in place of what an earlier one says for the same client: durable in
+// the store, and in force at once.
+func (s *Server) AddHost(ctx context.Context, line string) (HostLine, error) {
+	h, err := parseAdded(strings.TrimSpace(line))
+	if err != nil {
+		return HostLine{}, err
+	}
+	s.adding.Lock() // one at a time: what is checked holds until it is stored
+	defer s.adding.Unlock()
+	var store *leasestore.Store
+	var taken error
+	err = s.inLoop(ctx, func() {
+		store = s.store
+		for _, a := range h.Addrs {
+			if o := s.engine.hosts.Added.Owner(a); o != nil && o.Key() != h.Key() {
+				taken = &fault.Fault{
+					Err:  fmt.Errorf("[%s] is reserved for %s already", a, o.Key()),
+					Cure: "take that one out first: v6responder hosts del " + o.Key(),
+				}
+			}
+		}
+	})
+	switch {
+	case err != nil:
+		return HostLine{}, err
+	case taken != nil:
+		return HostLine{}, taken
+	case store == nil:
+		return HostLine{}, errNoStore
+	}
+	if err := store.Commit(ctx, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(strings.TrimSpace(line))}); err != nil {
+		return HostLine{}, err
+	}
+	out := hostLine(h)
+	err = s.inLoop(ctx, func() {
+		s.step(HostPut{h})
+		out.Warnings = s.contradicted(h)
+		s.log.Info("host added", "client", h.Key(), "addresses", h.Addrs, "name", h.Name)
+		for _, w := range out.Warnings {
+			s.log.Warn("hosts: doubtful line", "problem", addedFile+": "+h.Key()+": "+w)
+		}
+	})
+	return out, err
+}
+
+var errNoStore = &fault.Fault{
+	Err: fmt.Errorf("the lease store is not there, as the log says since the start"), Cure: "give v6responder a state folder that it can write to",
+}
+
+// DropHost takes back what was added for a client, named by MAC, DUID or address.
+func (s *Server) DropHost(ctx context.Context, client string) (HostLine, error) {
+	s.adding.Lock()
+	defer s.adding.Unlock()
+	var h, inFile *hosts.Host
+	var store *leasestore.Store
+	if err := s.inLoop(ctx, func() { h, inFile, store = s.findAdded(client), s.inFile(client), s.store }); err != nil {
+		return HostLine{}, err
+	}
+	switch {
+	case h == nil && inFile != nil:
+		return HostLine{}, fault.New(fault.ExitFailure, "take it out of that file", "%s stands in %s", client, inFile.Where())
+	case h == nil:
+		return HostLine{}, fault.New(fault.ExitFailure, "see v6responder hosts list", "nothing was added for %.80q", client)
+	case store == nil:
+		return HostLine{}, errNoStore
+	}
+	if err := store.Commit(ctx, leasestore.Unset{Name: addedPrefix + h.Key()}); err != nil {
+		return HostLine{}, err
+	}
+	err := s.inLoop(ctx, func() {
+		s.step(HostDropped{h.Key()})
+		s.log.Info("host taken out", "client", h.Key())
+	})
+	return hostLine(h), err
+}
+
+func (s *Server) findAdded(client string) *hosts.Host {
+	added := s.engine.hosts.Added
+	if a, err := netip.ParseAddr(client); err == nil {
+		return added.Owner(a)
+	}
+	if mac, err := net.ParseMAC(client); err == nil && len(mac) == 6 {
+		return added.Get(hosts.MAC(mac).String())
+	}
+	if d, err := wire.ParseDUID(strings.TrimPrefix(client, "id:")); err == nil {
+		if mac, ok := d.MAC(); ok && len(mac) == 6 {
+			return added.Get(hosts.MAC(mac).String())
+		}
+		return added.Get(hosts.DUIDKey(d))
+	}
+	return added.Get(client)
+}
+
+// inFile is a line of the hosts file that speaks of the client, nil if there is none.
+func (s *Server) inFile(client string) *hosts.Host {
+	if a, err := netip.ParseAddr(client); err == nil {
+		return s.index.Owner(a)
+	}
+	if mac, err := net.ParseMAC(client); err == nil && len(mac) == 6 {
+		for h := range s.index.ByMAC(hosts.MAC(mac)) {
+			return h
+		}
+	}
+	return nil
+}
+
+// Hosts returns the reservations that a filter lets through: those of the files, then those that were added.
+func (s *Server) Hosts(ctx context.Context, words []string) ([]HostLine, error) {
+	var index *hosts.Index
+	out, added := []HostLine{}, []HostLine{}
+	err := s.inLoop(ctx, func() {
+		index = s.index
+		for _, h := range s.engine.hosts.Added.All() {
+			l := hostLine(h)
+			l.Warnings = s.contradicted(h)
+			added = append(added, l)
+		}
+	})
+	keep := func(l HostLine) {
+		fields := slices.Concat(l.Clients, l.Addresses, l.Tags, []string{l.Name, l.Where})
+		if matches(words, fields...) {
+			out = append(out, l)
+		}
+	}
+	for h := range index.All() {
+		keep(hostLine(h))
+	}
+	for _, l := range added {
+		keep(l)
+	}
+	return out, err
+}
+
+// handleHosts answers what is asked of hosts.
+func (s *Server) handleHosts(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+pathHosts, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return s.Hosts(r.Context(), r.URL.Query()[keyFilter]) })
+	})
+	mux.HandleFunc("POST "+pathAddHost, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return s.AddHost(r.Context(), r.URL.Query().Get(keyLine)) })
+	})
+	mux.HandleFunc("POST "+pathDropHost, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, func() (any, error) { return s.DropHost(r.Context(), r.URL.Query().Get(keyClient)) })
+	})
+}
+
+// ListHosts asks the server that runs with the run folder dir for the reservations that the words let through.
+func ListHosts(ctx context.Context, dir string, words []string) (out []HostLine, err error) {
+	return out, ask(ctx, dir, http.MethodGet, pathHosts+"?"+url.Values{keyFilter: words}.Encode(), &out)
+}
+
+// AddHost asks it to reserve what a line of the hosts file says.
+func AddHost(ctx context.Context, dir, line string) (out HostLine, err error) {
+	return out, ask(ctx, dir, http.MethodPost, pathAddHost+"?"+url.Values{keyLine: {line}}.Encode(), &out)
+}
+
+// DropHost asks it to take back what was added for a client, named by MAC, DUID or address.
+func DropHost(ctx context.Context, dir, client string) (out HostLine, err error) {
+	return out, ask(ctx, dir, http.MethodPost, pathDropHost+"?"+url.Values{keyClient: {client}}.Encode(), &out)
+}

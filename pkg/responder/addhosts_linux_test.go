@@ -1,0 +1,105 @@
+package responder
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/v6guest/v6guest/pkg/fault"
+)
+
+// TestAddedHostsHoldAtOnceAndOverARestart, and the hosts file wins over them, which is said.
+func TestAddedHostsHoldAtOnceAndOverARestart(t *testing.T) {
+	n := newNet(t)
+	file := "06:a0:f0:00:00:02,[2001:db8:1::2]\n"
+	s, stop := n.serve(plain, file)
+	dir := n.control(s)
+	gets := func(i int) string {
+		t.Helper()
+		g := newGuest(i)
+		n.sendFrame(g.frame(t, g.request()))
+		if a := n.next().msg.IANAs[0].Addresses; len(a) > 0 {
+			return a[0].Addr.String()
+		}
+		return "nothing"
+	}
+	want := func(i int, address string) {
+		t.Helper()
+		if got := gets(i); got != address {
+			t.Errorf("guest %d gets %s, want %s", i, got, address)
+		}
+	}
+	add := func(line string) HostLine {
+		t.Helper()
+		h, err := AddHost(t.Context(), dir, line)
+		if err != nil {
+			t.Error(err)
+		}
+		return h
+	}
+	want(1, "nothing")
+	add("06:a0:f0:00:00:01,[2001:db8:1::1],vm-1,infinite")
+	want(1, "2001:db8:1::1")
+	add("06:a0:f0:00:00:01,[2001:db8:1::11],vm-1")
+	want(1, "2001:db8:1::11")
+	if h := add("id:00:03:00:01:06:a0:f0:00:00:02,[2001:db8:1::22]"); len(h.Warnings) != 1 || !strings.Contains(h.Warnings[0], "which wins") {
+		t.Errorf("beside the file: %+v", h)
+	}
+	want(2, "2001:db8:1::2")
+	for line, code := range map[string]int{
+		"06:a0:f0:00:00:03,[2001:db8:1::11]": fault.ExitFailure, // guest 1's
+		"nonsense":                           fault.ExitUsage,
+		"06:a0:f0:00:00:03,192.0.2.1":        fault.ExitUsage,
+		"06:a0:f0:00:00:03,[2001:db8:1::3]\n06:a0:f0:00:00:04,[2001:db8:1::4]": fault.ExitUsage,
+	} {
+		if _, err := AddHost(t.Context(), dir, line); fault.ExitCode(err) != code {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+	if err := stop(ErrRestart); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = n.serve(plain, file)
+	dir = n.control(s)
+	want(1, "2001:db8:1::11")
+	want(2, "2001:db8:1::2")
+	if !strings.Contains(n.log.String(), "hosts add: 06:a0:f0:00:00:02: 06:a0:f0:00:00:02 has an address in 2001:db8:1::/64") {
+		t.Error("the log does not say that the file wins")
+	}
+	list, err := ListHosts(t.Context(), dir, []string{"06:a0:f0:00:00:02"})
+	if err != nil || len(list) != 2 || list[1].Where != "hosts add" || len(list[1].Warnings) != 1 || !strings.HasSuffix(list[0].Where, "hosts:1") {
+		t.Errorf("list: %+v, %v", list, err)
+	}
+	for _, client := range []string{"06:a0:f0:00:00:02", "2001:db8:1::11"} {
+		if _, err := DropHost(t.Context(), dir, client); err != nil {
+			t.Error(err)
+		}
+	}
+	want(1, "nothing")
+	want(2, "2001:db8:1::2")
+	for _, client := range []string{"06:a0:f0:00:00:02", "06:a0:f0:00:00:01"} {
+		if _, err := DropHost(t.Context(), dir, client); err == nil {
+			t.Errorf("%s is taken out twice", client)
+		}
+	}
+}
+
+// BenchmarkHostPut is one more host beside a hundred thousand that were added.
+func BenchmarkHostPut(b *testing.B) {
+	bench := newBench(b, pooled, "")
+	host := func(i int) HostPut {
+		h, err := parseAdded(fmt.Sprintf("%s,[2001:db8:1::%x:%x]", newGuest(i).mac, i>>16+1, i&0xffff))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return HostPut{h}
+	}
+	for i := range 100_000 {
+		bench.e.Step(0, host(i))
+	}
+	more := host(100_001)
+	b.ReportAllocs()
+	for b.Loop() {
+		bench.e.Step(0, more)
+	}
+}

@@ -1,0 +1,169 @@
+package hosts
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"iter"
+	"net/netip"
+	"slices"
+
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// A Set holds hosts that come and go one by one, at the same cost whatever their number. A host is found by
+// its key: one that is put takes the place of the one with the same key. The nil Set has no hosts.
+type Set struct {
+	byKey  map[string]*Host
+	byMAC  map[MAC][]*Host
+	byDUID map[wire.DUID][]*Host
+	byAddr map[[16]byte]*Host
+}
+
+// NewSet returns an empty set.
+func NewSet() *Set {
+	return &Set{map[string]*Host{}, map[MAC][]*Host{}, map[wire.DUID][]*Host{}, map[[16]byte]*Host{}}
+}
+
+// Key is what a host is known by in a Set: the first MAC that it names, else the first DUID.
+func (h *Host) Key() string {
+	switch {
+	case len(h.MACs) > 0:
+		return h.MACs[0].String()
+	case len(h.DUIDs) > 0:
+		return DUIDKey(h.DUIDs[0])
+	}
+	return ""
+}
+
+// DUIDKey is the key of a host that is named by a DUID; it is never long.
+func DUIDKey(d wire.DUID) string {
+	if b := []byte(d); len(b) <= 64 {
+		return "duid-" + hex.EncodeToString(b)
+	}
+	sum := sha256.Sum256([]byte(d))
+	return "duid-sha256-" + hex.EncodeToString(sum[:])
+}
+
+// Put adds a host. Where an address is another host's already, that one loses it.
+func (s *Set) Put(h *Host) {
+	key := h.Key()
+	s.Remove(key)
+	s.byKey[key] = h
+	for _, m := range h.MACs {
+		s.byMAC[m] = append(s.byMAC[m], h)
+	}
+	for _, d := range h.DUIDs {
+		s.byDUID[d] = append(s.byDUID[d], h)
+	}
+	for _, a := range h.Addrs {
+		s.byAddr[a.As16()] = h
+	}
+}
+
+// Remove takes the host with that key out; none is no error.
+func (s *Set) Remove(key string) {
+	h := s.byKey[key]
+	if h == nil {
+		return
+	}
+	delete(s.byKey, key)
+	for _, m := range h.MACs {
+		s.byMAC[m] = slices.DeleteFunc(s.byMAC[m], func(o *Host) bool { return o == h })
+		if len(s.byMAC[m]) == 0 {
+			delete(s.byMAC, m)
+		}
+	}
+	for _, d := range h.DUIDs {
+		s.byDUID[d] = slices.DeleteFunc(s.byDUID[d], func(o *Host) bool { return o == h })
+		if len(s.byDUID[d]) == 0 {
+			delete(s.byDUID, d)
+		}
+	}
+	for _, a := range h.Addrs {
+		if s.byAddr[a.As16()] == h {
+			delete(s.byAddr, a.As16())
+		}
+	}
+}
+
+// Len is how many hosts there are.
+func (s *Set) Len() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.byKey)
+}
+
+// Get returns the host with that key, nil if there is none.
+func (s *Set) Get(key string) *Host {
+	if s == nil {
+		return nil
+	}
+	return s.byKey[key]
+}
+
+// Owner is Index.Owner's twin.
+func (s *Set) Owner(a netip.Addr) *Host {
+	if s.Len() == 0 {
+		return nil
+	}
+	key := a.As16()
+	if h := s.byAddr[key]; h != nil {
+		return h
+	}
+	clear(key[:8])
+	return s.byAddr[key]
+}
+
+// All gives the hosts in the order of their keys.
+func (s *Set) All() []*Host {
+	if s == nil {
+		return nil
+	}
+	all := make([]*Host, 0, len(s.byKey))
+	for _, h := range s.byKey {
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(a, b *Host) int { return cmp.Compare(a.Key(), b.Key()) })
+	return all
+}
+
+// Reservations are those of an Index, which is made of files, and beside them those of a Set. What a file
+// says wins.
+type Reservations struct {
+	File  *Index
+	Added *Set
+}
+
+// Of gives the hosts of a DUID that is no DUID-LL of Ethernet, or where that is empty of a MAC, those that
+// win first.
+func (r Reservations) Of(m MAC, d wire.DUID) iter.Seq[*Host] {
+	if d != "" {
+		return both(r.File.ByDUID(d), r.Added.byDUID[d])
+	}
+	return both(r.File.ByMAC(m), r.Added.byMAC[m])
+}
+
+func both(first iter.Seq[*Host], then []*Host) iter.Seq[*Host] {
+	return func(yield func(*Host) bool) {
+		for h := range first {
+			if !yield(h) {
+				return
+			}
+		}
+		for _, h := range then {
+			if !yield(h) {
+				return
+			}
+		}
+	}
+}
+
+// Owner returns the host for which the address is reserved, nil if there is none.
+func (r Reservations) Owner(a netip.Addr) *Host {
+	if h := r.File.Owner(a); h != nil {
+		return h
+	}
+	return r.Added.Owner(a)
+}
