@@ -252,6 +252,11 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 	a.follow()
 	for index, n := range a.nics {
 		if p := a.plan.nic(index); p == nil || !p.Managed {
+			if p != nil && !a.passive {
+				if heir := a.plan.heir(*p); heir != "" {
+					n.vacate(ctx, heir)
+				}
+			}
 			n.close(ctx)
 			delete(a.nics, index)
 		}

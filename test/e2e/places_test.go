@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func TestAContainerWithAReadOnlyProcSysHasItsAddresses(t *testing.T) {
 }
 
 func TestSixtyFourNICs(t *testing.T) {
-	t.Parallel()
+	rough(t)
 	ctx := within(t, 2*time.Minute)
 	c := newCloud(ctx, t, 1)
 	n := c.Nets[0]
@@ -62,7 +63,12 @@ func TestSixtyFourNICs(t *testing.T) {
 				return false
 			}
 		}
-		return true
+		return len(s.Global("")) == len(nics) && slices.Equal(s.DefaultNICs(), []string{"eth0"})
 	})
 	check(t, err)
+	cpu, memory := cpuTime(t, p), peakMemory(t, p)
+	t.Logf("%d NICs: %s of CPU, at most %d KiB resident, %d lines of log", len(nics), cpu, memory>>10, len(p.Lines()))
+	if cpu > 10*time.Second || memory > 64<<20 {
+		t.Errorf("%d NICs cost %s of CPU and %d KiB", len(nics), cpu, memory>>10)
+	}
 }
