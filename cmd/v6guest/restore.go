@@ -51,6 +51,9 @@ func (e *env) restore(c *cli.Context, f *guest.Files) error {
 	if err != nil {
 		return err
 	}
+	if err := guest.RestoreDNS(c.Context, c.String("root"), c.String("state-dir")); err != nil {
+		return err
+	}
 	out := restoredSystem{Restored: append([]string{}, files...)}
 	if !isImage(c) {
 		out.Notes = f.Again(c.Context, c.String("run-dir"))

@@ -57,6 +57,9 @@ func (p page) status(s guest.Status) {
 	for _, m := range s.Missing {
 		p.line("no NIC is %s yet", m)
 	}
+	if r := s.Resolver; r != nil {
+		p.resolver(r)
+	}
 	for _, n := range s.Notes {
 		p.line("note: %s", n)
 	}
@@ -76,6 +79,18 @@ func (p page) status(s guest.Status) {
 			first = false
 		}
 		p.line("%s: left alone: %s", n.Name, n.Reason)
+	}
+}
+
+// resolver tells to whom DNS servers were handed.
+func (p page) resolver(r *guest.ResolverStatus) {
+	switch {
+	case r.Problem != "":
+		p.line("DNS servers: cannot hand them over: %s (%s)", r.Problem, r.Reason)
+	case r.To == "":
+		p.line("DNS servers: not handed over: %s", r.Reason)
+	default:
+		p.line("DNS servers: handed to %s: %s", r.To, r.Reason)
 	}
 }
 
@@ -110,6 +125,8 @@ func (p page) nic(n guest.NICStatus) {
 	for _, r := range n.DefaultRoutes {
 		p.field("default", "via "+r.String())
 	}
+	p.field("DNS", join(n.DNS))
+	p.field("search", strings.Join(n.Search, " "))
 	if s := n.Source; s != nil {
 		p.field("source", sourceLine(s))
 	}

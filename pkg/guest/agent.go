@@ -34,6 +34,7 @@ type System interface {
 	Switches
 	Network
 	Stacks
+	Names
 	Traveller
 	Placed
 }
@@ -61,6 +62,7 @@ type Agent struct {
 	claimed claimed
 	stack   stackMemory
 	follows followed
+	dns     dns
 	systemd systemd
 
 	// passive is the one-shot command without an agent: it leases on the NICs it was given and changes
@@ -140,6 +142,9 @@ func (a *Agent) loop(ctx context.Context) error {
 	defer func() { _ = timer.Close() }() // nothing is lost with it
 	a.life = inner
 	a.begin()
+	if !a.passive {
+		a.beginDNS(inner)
+	}
 	for {
 		if err := timer.Set(a.deadline()); err != nil {
 			return fmt.Errorf("agent: %w", err)
@@ -217,6 +222,7 @@ func (a *Agent) settle(ctx context.Context) {
 		n.tend(ctx, now)
 	}
 	a.sweepRules(ctx)
+	a.tendDNS(ctx, now)
 	a.noteSeen()
 	a.answerWaiters(now)
 	a.systemd.tell(now, a.summary())
@@ -413,6 +419,9 @@ func (a *Agent) rememberedGone(n link.NIC) {
 // deadline is when settle is needed if nothing happens.
 func (a *Agent) deadline() clock.Instant {
 	at := a.systemd.deadline()
+	if !a.passive {
+		at = min(at, a.dns.at)
+	}
 	if a.plan.Provisional || a.memory.left {
 		at = min(at, a.memory.until)
 	}
@@ -429,11 +438,12 @@ func (a *Agent) deadline() clock.Instant {
 func (a *Agent) stop(ctx context.Context) {
 	a.stopping.Store(true)
 	a.systemd.stopping()
-	if !a.restarts {
+	if !a.restarts { // else the next agent takes all of it over
+		a.endDNS(ctx)
 		a.releaseOnStop(ctx)
 	}
 	for _, n := range a.nics {
-		if n.plan.Settings.ReleaseOnStop && !a.passive {
+		if n.plan.Settings.ReleaseOnStop && !a.passive && !a.restarts {
 			n.endSource(ctx)
 		}
 		n.close(ctx)

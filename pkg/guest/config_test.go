@@ -77,7 +77,7 @@ secondary_ra = no-default-route
 release_on_stop = yes
 `
 	c := parse(t, text)
-	base := Settings{Lease: LeaseAgent, DUID: DUIDNIC, Start: StartNow, RA: RAAuto, SLAAC: true, SecondaryRA: SecondaryOff, OptimisticDAD: true, SourceRouting: SourceAuto}
+	base := Settings{Lease: LeaseAgent, DUID: DUIDNIC, Start: StartNow, RA: RAAuto, SLAAC: true, SecondaryRA: SecondaryOff, OptimisticDAD: true, SourceRouting: SourceAuto, DNS: true}
 	with := func(change func(*Settings)) Settings {
 		s := base
 		change(&s)

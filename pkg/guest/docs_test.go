@@ -33,6 +33,7 @@ var keyExamples = map[string]string{
 	"secondary_ra":    "secondary_ra = no-default-route",
 	"link_local":      "link_local = keep",
 	"optimistic_dad":  "optimistic_dad = yes",
+	"dns":             "dns = off",
 	"source_routing":  "source_routing = yes",
 	"release_on_stop": "release_on_stop = yes",
 }

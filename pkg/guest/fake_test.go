@@ -22,6 +22,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
+	"github.com/v6guest/v6guest/pkg/resolver"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -74,10 +75,13 @@ type fakeMachine struct {
 	routes   []link.Route
 	rules    []link.Rule
 	others   map[int]bool // routing tables
-	switches map[string]map[sysctl.Switch]string
-	watchers map[chan link.Event]bool
-	since    map[netip.Addr]time.Time // when an address got its lifetimes
-	log      []string                 // what was done, as ip(8) would say it
+	names    fakeResolver
+	// resolverChanged tells that another may look after DNS now.
+	resolverChanged func()
+	switches        map[string]map[sysctl.Switch]string
+	watchers        map[chan link.Event]bool
+	since           map[netip.Addr]time.Time // when an address got its lifetimes
+	log             []string                 // what was done, as ip(8) would say it
 
 	servers  map[int]func(*wire.Message) *wire.Message // what answers on the NIC's link
 	taken    map[int]error                             // why the client's port cannot be opened
@@ -408,6 +412,60 @@ func (m *fakeMachine) TablesOfOthers(context.Context) (map[int]bool, error) {
 	defer m.mu.Unlock()
 	return m.others, nil
 }
+
+// A fakeResolver notes what it is told.
+type fakeResolver struct {
+	mu     sync.Mutex
+	told   []string
+	fail   error
+	choice resolver.Choice
+}
+
+// Hand notes the links.
+func (r *fakeResolver) Hand(_ context.Context, links []resolver.Link) (resolver.Choice, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := "nothing"
+	for i, l := range links {
+		if i == 0 {
+			told = ""
+		}
+		told += fmt.Sprintf("%s %v %v;", l.NIC, l.Servers, l.Domains)
+	}
+	r.told = append(r.told, told)
+	return r.choice, r.fail
+}
+
+// Stale says that another is to be told.
+func (r *fakeResolver) Stale(last resolver.Choice) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return last != r.choice
+}
+
+// take returns what it was told since the last call.
+func (r *fakeResolver) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := r.told
+	r.told = nil
+	return told
+}
+
+// Resolver is the fake one.
+func (m *fakeMachine) Resolver(string, string) Resolver { return &m.names }
+
+// ResolverChanges hands changed to the test.
+func (m *fakeMachine) ResolverChanges(ctx context.Context, changed func()) error {
+	m.mu.Lock()
+	m.resolverChanged = changed
+	m.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
+
+// TellsResolved says no.
+func (m *fakeMachine) TellsResolved(int) bool { return false }
 
 // RemoveRADefaultRoutes removes the default routes that advertisements made.
 func (m *fakeMachine) RemoveRADefaultRoutes(ctx context.Context, index int) ([]link.Route, error) {

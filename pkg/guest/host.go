@@ -34,7 +34,7 @@ type host struct {
 	mu       sync.Mutex
 	held     map[netip.Addr]client.Address
 	servers  map[wire.DUID]netip.Addr // where each was heard, bounded by maxServers
-	named    []netip.Addr             // DNS and NTP servers that the server names
+	said     client.Settings          // what the server says beside addresses
 	lines    []string                 // of packets, while somebody traces
 	tracers  int
 	last     *client.Report // the latest warning since the address became usable
@@ -122,11 +122,10 @@ func (h *host) Save(l *client.Lease) error {
 // Forget throws the kept lease away.
 func (h *host) Forget() error { return client.ForgetLease(h.a.opts.StateDir, h.key) }
 
-// Configure notes that the server said something beside addresses. DNS is not handed to the system:
-// the status shows what the server says, and the lease file keeps it.
+// Configure notes what the server says beside addresses.
 func (h *host) Configure(s client.Settings) error {
 	h.mu.Lock()
-	h.named = slices.Concat(s.DNS, s.NTP)
+	h.said = s
 	h.mu.Unlock()
 	h.touch()
 	return nil
@@ -220,7 +219,7 @@ func (h *host) from(server wire.DUID) netip.Addr {
 func (h *host) serverAddrs() []netip.Addr {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.AppendSeq(slices.Clone(h.named), maps.Values(h.servers))
+	return slices.AppendSeq(slices.Concat(h.said.DNS, h.said.NTP), maps.Values(h.servers))
 }
 
 // leased are the addresses that the client has put on the NIC.

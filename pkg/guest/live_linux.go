@@ -44,10 +44,15 @@ const commandTimeout = 90 * time.Second
 var clients = []string{"dhclient", "dhcpcd", "udhcpc6"}
 
 // Command runs a program; of one that fails it tells what the program said.
-func (live) Command(ctx context.Context, argv []string) error {
+func (live) Command(ctx context.Context, argv []string) error { return command(ctx, "", argv...) }
+
+// command is Command with something to read on standard input.
+func command(ctx context.Context, stdin string, argv ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdin = strings.NewReader(stdin)
+	cmd.WaitDelay = time.Second // what it has started may keep its output open
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

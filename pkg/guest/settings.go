@@ -70,6 +70,7 @@ type Settings struct {
 	KeepLinkLocal bool // speak from the stack's own link-local address, and add none (decision 5)
 	OptimisticDAD bool // RFC 4429 on this NIC
 	SourceRouting SourceRouting
+	DNS           bool // hand DNS servers and search domains to the system
 	ReleaseOnStop bool // an ordinary stop of the agent releases the lease
 }
 

@@ -71,17 +71,19 @@ func (s Seconds) String() string { return time.Duration(s).Round(time.Millisecon
 // A Status is what the agent says of itself: what is, what is missing, and why it is so. Everything
 // in it that came from a packet is bounded and valid UTF-8, but otherwise the sender's: escape it.
 type Status struct {
-	Version       string      `json:"version"`
-	PID           int         `json:"pid"`
-	Uptime        Seconds     `json:"uptime"`
-	Summary       string      `json:"summary"` // one line: what is and what is missing
-	Online        bool        `json:"online"`  // the default NIC has a usable global address
-	DefaultNIC    string      `json:"default_nic,omitempty"`
-	DefaultReason string      `json:"default_reason"`
-	Provisional   bool        `json:"provisional,omitempty"`
-	Missing       []string    `json:"missing,omitempty"` // NICs of the configuration that are not there
-	Notes         []string    `json:"notes,omitempty"`
-	NICs          []NICStatus `json:"nics"`
+	Version       string   `json:"version"`
+	PID           int      `json:"pid"`
+	Uptime        Seconds  `json:"uptime"`
+	Summary       string   `json:"summary"` // one line: what is and what is missing
+	Online        bool     `json:"online"`  // the default NIC has a usable global address
+	DefaultNIC    string   `json:"default_nic,omitempty"`
+	DefaultReason string   `json:"default_reason"`
+	Provisional   bool     `json:"provisional,omitempty"`
+	Missing       []string `json:"missing,omitempty"` // NICs of the configuration that are not there
+	Notes         []string `json:"notes,omitempty"`
+
+	Resolver *ResolverStatus `json:"resolver,omitempty"` // to whom DNS servers were handed; nil where there are none
+	NICs     []NICStatus     `json:"nics"`
 }
 
 // A NICStatus is the state of one NIC.
@@ -108,9 +110,9 @@ type NICStatus struct {
 	OnLink        []netip.Prefix  `json:"on_link,omitempty"`   // routes that v6guest installed
 	DefaultRoutes []netip.Addr    `json:"default_routes,omitempty"`
 	Source        *SourceStatus   `json:"source_routing,omitempty"` // nil on the default NIC
-	DNS           []netip.Addr    `json:"dns,omitempty"`            // what the server says; v6guest does not configure resolvers
+	DNS           []netip.Addr    `json:"dns,omitempty"`            // what server and routers say
 	Search        []string        `json:"search,omitempty"`         // likewise
-	NTP           []netip.Addr    `json:"ntp,omitempty"`            // likewise
+	NTP           []netip.Addr    `json:"ntp,omitempty"`            // what the server says; v6guest sets no clock
 
 	Removed  int    `json:"routes_removed,omitempty"` // default routes removed from a secondary NIC
 	Sent     uint64 `json:"sent"`                     // DHCPv6 messages, since the NIC is managed

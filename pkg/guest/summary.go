@@ -164,7 +164,7 @@ func (a *Agent) status() Status {
 	now := a.clock.Now()
 	s := Status{
 		Version: a.opts.Version, PID: os.Getpid(), Uptime: Seconds(now.Sub(a.started)), Summary: a.summary(),
-		DefaultReason: a.plan.Reason, Provisional: a.plan.Provisional, Notes: a.plan.Notes,
+		DefaultReason: a.plan.Reason, Provisional: a.plan.Provisional, Notes: a.plan.Notes, Resolver: a.resolverStatus(),
 	}
 	if n := a.nics[a.plan.Default]; n != nil {
 		s.DefaultNIC, s.Online = n.nic.Name, n.global().IsValid()
@@ -193,6 +193,8 @@ func (n *managedNIC) status(now clock.Instant) NICStatus {
 		Up: n.nic.Up, Carrier: n.nic.Carrier, Removed: n.removed, Switches: n.switches(), OnLink: n.onLink.prefixes(),
 		Routers: n.routerStatus(now), Source: n.sourceStatus(), Sent: n.packets.sent.Load(), Received: n.packets.received.Load(),
 	}
+	dns := n.linkDNS()
+	s.DNS, s.Search = dns.Servers, dns.Domains
 	for _, a := range n.a.world.addresses(n.nic.Index) {
 		if a.Addr.IsGlobalUnicast() {
 			_, made := n.slaac.have[a.Addr]
@@ -249,7 +251,7 @@ func (s *NICStatus) fill(c client.Snapshot, h *host, now clock.Instant) {
 	if c.State != client.StateNoLink {
 		s.State = string(c.State)
 	}
-	s.DNS, s.Search, s.NTP = c.Settings.DNS, c.Settings.Search, c.Settings.NTP
+	s.NTP = c.Settings.NTP
 	if c.LastError != nil && s.Problem == "" {
 		f := Report(asFaultOf(s.Name, c.LastError))
 		s.Problem, s.Cure = f.Error, f.Cure

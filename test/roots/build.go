@@ -98,6 +98,9 @@ func trim(dir string) error {
 	}
 	// debootstrap copies these from the machine that it runs on.
 	for name, text := range map[string]string{"etc/hostname": "lab\n", "etc/resolv.conf": ""} {
+		if info, err := os.Lstat(filepath.Join(dir, name)); err == nil && info.Mode()&os.ModeSymlink != 0 {
+			continue // a package's own
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}

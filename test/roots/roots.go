@@ -56,6 +56,18 @@ var NetworkManager = Spec{Name: "networkmanager", Suite: "bookworm", Packages: [
 // Ifupdown2 holds the ifup of Cumulus and Proxmox.
 var Ifupdown2 = Spec{Name: "ifupdown2", Suite: "bookworm", Packages: []string{"ifupdown2", "iproute2", "isc-dhcp-client", "procps"}}
 
+// Resolved holds systemd-resolved with the bus that it is asked over. It, resolvconf and openresolv
+// exclude each other.
+var Resolved = Spec{Name: "resolved", Suite: "trixie", Packages: []string{
+	"dbus", "iproute2", "iputils-ping", "procps", "systemd", "systemd-resolved",
+}}
+
+// Resolvconf holds Debian's resolvconf.
+var Resolvconf = Spec{Name: "resolvconf", Suite: "bookworm", Packages: []string{"iproute2", "iputils-ping", "procps", "resolvconf"}}
+
+// Openresolv holds openresolv, which other distributions have as resolvconf.
+var Openresolv = Spec{Name: "openresolv", Suite: "trixie", Packages: []string{"iproute2", "iputils-ping", "openresolv", "procps"}}
+
 // All lists the roots that several tests use.
 var All = []Spec{Peers, Trixie, Stacks, Packaging}
 

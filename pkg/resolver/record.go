@@ -1,0 +1,124 @@
+package resolver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// A record is what was handed over, so that it can be taken back, also by another process.
+type record struct {
+	Format     int         `json:"format"`
+	Boot       string      `json:"boot"` // in which all but File holds: it lies below /run
+	Links      []string    `json:"resolved_links,omitempty"`
+	DropIn     string      `json:"resolved_drop_in,omitempty"` // its text
+	Resolvconf []string    `json:"resolvconf,omitempty"`
+	File       *fileRecord `json:"file,omitempty"`
+}
+
+// A fileRecord is what File was and is.
+type fileRecord struct {
+	Missing  bool        `json:"missing,omitempty"` // there was none
+	Original string      `json:"original,omitempty"`
+	Mode     fs.FileMode `json:"mode,omitempty"`
+	Written  string      `json:"written"`
+}
+
+const recordFormat = 1
+
+// RecordFile is the name of the record in the state folder.
+const RecordFile = "dns.json"
+
+func (r record) empty() bool {
+	return len(r.Links)+len(r.Resolvconf) == 0 && r.DropIn == "" && r.File == nil
+}
+
+// with is a record of both: what r says may be there still, and what o says may be there already.
+func (r record) with(o record) record {
+	add := func(a, b []string) []string {
+		out := append(slices.Clone(a), b...)
+		slices.Sort(out)
+		return slices.Compact(out)
+	}
+	out := o
+	out.Links, out.Resolvconf = add(r.Links, o.Links), add(r.Resolvconf, o.Resolvconf)
+	if out.DropIn == "" {
+		out.DropIn = r.DropIn
+	}
+	if out.File == nil {
+		out.File = r.File
+	}
+	return out
+}
+
+// load reads the record; of another boot only File is left. One that a newer program wrote is an error.
+func (s *System) load() (record, error) {
+	r := record{Format: recordFormat, Boot: s.Boot}
+	b, err := os.ReadFile(filepath.Join(s.StateDir, RecordFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil {
+		return r, fmt.Errorf("what was handed to the resolver: %w", err)
+	}
+	var old record
+	if err := json.Unmarshal(b, &old); err != nil {
+		return r, nil //nolint:nilerr // a damaged record costs only that something may stay in /run until the next boot
+	}
+	if old.Format != recordFormat {
+		return r, fmt.Errorf("what was handed to the resolver: %s has format %d, this program knows %d", RecordFile, old.Format, recordFormat)
+	}
+	if old.Boot != s.Boot {
+		old = record{Format: recordFormat, File: old.File}
+	}
+	old.Boot = s.Boot
+	return old, nil
+}
+
+// save keeps the record; an empty one has no file.
+func (s *System) save(r record) error {
+	name := filepath.Join(s.StateDir, RecordFile)
+	if r.empty() {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("forget what was handed to the resolver: %w", err)
+		}
+		return nil
+	}
+	b, err := json.Marshal(r)
+	if err == nil {
+		err = os.MkdirAll(s.StateDir, 0o700)
+	}
+	if err == nil {
+		err = replace(name, string(b)+"\n", 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("note what is handed to the resolver: %w", err)
+	}
+	return nil
+}
+
+// replace puts text in the place of a file: readers see the old content or the new one, also after a power
+// cut. It keeps the SELinux label.
+func replace(name, text string, mode fs.FileMode) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".v6guest-")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	err = errors.Join(err, f.Chmod(mode), keepLabel(name, f), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
