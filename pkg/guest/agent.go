@@ -10,6 +10,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
 // Options are what an Agent is made of. All but Trace, Notify and the strings are required.
@@ -32,6 +33,7 @@ type Options struct {
 type System interface {
 	Kernel
 	Switches
+	SwitchWatcher
 	Network
 	Stacks
 	Names
@@ -61,6 +63,7 @@ type Agent struct {
 	waiters []*waiter
 	claimed claimed
 	stack   stackMemory
+	written *sysctl.Written // tells who else sets the switches
 	follows followed
 	dns     dns
 	systemd systemd
@@ -131,6 +134,7 @@ func (a *Agent) loop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("follow the kernel: %w", err)
 	}
+	a.followSwitches(inner)
 	moves, err := a.moves(inner)
 	if err != nil {
 		return fmt.Errorf("follow the clocks: %w", err)
@@ -165,6 +169,8 @@ func (a *Agent) loop(ctx context.Context) error {
 			for _, f := range a.mail.take() {
 				f()
 			}
+		case nic := <-a.written.C:
+			a.switchesWritten(nic)
 		case why := <-moves:
 			a.machineMoved(why)
 		case <-timer.C():

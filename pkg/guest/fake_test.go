@@ -503,6 +503,11 @@ func (m *fakeMachine) Get(nic string, s sysctl.Switch) (string, error) {
 	return v, nil
 }
 
+// Written tells nothing: a goroutine that waits for the kernel would hold simulated time up.
+func (m *fakeMachine) Written(context.Context) (*sysctl.Written, error) {
+	return &sysctl.Written{}, nil
+}
+
 // Set sets a switch.
 func (m *fakeMachine) Set(nic string, s sysctl.Setting) error {
 	m.mu.Lock()

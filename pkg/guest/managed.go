@@ -27,6 +27,9 @@ type managedNIC struct {
 	unset     bool    // switches have to be set
 	setting   backoff // of switches that could not be set
 	unsetAt   clock.Instant
+	flips     backoff  // of switches that somebody else sets
+	flipLines limiter  // of the log about that
+	followed  string   // the name under which switches are followed
 	renaming  bool     // the NIC had no switches when they were to be set
 	problems  problems // what stands in the way
 	packets   packetCount
@@ -119,12 +122,14 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 func (n *managedNIC) gone() {
 	n.stopClient()
 	n.stopListening()
+	n.a.written.Forget(n.followed)
 }
 
 // close ends what runs on the NIC and leaves its addresses.
 func (n *managedNIC) close(context.Context) {
 	n.stopClient()
 	n.stopListening()
+	n.a.written.Forget(n.followed)
 }
 
 // tend does what is due on the NIC. It is called after each event and looks at what there is, so that
@@ -251,6 +256,7 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 		return
 	}
 	n.unset, n.unsetAt = false, clock.Never
+	n.followSwitches() // first, so that no change comes between
 	var errs []error
 	for _, s := range n.wantSwitches() {
 		errs = append(errs, n.a.sys.Set(n.nic.Name, s))

@@ -42,6 +42,11 @@ type Switches interface {
 	Set(nic string, s sysctl.Setting) error
 }
 
+// A SwitchWatcher tells when somebody else sets the kernel's switches; sysctl.Tree is one.
+type SwitchWatcher interface {
+	Written(ctx context.Context) (*sysctl.Written, error)
+}
+
 // A Network opens the sockets of a NIC.
 type Network interface {
 	// DHCP opens the client's port on the NIC, for itself alone or beside one who has it for all NICs.

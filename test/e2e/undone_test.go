@@ -9,6 +9,7 @@ import (
 
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/lab"
+	"github.com/v6guest/v6guest/test/peer"
 	"github.com/v6guest/v6guest/test/roots"
 )
 
@@ -81,4 +82,28 @@ func TestAnAddressThatNetworkManagersReapplyDeletesIsBackAtOnce(t *testing.T) {
 		must(ctx, t, c, "nmcli", "connection", "modify", "eth0", "802-3-ethernet.mtu", mtu)
 		must(ctx, t, c, "nmcli", "device", "reapply", "eth0")
 	})
+}
+
+// Somebody sets accept_ra by hand, on the NIC that keeps its default route and on the one that has none.
+func TestASwitchThatSomebodyFlipsIsSetBackAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.V6responder, 2)
+	ctx, p := agent(ctx, t, c, "default_nic = eth0\n")
+	asReserved(ctx, t, c)
+	next := 0
+	for _, flip := range []struct{ nic, value, want string }{{"eth1", "2", "0"}, {"eth0", "0", "2"}} {
+		name := "net/ipv6/conf/" + flip.nic + "/accept_ra"
+		check(t, c.Guest.Sysctl(name, flip.value))
+		var err error
+		next, err = p.AwaitLine(ctx, next, "a switch was changed by somebody and is set back")
+		check(t, err)
+		must(ctx, t, c, "v6guest", "status") // what the agent does after its line it has done when it answers
+		got, err := c.Guest.ReadSysctl(name)
+		check(t, err)
+		if got != flip.want {
+			t.Errorf("accept_ra of %s = %s, want %s", flip.nic, got, flip.want)
+		}
+	}
+	untouched(ctx, t, c)
 }
