@@ -1,6 +1,8 @@
 package boot
 
 import (
+	"slices"
+
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/roots"
 )
@@ -56,6 +58,11 @@ var guestCases = []guestCase{
 	{name: "debian13-networkd-leases", spec: networkd, files: append(networkdForAll, distroLeases), stack: "networkd", client: "systemd-network"},
 	{name: "debian12-networkd", spec: debian12, files: append(networkdForAll, text("/etc/network/interfaces", "auto lo\niface lo inet loopback\n")), stack: "networkd", client: "v6guest"},
 	{name: "debian13-networkmanager", spec: nm, stack: "NetworkManager", client: "v6guest"}, // without a profile it makes one by itself for each NIC
+	{
+		// An address that is on a NIC before NetworkManager has looked would cost the NIC its IPv4.
+		name: "debian13-networkmanager-slow", spec: nm, stack: "NetworkManager", client: "v6guest",
+		files: []file{text("/etc/systemd/system/NetworkManager.service.d/slow.conf", "[Service]\nExecStartPre=sleep 10\n")},
+	},
 	{name: "debian13-networkmanager-leases", spec: nm, files: []file{distroLeases}, stack: "NetworkManager", client: "NetworkManager"},
 	{name: "debian13-netplan", spec: clouds, files: []file{secret("/etc/netplan/90-default.yaml", netplanForAll)}, stack: "networkd, from netplan", client: "v6guest"},
 	{
@@ -70,6 +77,11 @@ var swappedCases = []guestCase{
 	{name: "debian13-networkd", spec: networkd, files: networkdForAll, stack: "networkd", client: "v6guest", way: 1},
 	{name: "debian13-networkd-leases", spec: networkd, files: append(networkdForAll, distroLeases), stack: "networkd", client: "systemd-network", way: 1},
 	{name: "debian13-ifupdown-dhcpcd", spec: debian13, files: []file{text("/etc/network/interfaces", twoNICs)}, stack: "ifupdown with dhcpcd", client: "v6guest", way: 1},
+}
+
+// caseOf is the case of that name.
+func caseOf(name string) guestCase {
+	return guestCases[slices.IndexFunc(guestCases, func(c guestCase) bool { return c.name == name })]
 }
 
 // networkdForAll is one .network file that speaks for every NIC.

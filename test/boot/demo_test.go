@@ -36,7 +36,7 @@ func TestDemonstration(t *testing.T) {
 	if !*demo {
 		t.Skip("a demonstration: make demo-vm")
 	}
-	tt := guestCases[0]
+	tt := caseOf("debian13-ifupdown-dhcpcd")
 	s := teller{began: time.Now()}
 	s.tell("A cloud with two networks: on each a router (v6responder, and dnsmasq for IPv4) and a neighbour. The cloud has reserved an address for each NIC.")
 	root := need(t, tt.spec)

@@ -60,7 +60,7 @@ func (g *machine) keptAddresses(nets ...*cloud.Net) {
 // TestAPackageIsInstalledUpgradedAndRemoved: by dpkg, on a guest that runs; from then on it has its addresses from each boot on, keeps them over an
 // upgrade and a kill of the agent, and after a removal every file is what it was.
 func TestAPackageIsInstalledUpgradedAndRemoved(t *testing.T) {
-	tt := guestCases[0]
+	tt := caseOf("debian13-ifupdown-dhcpcd")
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks(ctx, t, tt.way)
@@ -118,7 +118,7 @@ func (g *machine) cutDuring(command string) {
 // TestPowerCuts: the power goes while `configure` and `restore` follow each other, and while the agent asks its servers again and saves what they say.
 // The next boot has everything, and `restore` brings the originals.
 func TestPowerCuts(t *testing.T) {
-	tt := guestCases[0]
+	tt := caseOf("debian13-ifupdown-dhcpcd")
 	g := bootCase(t, tt, enabled)
 	g.asReserved(tt)
 	for what, loop := range map[string]string{
@@ -137,7 +137,7 @@ func TestPowerCuts(t *testing.T) {
 
 // TestAClonedImageHasNoTraceOfItsTemplate: it boots with other MACs, which have other reservations.
 func TestAClonedImageHasNoTraceOfItsTemplate(t *testing.T) {
-	tt := guestCases[3]
+	tt := caseOf("debian13-networkd")
 	g := bootCase(t, tt, enabled)
 	g.asReserved(tt)
 	g.do("systemctl", "poweroff", "--no-block")
@@ -163,7 +163,7 @@ func TestAClonedImageHasNoTraceOfItsTemplate(t *testing.T) {
 
 // TestANICComesAndGoes while the guest runs: what has been unplugged is forgotten, what is plugged in has its address.
 func TestANICComesAndGoes(t *testing.T) {
-	tt := guestCases[3]
+	tt := caseOf("debian13-networkd")
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks(ctx, t, tt.way)
@@ -206,7 +206,7 @@ func routerFiles(g *machine) []file {
 
 // TestThePairFromPackages: the responder's package on a router, the agent's on a guest, both virtual machines.
 func TestThePairFromPackages(t *testing.T) {
-	tt := guestCases[0]
+	tt := caseOf("debian13-ifupdown-dhcpcd")
 	root := need(t, tt.spec)
 	ctx := within(t, 15*time.Minute)
 	c := networks4(ctx, t, tt.way)

@@ -27,7 +27,7 @@ func needLong(t *testing.T) {
 // TestTwentyStopsAndStarts: every other one is a power cut, in an exchange with the server or in `configure`.
 func TestTwentyStopsAndStarts(t *testing.T) {
 	needLong(t)
-	tt := guestCases[0]
+	tt := caseOf("debian13-ifupdown-dhcpcd")
 	root := need(t, tt.spec)
 	ctx := within(t, 40*time.Minute)
 	c := networks(ctx, t, tt.way)
@@ -51,7 +51,7 @@ func TestTwentyStopsAndStarts(t *testing.T) {
 // TestTheRouterComesLate: at boot nobody serves IPv6, and the boot does not wait for long; two minutes later somebody does.
 func TestTheRouterComesLate(t *testing.T) {
 	needLong(t)
-	tt := guestCases[0]
+	tt := caseOf("debian13-ifupdown-dhcpcd")
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks4(ctx, t, tt.way)
@@ -75,7 +75,7 @@ func TestTheRouterComesLate(t *testing.T) {
 // TestTheRouterIsReplaced by another one with another prefix, and the NIC's carrier goes for a moment.
 func TestTheRouterIsReplaced(t *testing.T) {
 	needLong(t)
-	tt := guestCases[3]
+	tt := caseOf("debian13-networkd")
 	g := bootCase(t, tt, enabled)
 	g.asReserved(tt)
 	n := g.cloud.Nets[0]
@@ -91,9 +91,11 @@ func TestTheRouterIsReplaced(t *testing.T) {
 	n.Neighbor6 = n.Host(0x77)
 	check(t, n.Neighbour.AddAddress("eth0", n.Neighbor6.String()+"/64"))
 	check(t, n.Serve(g.ctx, peer.V6responder, n.Network()))
-	for _, up := range []bool{false, true} {
-		check(t, g.control(g.ctx, "", "set_link", map[string]any{"name": "nic0", "up": up}))
-	}
+	// The guest has to see the carrier gone: two changes at once would be none to it.
+	check(t, g.control(g.ctx, "", "set_link", map[string]any{"name": "nic0", "up": false}))
+	g.await("end of the carrier", "! ip link show dev eth0 | grep -q LOWER_UP")
+	check(t, g.control(g.ctx, "", "set_link", map[string]any{"name": "nic0", "up": true}))
+	g.await("carrier", "ip link show dev eth0 | grep -q LOWER_UP")
 	g.asReserved(tt)
 }
 
@@ -108,7 +110,7 @@ func TestStacksAreStartedAnew(t *testing.T) {
 		"debian13-netplan":           {"netplan apply"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tt := guestCases[slices.IndexFunc(guestCases, func(c guestCase) bool { return c.name == name })]
+			tt := caseOf(name)
 			g := bootCase(t, tt, enabled)
 			g.asReserved(tt)
 			for _, command := range commands {
@@ -125,7 +127,7 @@ func TestStacksAreStartedAnew(t *testing.T) {
 // TestTheMachineStandsStill: the hypervisor stops it and lets it go on, the clock is set, and nothing is lost.
 func TestTheMachineStandsStill(t *testing.T) {
 	needLong(t)
-	tt := guestCases[0]
+	tt := caseOf("debian13-ifupdown-dhcpcd")
 	g := bootCase(t, tt, enabled)
 	g.asReserved(tt)
 	check(t, g.control(g.ctx, "STOP", "stop", nil))

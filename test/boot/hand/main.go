@@ -10,12 +10,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+
+	"golang.org/x/sys/unix"
 )
 
 const port = "/dev/virtio-ports/hand"
 
-// A request is a program to run. With Until it is run again at each change of the kernel's addresses and
-// routes, until it succeeds.
+// A request is a program to run. With Until it is run again at each change of the kernel's NICs, addresses
+// and routes, until it succeeds.
 type request struct {
 	Argv  []string `json:"argv"`
 	Until bool     `json:"until,omitempty"`
@@ -61,25 +63,41 @@ func do(r request) answer {
 	if !r.Until {
 		return once(r)
 	}
-	monitor := exec.Command("ip", "-o", "monitor", "address", "route")
-	changes, err := monitor.StdoutPipe()
-	if err == nil {
-		err = monitor.Start()
-	}
+	changes, err := subscribe()
 	if err != nil {
 		return answer{Code: -1, Stderr: []byte(err.Error())}
 	}
-	defer func() {
-		_ = monitor.Process.Kill()
-		_ = monitor.Wait() // it was killed
-	}()
-	lines := bufio.NewScanner(changes)
+	defer unix.Close(changes)
+	some := make([]byte, 1<<16)
 	for {
 		a := once(r)
-		if a.Code == 0 || !lines.Scan() {
+		if a.Code == 0 {
 			return a
 		}
+		// What a message says is not looked at; that some were lost (ENOBUFS) is a change as well.
+		for {
+			if _, _, err := unix.Recvfrom(changes, some, 0); err == nil || errors.Is(err, unix.ENOBUFS) {
+				break
+			} else if !errors.Is(err, unix.EINTR) {
+				return answer{Code: -1, Stderr: []byte(err.Error())}
+			}
+		}
 	}
+}
+
+// subscribe asks the kernel for its changes of NICs, addresses and routes. From its return on none is missed, as
+// one would be before a program that does the same has started.
+func subscribe() (int, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+	if err != nil {
+		return -1, err
+	}
+	const groups = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // once runs the program one time.
