@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +9,8 @@ import (
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/holder"
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
 // taken is two NICs, on the first of which a client of a stack's has the port.
@@ -79,5 +82,49 @@ func TestAFightForAnAddressNamesTheOpponentOnce(t *testing.T) {
 		if n := strings.Count(s.out.String(), "eth0: networkd: its mark"); n != 1 {
 			s.Errorf("the opponent is named %d times:\n%s", n, s.out.String())
 		}
+	})
+}
+
+// Where a stack keeps the NIC, what v6guest would do about routes waits with it; the loop must not turn
+// meanwhile, which in simulated time would be for ever.
+func TestTheAgentIsIdleWhileAForeignStackHasANIC(t *testing.T) {
+	m := func() *fakeMachine {
+		m := taken("systemd-networkd", distro.Finding{NIC: "eth0", Stack: distro.Networkd, Reasons: []string{"its mark"}})()
+		m.taken[3] = m.taken[2] // a secondary NIC, too
+		return m
+	}
+	play(t, "", m, func(s *stage) {
+		s.wait(time.Minute)
+		s.m.addRoute(raDefault(3))
+		s.m.change(2, func(n *link.NIC) { n.Up = false })
+		s.wait(time.Minute)
+		s.m.change(2, func(n *link.NIC) { n.Up = true })
+		s.wait(time.Minute)
+		if n := len(s.m.done()); n > 20 {
+			s.Errorf("%d things were done", n)
+		}
+		s.m.free(2)
+		s.m.free(3)
+		s.wait(3 * time.Second)
+		s.wantState("eth0", "bound")
+		s.wantState("eth1", "bound")
+		if routes, _ := s.m.Routes(t.Context(), 3); slices.ContainsFunc(routes, link.Route.Default) {
+			s.Errorf("a default route through the secondary NIC is still there: %v", routes)
+		}
+	})
+}
+
+func TestTheAgentTakesOverAlsoWhereItWaitedForAManagedRA(t *testing.T) {
+	m := taken("systemd-networkd", distro.Finding{NIC: "eth0", Stack: distro.Networkd, Reasons: []string{"its mark"}})
+	play(t, "[agent]\nstart = on-managed-ra\n", m, func(s *stage) {
+		s.wait(time.Second)
+		s.m.tell[2](listener.Snapshot{Heard: true, Managed: true})
+		s.wait(time.Second)
+		if st := s.status("eth0").State; !strings.HasPrefix(st, "waiting: systemd-networkd") {
+			s.Fatalf("state %q", st)
+		}
+		s.m.free(2)
+		s.wait(3 * time.Second)
+		s.wantState("eth0", "bound")
 	})
 }

@@ -30,12 +30,13 @@ type leaser struct {
 	heard     *atomic.Bool // any server
 }
 
-// wantsClient says whether v6guest is to be the client on the NIC now.
+// wantsClient says whether v6guest is to be the client on the NIC now. Where it waits for another client it
+// was to be: routers may not be listened to meanwhile.
 func (n *managedNIC) wantsClient() bool {
 	if n.plan.Settings.Lease != LeaseAgent || !n.nic.Up {
 		return false
 	}
-	return n.plan.Settings.Start == StartNow || n.forced || n.a.passive || n.heardManaged()
+	return n.plan.Settings.Start == StartNow || n.forced || n.a.passive || n.foreign != nil || n.heardManaged()
 }
 
 // startClient starts the client, if there is to be one and none runs. One that cannot start (its port

@@ -177,14 +177,19 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 // deadline is when tend is needed if nothing happens on the NIC.
 func (n *managedNIC) deadline() clock.Instant {
 	at := clock.Never
-	if n.off == "" {
-		at = min(n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.slaac.at, n.unsetAt, n.linkLocal.at, n.source.at)
-		if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
-			at = min(at, n.listenAt)
-		}
-		if n.wantsClient() && n.leaser == nil && n.startAt > 0 {
-			at = min(at, n.startAt)
-		}
+	if n.off != "" {
+		return at
+	}
+	at = min(n.unsetAt, n.linkLocal.at)
+	if n.wantsClient() && n.leaser == nil && n.startAt > 0 {
+		at = min(at, n.startAt)
+	}
+	if n.foreign.doesRA() {
+		return at // the rest is left alone until it is gone: to wake up for it would be to turn in circles
+	}
+	at = min(at, n.guardAt, n.repairAt, n.onLink.at, n.defaults.at, n.slaac.at, n.source.at)
+	if n.hearing == nil && n.nic.Up && n.listenAt > 0 && !n.a.passive {
+		at = min(at, n.listenAt)
 	}
 	return at
 }
