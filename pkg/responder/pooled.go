@@ -186,6 +186,9 @@ func (x *exchange) extended(b *pool.Binding) wire.Address {
 		x.needs = append(x.needs, b)
 		return address(b, b.Left(x.now))
 	}
+	if hosts.MAC(b.MAC) == (hosts.MAC{}) && x.cfg.Identity != IdentityFrame {
+		x.bindings.Adopt(x.now, b, x.owner.MAC) // another server's lease: the first MAC that claims it has it
+	}
 	again := !b.Live(x.now) || !b.Durable
 	x.bindings.Extend(x.now, b, terms)
 	if again {

@@ -185,6 +185,13 @@ func (t *Table) Extend(now clock.Instant, b *Binding, terms Terms) {
 	t.schedule(b)
 }
 
+// Adopt notes the MAC of a binding that was made without one. It wants a table in which clients are not
+// known by MAC.
+func (t *Table) Adopt(now clock.Instant, b *Binding, m hosts.MAC) {
+	b.MAC = m
+	t.uses.add(now, m, false)
+}
+
 // Decline sets an address aside that another node uses.
 func (t *Table) Decline(now clock.Instant, b *Binding, hold time.Duration) {
 	t.unclaim(b)

@@ -1,0 +1,117 @@
+package foreign
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const dnsmasqLeases = `1800000000 06:a0:f0:00:00:38 192.0.2.38 vm-38 01:06:a0:f0:00:00:38
+duid 00:01:00:01:2d:11:22:33:06:a0:f0:00:00:01
+1800000000 4026531896 2001:db8:1::1038 vm-38 00:03:00:01:06:a0:f0:00:00:38
+0 57 2001:db8:1::1039 * 00:04:aa:bb:cc:dd:ee:ff:00:11
+1800000000 T58 2001:db8:1::1040 * 00:03:00:01:06:a0:f0:00:00:40
+1800000000 x 2001:db8:1::1041 * 00:03:00:01:06:a0:f0:00:00:41
+half a line
+`
+
+const keaLeases = `address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,pool_id
+2001:db8:1::1038,00:03:00:01:06:a0:f0:00:00:38,4000,1700000000,1,3000,0,7,128,0,0,vm-38,06:a0:f0:00:00:38,0,,0
+2001:db8:1::1039,00:04:aa:bb:cc:dd:ee:ff:00:11,4000,1800000000,1,3000,0,8,128,0,0,,06:a0:f0:00:00:39,0,,0
+2001:db8:1::1038,00:03:00:01:06:a0:f0:00:00:38,4000,1800004000,1,3000,0,7,128,0,0,vm-38,06:a0:f0:00:00:38,0,,0
+2001:db8:1::1040,00:03:00:01:06:a0:f0:00:00:40,4000,1800000000,1,3000,0,7,128,0,0,,,0,,0
+2001:db8:1::1040,00:03:00:01:06:a0:f0:00:00:40,0,1800000000,1,0,0,7,128,0,0,,,0,,0
+2001:db8:8::,00:03:00:01:06:a0:f0:00:00:41,4000,1800000000,1,3000,2,7,56,0,0,,,0,,0
+2001:db8:1::1042,00:03:00:01:06:a0:f0:00:00:42,x,1800000000,1,3000,0,7,128,0,0,,,0,,0
+2001:db8:1::1043,00:03:00:01:06:a0:f0:00:00:43,4294967295,0,1,3000,0,7,128,0,0,,,0,,0
+`
+
+const keaConfig = `{ // Kea's
+"Dhcp6": { # with comments
+  "reservations": [ {"duid": "00:04:aa:bb:cc:dd:ee:ff:00:11", "ip-addresses": ["2001:db8:1::39"]} ],
+  "subnet6": [ { "subnet": "2001:db8:1::/64", /* a subnet
+    of two */ "reservations": [
+    {"hw-address": "06:a0:f0:00:00:38", "ip-addresses": ["2001:db8:1::38"], "hostname": "vm-38", "prefixes": ["2001:db8:8::/56"]},
+    {"hw-address": "06:a0:f0:00:00:40", "hostname": "http://x"},
+    {"flex-id": "'x'", "ip-addresses": ["2001:db8:1::41"]} ] } ],
+  "shared-networks": [ { "subnet6": [ { "reservations": [ {"hw-address": "06:a0:f0:00:00:42", "ip-addresses": ["2001:db8:2::42"]} ] } ] } ]
+} }`
+
+func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		read func(string, []byte) Content
+		text string
+		want []string
+	}{
+		{"dnsmasq", Dnsmasq, dnsmasqLeases, []string{
+			"f:3 2001:db8:1::1038 00:03:00:01:06:a0:f0:00:00:38 f0000038 06a0f0000038 1800000000",
+			"f:4 2001:db8:1::1039 00:04:aa:bb:cc:dd:ee:ff:00:11 00000039 000000000000 never",
+			`left f:2: the server's DUID is kept by duid = "00:01:00:01:2d:11:22:33:06:a0:f0:00:00:01" in [server]`,
+			`left f:5: "2001:db8:1::1040" is a temporary address (IA_TA)`,
+			`left f:6: "x" is no IAID`,
+			`left f:7: "half a line" is no lease`,
+		}},
+		{"kea-leases", KeaLeases, keaLeases, []string{
+			"f:3 2001:db8:1::1039 00:04:aa:bb:cc:dd:ee:ff:00:11 00000008 06a0f0000039 1800000000",
+			"f:4 2001:db8:1::1038 00:03:00:01:06:a0:f0:00:00:38 00000007 06a0f0000038 1800004000",
+			"f:9 2001:db8:1::1043 00:03:00:01:06:a0:f0:00:00:43 00000007 06a0f0000043 never",
+			`left f:7: "2001:db8:8::" is no address of an IA_NA (lease_type "2")`,
+			`left f:8: "2001:db8:1::1042": valid_lifetime is no number`,
+		}},
+		{"kea-config", KeaConfig, keaConfig, []string{
+			"host id:00:04:aa:bb:cc:dd:ee:ff:00:11,[2001:db8:1::39]",
+			"host 06:a0:f0:00:00:38,[2001:db8:1::38],vm-38",
+			"host 06:a0:f0:00:00:42,[2001:db8:2::42]",
+			`left f: reservation for "06:a0:f0:00:00:38": its prefixes is not taken over`,
+			`left f: reservation for "06:a0:f0:00:00:40": it has no address`,
+			`left f: a reservation for neither hw-address nor duid (flex-id "'x'")`,
+		}},
+		{"no leases of Kea's", KeaLeases, "a,b\n1,2\n", []string{"left f:1: this is no file of Kea's DHCPv6 leases: its first line names the columns"}},
+		{"no configuration of Kea's", KeaConfig, `{"Dhcp4": {}}`, []string{"left f: there is no Dhcp6 in it"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := tt.read("f", []byte(tt.text))
+			var got []string
+			for _, l := range c.Leases {
+				ends := "never"
+				if !l.Ends.IsZero() {
+					ends = fmt.Sprint(l.Ends.Unix())
+				}
+				got = append(got, fmt.Sprintf("%s %s %s %s %x %s", l.Where, l.Addr, l.DUID, l.IAID, l.MAC, ends))
+			}
+			for _, h := range c.Hosts {
+				got = append(got, "host "+h.Text)
+			}
+			for _, l := range c.Left {
+				got = append(got, "left "+l)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzReaders(f *testing.F) {
+	for _, s := range []string{dnsmasqLeases, keaLeases, keaConfig, `{"Dhcp6": {"reservations": [{}]}}`, "/*", `"\`, "#"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, read := range []func(string, []byte) Content{Dnsmasq, KeaLeases, KeaConfig} {
+			c := read("f", text)
+			for _, l := range c.Leases {
+				if !l.Addr.Is6() || !l.DUID.Valid() || l.Where == "" {
+					t.Errorf("lease %+v", l)
+				}
+			}
+			for _, h := range c.Hosts {
+				if strings.ContainsAny(h.Text, "\r\n") {
+					t.Errorf("line %q", h.Text)
+				}
+			}
+		}
+	})
+}
