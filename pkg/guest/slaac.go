@@ -149,10 +149,10 @@ func (m madeAddr) renewed(now clock.Instant, p listener.Prefix, advertised bool)
 func (n *managedNIC) makeAddress(ctx context.Context, now clock.Instant, addr netip.Addr, m madeAddr) {
 	s := &n.slaac
 	_, had := s.have[addr]
-	if had && m.lost && !n.isUp(ctx) {
-		return
-	}
 	if had && m.lost {
+		if !n.isUp(ctx) {
+			return
+		}
 		if at := s.mend.at(now); now.Before(at) {
 			s.at = min(s.at, at)
 			return
