@@ -24,6 +24,9 @@ func (m *vm) control(ctx context.Context, event, command string, arguments map[s
 		return err
 	}
 	defer conn.Close()
+	if arguments == nil {
+		arguments = map[string]any{}
+	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	in, out := json.NewDecoder(conn), json.NewEncoder(conn)
