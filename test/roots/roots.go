@@ -68,6 +68,9 @@ var Resolvconf = Spec{Name: "resolvconf", Suite: "bookworm", Packages: []string{
 // Openresolv holds openresolv, which other distributions have as resolvconf.
 var Openresolv = Spec{Name: "openresolv", Suite: "trixie", Packages: []string{"iproute2", "iputils-ping", "openresolv", "procps"}}
 
+// Relays holds ISC's relay agent.
+var Relays = Spec{Name: "relays", Suite: "bookworm", Packages: []string{"iproute2", "isc-dhcp-relay", "procps"}}
+
 // All lists the roots that several tests use.
 var All = []Spec{Peers, Trixie, Stacks, Packaging}
 
