@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,7 +53,8 @@ func command(ctx context.Context, stdin string, argv ...string) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)
-	cmd.WaitDelay = time.Second // what it has started may keep its output open
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a person's interrupt is for us, who may have to take something back
+	cmd.WaitDelay = time.Second                           // what it has started may keep its output open
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

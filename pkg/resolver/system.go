@@ -129,7 +129,11 @@ func (s *System) hand(ctx context.Context, f Facts, links []Link, old, want reco
 		}
 	}
 	if want.DropIn != "" && want.DropIn != old.DropIn {
-		err := os.MkdirAll(filepath.Dir(s.path(dropInFile)), 0o755)
+		dir := filepath.Dir(s.path(dropInFile))
+		err := os.MkdirAll(dir, 0o755)
+		if err == nil {
+			err = os.Chmod(dir, 0o755) // systemd-resolved is another user, whatever our umask
+		}
 		if err == nil {
 			err = replace(s.path(dropInFile), want.DropIn, 0o644)
 		}
@@ -152,9 +156,10 @@ func orNone(words []string) []string {
 // resolvconfName is the name of what resolvconf is told of a NIC.
 func resolvconfName(nic string) string { return nic + ".v6guest" }
 
-// reload has systemd-resolved read its files.
+// reload has systemd-resolved read its files. It is started anew, which keeps what it was told of NICs: from
+// version 256 on it could read them as it runs, but then keeps search domains that are gone (seen with 257).
 func (s *System) reload(ctx context.Context) error {
-	return s.Run(ctx, "", "systemctl", "try-reload-or-restart", "systemd-resolved.service")
+	return s.Run(ctx, "", "systemctl", "try-restart", "systemd-resolved.service")
 }
 
 // takeBack takes back what was handed over before and is not wanted any more.

@@ -199,7 +199,7 @@ func TestSystemdResolvedIsToldOfAManagedNICByAFile(t *testing.T) {
 	s.resolved()
 	managed := eth0
 	managed.Managed = true
-	const reload = "systemctl try-reload-or-restart systemd-resolved.service|"
+	const reload = "systemctl try-restart systemd-resolved.service|"
 	s.want("told", []string{reload}, s.hand(ToResolved, managed))
 	s.want("the file", "# Written by v6guest, and removed when what it says holds no more.\n[Resolve]\nDNS=2001:db8::53\nDomains=lab.example\n", s.read(dropInFile))
 	s.want("the same again", []string(nil), s.hand(ToResolved, managed))
