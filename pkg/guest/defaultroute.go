@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -99,7 +100,7 @@ func (n *managedNIC) putDefault(ctx context.Context, now clock.Instant, router n
 		return
 	}
 	if !known {
-		n.log.Info("default route installed", "router", router, "preference", want.preference)
+		n.heardLine(slog.LevelInfo, "default route installed", "router", router, "preference", want.preference)
 	}
 	if d.have == nil {
 		d.have = map[netip.Addr]defaultRoute{}
@@ -128,7 +129,7 @@ func (n *managedNIC) dropDefault(ctx context.Context, router netip.Addr, d defau
 	if err == nil {
 		delete(n.defaults.have, router)
 		n.a.world.see(link.RouteGone{Route: r})
-		n.log.Info("default route removed", "router", router)
+		n.heardLine(slog.LevelInfo, "default route removed", "router", router)
 	}
 }
 
@@ -144,7 +145,7 @@ func (n *managedNIC) dropStrangers(ctx context.Context, want map[netip.Addr]defa
 		if err == nil {
 			n.removed++
 			n.a.world.see(link.RouteGone{Route: r})
-			n.log.Info("default route of others removed", "router", r.Gateway)
+			n.heardLine(slog.LevelInfo, "default route of others removed", "router", r.Gateway)
 		}
 	}
 }

@@ -86,6 +86,7 @@ type fakeMachine struct {
 	servers  map[int]func(*wire.Message) *wire.Message // what answers on the NIC's link
 	taken    map[int]error                             // why the client's port cannot be opened
 	used     map[netip.Addr]bool                       // by neighbours
+	refuses  map[netip.Addr]error                      // why an address cannot be put on a NIC
 	dad      time.Duration                             // of duplicate address detection
 	tell     map[int]func(listener.Snapshot)
 	heard    []dhcpv6.MessageType
@@ -297,6 +298,9 @@ func (m *fakeMachine) InstallAddress(_ context.Context, index int, addr netip.Ad
 	n, ok := m.nics[index]
 	if !ok {
 		return link.ErrNoNIC
+	}
+	if err := m.refuses[addr]; err != nil {
+		return err
 	}
 	old, had := m.addrs[index][addr]
 	m.since[addr] = time.Now()

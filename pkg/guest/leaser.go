@@ -134,6 +134,7 @@ func (n *managedNIC) clientEnded(l *leaser, err error) {
 	if n.leaser != l || err == nil {
 		return
 	}
+	l.stop() // frees what its context holds
 	n.leaser = nil
 	now := n.a.clock.Now()
 	n.problem(startingClient, err)
@@ -261,7 +262,9 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 			continue
 		}
 		n.repaired(&n.repairs, now, "leased address")
-		if err == nil {
+		if err != nil { // it may pass: nothing else would come of it for the rest of a lease, which may have no end
+			n.repairAt = max(n.repairs.at(now), now.Add(shortestPause))
+		} else {
 			n.log.Warn("a leased address was taken off by somebody and is put back", "address", addr)
 		}
 	}

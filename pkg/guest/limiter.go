@@ -1,6 +1,9 @@
 package guest
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -42,4 +45,17 @@ func (l *limiter) allow(now clock.Instant, reason string) (ok bool, silent int) 
 	}
 	silent, c.silent, c.last = c.silent, 0, now
 	return true, silent
+}
+
+// heardLine logs what came of Router Advertisements, which anybody on the link can send: once an hour for
+// each message and thing that it names. A NIC that is set up or down, or gets a carrier, begins anew.
+func (n *managedNIC) heardLine(level slog.Level, message, name string, thing any, args ...any) {
+	ok, silent := n.heardLines.allow(n.a.clock.Now(), fmt.Sprint(message, " ", thing))
+	if !ok {
+		return
+	}
+	if silent > 0 {
+		args = append(args, "more", silent)
+	}
+	n.log.Log(context.Background(), level, message, append([]any{name, thing}, args...)...)
 }

@@ -21,18 +21,19 @@ type managedNIC struct {
 	nic  link.NIC
 	log  *slog.Logger
 
-	broughtUp bool    // it was brought up, once, or was up when it appeared
-	check     bool    // whether IPv6 is on has to be looked up anew
-	off       string  // why IPv6 is off; "" when it is on
-	unset     bool    // switches have to be set
-	setting   backoff // of switches that could not be set
-	unsetAt   clock.Instant
-	flips     backoff  // of switches that somebody else sets
-	flipLines limiter  // of the log about that
-	followed  string   // the name under which switches are followed
-	renaming  bool     // the NIC had no switches when they were to be set
-	problems  problems // what stands in the way
-	packets   packetCount
+	broughtUp  bool    // it was brought up, once, or was up when it appeared
+	check      bool    // whether IPv6 is on has to be looked up anew
+	off        string  // why IPv6 is off; "" when it is on
+	unset      bool    // switches have to be set
+	setting    backoff // of switches that could not be set
+	unsetAt    clock.Instant
+	flips      backoff  // of switches that somebody else sets
+	flipLines  limiter  // of the log about that
+	followed   string   // the name under which switches are followed
+	renaming   bool     // the NIC had no switches when they were to be set
+	problems   problems // what stands in the way
+	packets    packetCount
+	heardLines limiter // of what routers cause
 
 	leaser  *leaser // nil when no client runs
 	again   backoff // of a client that cannot be started
@@ -103,6 +104,9 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	n.check = true
 	if ev.NotifyPeers {
 		n.linkChanged("the kernel announced the NIC anew, as after a live migration")
+	}
+	if before.Up != ev.NIC.Up || before.Carrier != ev.NIC.Carrier {
+		n.heardLines = limiter{} // it may be another link, and what is said of it is news
 	}
 	if before.Carrier != ev.NIC.Carrier {
 		n.slaac.linkIsAnother()

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"slices"
@@ -116,7 +117,7 @@ func (n *managedNIC) putOnLink(ctx context.Context, now clock.Instant, p netip.P
 		return
 	}
 	if !o.routes[p] {
-		n.log.Info("on-link route installed", "prefix", p)
+		n.heardLine(slog.LevelInfo, "on-link route installed", "prefix", p)
 	}
 	o.keep(p)
 	n.a.world.see(link.RouteChanged{Route: r}) // the kernel's own word comes later
@@ -132,6 +133,6 @@ func (n *managedNIC) dropOnLink(ctx context.Context, p netip.Prefix) {
 	if err == nil {
 		delete(n.onLink.routes, p)
 		n.a.world.see(link.RouteGone{Route: r})
-		n.log.Info("on-link route removed", "prefix", p)
+		n.heardLine(slog.LevelInfo, "on-link route removed", "prefix", p)
 	}
 }

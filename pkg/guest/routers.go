@@ -52,6 +52,7 @@ func (n *managedNIC) listen(ctx context.Context, now clock.Instant) {
 		close(h.done)
 		mail.post(func() {
 			if n.hearing == h && err != nil {
+				h.stop() // frees what its context holds
 				n.hearing = nil
 				n.deaf(n.a.clock.Now(), err)
 			}

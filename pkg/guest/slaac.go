@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -20,6 +21,11 @@ const serverTime = 3 * time.Second
 // twoHours is the least that an unauthenticated advertisement can leave of an address's valid lifetime
 // (RFC 4862, section 5.5.3 e): else a stranger could end it at once.
 const twoHours = 2 * time.Hour
+
+// maxMade is how many addresses a NIC may have of those that are made here: withdrawn prefixes make room
+// for others in the listener at once, but their addresses stay for as long as twoHours. It bounds the
+// duplicates that are remembered, too.
+const maxMade = listener.MaxPrefixes
 
 // A slaac is the addresses that v6guest itself makes of advertised prefixes on a NIC.
 type slaac struct {
@@ -59,7 +65,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 		switch {
 		case next.validUntil <= now:
 			delete(s.have, addr) // the kernel has removed it
-			n.log.Info("autoconfigured address is over", "address", addr)
+			n.heardLine(slog.LevelInfo, "autoconfigured address is over", "address", addr)
 			continue
 		case news || have.lost:
 			n.makeAddress(ctx, now, addr, next)
@@ -70,7 +76,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 		return
 	}
 	for addr, p := range said {
-		if _, have := s.have[addr]; have || s.duplicate[addr] || p.ValidUntil <= now {
+		if _, have := s.have[addr]; have || s.duplicate[addr] || p.ValidUntil <= now || len(s.have) >= maxMade {
 			continue
 		}
 		n.makeAddress(ctx, now, addr, madeAddr{min(p.PreferredUntil, p.ValidUntil), p.ValidUntil, p.PreferredUntil, p.ValidUntil, false})
@@ -167,7 +173,7 @@ func (n *managedNIC) makeAddress(ctx context.Context, now clock.Instant, addr ne
 		return
 	}
 	if !had {
-		n.log.Info("address autoconfigured: routers say that none are managed, and no server has leased one", "address", addr)
+		n.heardLine(slog.LevelInfo, "address autoconfigured: routers say that none are managed, and no server has leased one", "address", addr)
 	}
 	if s.have == nil {
 		s.have = map[netip.Addr]madeAddr{}
@@ -269,11 +275,14 @@ func (n *managedNIC) madeAddrFailed(addr link.Addr) {
 		return
 	}
 	delete(s.have, addr.Addr)
+	if len(s.duplicate) == maxMade { // one who claims every address shall not keep the true ones away for ever
+		s.duplicate = nil
+	}
 	if s.duplicate == nil {
 		s.duplicate = map[netip.Addr]bool{}
 	}
 	s.duplicate[addr.Addr] = true
-	n.log.Warn("the autoconfigured address is in use by another node", "address", addr.Addr)
+	n.heardLine(slog.LevelWarn, "the autoconfigured address is in use by another node", "address", addr.Addr)
 	n.problem("remove a duplicate address", n.a.sys.RemoveAddress(n.a.life, n.nic.Index, addr.Addr))
 }
 

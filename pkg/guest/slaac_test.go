@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -227,4 +228,48 @@ func TestLifetimesFollowTheTwoHourRule(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A router that withdraws what it has just announced and announces something else makes room in the
+// listener each time; the addresses would stay for two hours.
+func TestPrefixesThatTakeTurnsMakeNoMoreThanABoundOfAddresses(t *testing.T) {
+	play(t, "", silent, func(s *stage) {
+		s.wait(time.Second)
+		for i := range 100 {
+			var prefixes []listener.Prefix
+			for j := range listener.MaxPrefixes {
+				prefixes = append(prefixes, s.advertised(fmt.Sprintf("2001:db8:%x:%x::/64", i, j), time.Hour, 4*time.Hour))
+			}
+			s.m.tell[2](listener.Snapshot{Heard: true, Prefixes: prefixes})
+			s.wait(5 * time.Second)
+		}
+		s.m.mu.Lock()
+		n := len(s.m.addrs[2]) - 1 // the link-local one
+		s.m.mu.Unlock()
+		if n != maxMade {
+			t.Errorf("%d addresses, want %d", n, maxMade)
+		}
+		if lines := strings.Count(s.out.String(), "address autoconfigured"); lines > maxMade {
+			t.Errorf("%d lines of log", lines)
+		}
+	})
+}
+
+func TestARouterThatTogglesFillsNoLog(t *testing.T) {
+	play(t, "[agent]\ndefault_nic = eth0\nra = agent\n", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		before := strings.Count(s.out.String(), "\n")
+		for range 500 {
+			now := s.a.clock.Now()
+			s.m.tell[2](listener.Snapshot{Heard: true, Routers: []listener.Router{{Addr: netip.MustParseAddr("fe80::bd"), Default: true, Until: now.Add(time.Hour)}}})
+			s.m.tell[3](listener.Snapshot{Heard: true, Prefixes: []listener.Prefix{s.advertised("2001:db8:1::/64", time.Hour, time.Hour)}})
+			s.wait(time.Second)
+			s.m.tell[2](listener.Snapshot{Heard: true})
+			s.m.tell[3](listener.Snapshot{Heard: true})
+			s.wait(time.Second)
+		}
+		if n := strings.Count(s.out.String(), "\n") - before; n > 20 {
+			t.Errorf("%d lines of log", n)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -72,9 +73,9 @@ func (n *managedNIC) tellSource(p sourcePlan) {
 	switch was := n.source.plan; {
 	case slices.Equal(was.addrs, p.addrs):
 	case len(p.addrs) == 0:
-		n.log.Info("answers do not leave by this NIC for their source address any more", "why", p.why)
+		n.heardLine(slog.LevelInfo, "answers do not leave by this NIC for their source address any more", "why", p.why)
 	default:
-		n.log.Info("answers from these addresses leave by this NIC", "addresses", p.addrs, "why", p.why)
+		n.heardLine(slog.LevelInfo, "answers from these addresses leave by this NIC", "addresses", p.addrs, "why", p.why)
 	}
 }
 
@@ -269,7 +270,7 @@ func (a *Agent) sweepRules(ctx context.Context) {
 	for r := range a.world.rules {
 		if index, ours := sourceTableOf(r); ours && !a.world.hasNIC(index) {
 			if err := a.removeRule(ctx, r); err != nil {
-				a.log.Warn("cannot "+removingSourceRule, "error", err)
+				a.log.Debug("cannot "+removingSourceRule, "error", err) // tried again at each event
 			}
 		}
 	}

@@ -298,3 +298,28 @@ func TestANICThatIsBeingRenamedHasNoSwitchesForAMoment(t *testing.T) {
 		}
 	})
 }
+
+// A lease may have no end: no Renew would ever mend it.
+func TestALeasedAddressThatCannotBePutBackIsTriedAgain(t *testing.T) {
+	play(t, "", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.m.mu.Lock()
+		s.m.refuses = map[netip.Addr]error{netip.MustParseAddr(addr0): errors.New("out of memory")}
+		s.m.mu.Unlock()
+		s.m.takeAddr(2, addr0)
+		s.wait(time.Minute)
+		if lines := strings.Count(s.out.String(), "out of memory"); lines != 1 {
+			s.Errorf("the error is logged %d times", lines)
+		}
+		s.m.mu.Lock()
+		s.m.refuses = nil
+		s.m.mu.Unlock()
+		s.wait(5 * time.Minute)
+		if !s.has(2, addr0) {
+			s.Error("the address is not back")
+		}
+		if st := s.status("eth0"); st.Problem != "" {
+			s.Errorf("problem %q", st.Problem)
+		}
+	})
+}
