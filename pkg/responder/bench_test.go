@@ -1,8 +1,14 @@
 package responder
 
 import (
+	"encoding/binary"
+	"net"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -28,5 +34,42 @@ func BenchmarkExchange(b *testing.B) {
 			b.Fatal(err)
 		}
 		out = appendPacket(out[:0], datagram{src: in.From, dst: s.To, payload: buf})
+	}
+}
+
+// BenchmarkPoolExchange is a Request of a new client of a pool and the result of the store, which here is none,
+// beside so many other leases. It reports the memory that a lease takes, too.
+func BenchmarkPoolExchange(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			config := strings.Replace(pooled, "pool = ", "pool = 2001:db8:1:0:1::-2001:db8:1:0:1:ffff:ffff:ffff ", 1) + "pool_rate = 0\npool_limit = 0\n"
+			config = strings.Replace(config, "valid_lifetime = 10m", "valid_lifetime = 1d", 1)
+			bench := newBench(b, config, "")
+			in := bench.message("Request mac=38 ia=1 server=own")
+			var results [1]leasestore.Result
+			ask := func(i int) {
+				in.FrameMAC = net.HardwareAddr(binary.BigEndian.AppendUint32([]byte{6, 0xa0}, uint32(i)))
+				in.Msg.ClientID = wire.LinkLayerDUID(in.FrameMAC)
+				s, ok := bench.e.Step(0, in)[0].(Store)
+				if !ok {
+					b.Fatal("nothing to store")
+				}
+				results[0].ID = s.ID
+				bench.e.Step(0, Stored{results[:]})
+			}
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for i := range n {
+				ask(i)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportAllocs()
+			for i := n; b.Loop(); i++ {
+				ask(i)
+			}
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(n), "B/lease")
+		})
 	}
 }

@@ -44,8 +44,9 @@ type Options struct {
 	// hangs. Never where AliveEvery is 0.
 	Alive      func()
 	AliveEvery time.Duration
-	// Reservations is called whenever their number changes, with the new one. Nil is allowed.
-	Reservations func(lines int)
+	// Reservations is called whenever the number of reservations and leases together has changed by an
+	// eighth, with the new one. Nil is allowed.
+	Reservations func(n int)
 }
 
 // A Server serves the networks of a configuration, in the network namespace of the thread that calls
@@ -84,6 +85,7 @@ type Server struct {
 
 	watching map[chan Lease]bool // who is told of changes
 
+	told   int        // the size that was told last
 	adding sync.Mutex // held while a host is added or taken out
 
 	mu       sync.Mutex
@@ -298,6 +300,7 @@ func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 	ready := false
 	for {
 		s.kept(nil)
+		s.size()
 		if err := s.arm(); err != nil {
 			return err
 		}
@@ -334,6 +337,16 @@ func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 			}
 		}
 	}
+}
+
+// size tells how much is kept, when that has changed by an eighth.
+func (s *Server) size() {
+	n := s.index.Len() + s.engine.bindings.Len()
+	if s.opts.Reservations == nil || max(n-s.told, s.told-n) <= s.told/8 {
+		return
+	}
+	s.told = n
+	s.opts.Reservations(n)
 }
 
 // arm sets the timer to the engine's deadline.
@@ -499,9 +512,6 @@ func (s *Server) logHosts(u hosts.Update) {
 	}
 	if s.summary.Lines != summary.Lines {
 		s.log.Info("reservations", "lines", summary.Lines)
-		if s.opts.Reservations != nil {
-			s.opts.Reservations(summary.Lines)
-		}
 	}
 	s.summary = summary
 }
