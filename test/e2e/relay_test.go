@@ -78,9 +78,7 @@ func throughRelays(ctx context.Context, t *testing.T, c *cloud.Cloud, options ..
 func guestBehind(ctx context.Context, t *testing.T, c *cloud.Cloud) {
 	t.Helper()
 	check(t, c.StartGuest())
-	check(t, c.Guest.Up("eth0"))
-	_, err := c.Guest.Await(ctx, "a link-local address", func(s lab.State) bool { return s.LinkLocal("eth0").IsValid() })
-	check(t, err)
+	upWithLinkLocal(ctx, t, c)
 }
 
 // relayed waits for a Relay-forward on a network and returns its relay agents, outermost first.
