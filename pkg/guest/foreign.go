@@ -17,6 +17,7 @@ import (
 // it as well (decision 2): its files may be changed already, and it reads them at its next start only.
 type foreignClient struct {
 	who     string // the process, as it calls itself
+	pid     int    // 0 when unknown
 	finding distro.Finding
 	forget  context.CancelFunc // ends the watch for its end
 }
@@ -38,9 +39,18 @@ func (f *foreignClient) cure(taken *client.PortTakenError) string {
 	return "`v6guest configure --apply=live`, or `v6guest configure` and a reboot, makes it leave the NIC to v6guest; or set lease = distro for this NIC"
 }
 
+// is says whether this is the client that has the port; one that took it over from another is another, and
+// may be a stack's.
+func (f *foreignClient) is(taken *client.PortTakenError) bool {
+	return f != nil && f.pid == taken.Holder.PID
+}
+
 // meetForeign notes that another client has the NIC, and watches for its end.
 func (n *managedNIC) meetForeign(ctx context.Context, taken *client.PortTakenError) {
-	f := &foreignClient{who: taken.Holder.String(), finding: n.a.sys.InCharge(n.nic)}
+	if n.foreign != nil {
+		n.foreign.forget()
+	}
+	f := &foreignClient{who: taken.Holder.String(), pid: taken.Holder.PID, finding: n.a.sys.InCharge(n.nic)}
 	if taken.Holder.PID == 0 {
 		f.who = "another program"
 	}

@@ -128,3 +128,19 @@ func TestTheAgentTakesOverAlsoWhereItWaitedForAManagedRA(t *testing.T) {
 		s.wantState("eth0", "bound")
 	})
 }
+
+func TestAForeignClientThatFollowsAnotherIsTakenForWhatItIs(t *testing.T) {
+	play(t, "", taken("dhclient", distro.Finding{Stack: distro.None}), func(s *stage) {
+		s.wait(time.Second)
+		s.wantState("eth0", "waiting: dhclient (pid 812) is the DHCPv6 client there, until it ends")
+		s.m.mu.Lock()
+		s.m.taken[2] = &client.PortTakenError{NIC: "eth0", Port: client.Port, Holder: holder.Process{PID: 900, Name: "systemd-networkd"}}
+		s.m.inCharge = distro.Finding{NIC: "eth0", Stack: distro.Networkd, Reasons: []string{"its mark"}}
+		s.m.mu.Unlock()
+		s.wait(10 * time.Minute) // it is tried now and then
+		s.wantState("eth0", "waiting: systemd-networkd (pid 900) is the DHCPv6 client there, until reboot or `v6guest configure --apply=live`")
+		s.m.free(2)
+		s.wait(3 * time.Second)
+		s.wantState("eth0", "bound")
+	})
+}

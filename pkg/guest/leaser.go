@@ -47,7 +47,7 @@ func (n *managedNIC) startClient(ctx context.Context, now clock.Instant) {
 	}
 	l, err := n.newLeaser(ctx, now)
 	taken, isTaken := portTaken(err)
-	if isTaken && n.foreign == nil && !n.a.passive {
+	if isTaken && !n.a.passive && !n.foreign.is(taken) {
 		n.meetForeign(ctx, taken)
 		l, err = n.newLeaser(ctx, now) // it may have gone before the watch for that began
 		taken, isTaken = portTaken(err)
