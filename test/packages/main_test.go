@@ -32,7 +32,8 @@ func boot(t *testing.T) *machine {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it makes namespaces")
 	}
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Minute, fmt.Errorf("not within five minutes"))
+	// The first test of all also builds the packager and the packages in this time.
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 15*time.Minute, fmt.Errorf("not within 15 minutes"))
 	t.Cleanup(cancel)
 	root, err := roots.Get(ctx, roots.Packaging, t.Output())
 	check(t, err)
