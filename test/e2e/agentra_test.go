@@ -1,9 +1,14 @@
 package e2e
 
 import (
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/lab"
 	"github.com/v6guest/v6guest/test/peer"
@@ -40,5 +45,66 @@ func TestARouterThatIsNotPinnedNeverHasARoute(t *testing.T) {
 		if change.Route && change.Prefix.Bits() == 0 && !change.Gone {
 			t.Errorf("a default route by %s, for however short a time", change.NIC)
 		}
+	}
+}
+
+func TestTheAgentItselfFollowsSeveralRoutersAsTheyComeAndGo(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.Dnsmasq, 1)
+	n := c.Nets[0]
+	ctx, _ = agent(ctx, t, c, "ra = agent\n")
+	asReserved(ctx, t, c)
+	second := newStranger(ctx, t, c, n)
+	from := linkLocal(7)
+	says := func(lifetime time.Duration, p ra.Preference, what string, routers ...netip.Addr) {
+		t.Helper()
+		second.advertise(t, from, ra.Advertisement{RouterLifetime: lifetime, Preference: p, Managed: true})
+		_, err := c.Guest.Await(ctx, what, func(s lab.State) bool {
+			var got []netip.Addr
+			for _, r := range s.Default() {
+				got = append(got, r.Gateway)
+			}
+			slices.SortFunc(got, netip.Addr.Compare)
+			return slices.Equal(got, routers)
+		})
+		check(t, err)
+	}
+	way := func(router netip.Addr) {
+		t.Helper()
+		if got := must(ctx, t, c, "ip", "-6", "route", "get", cloud.Outside.String()); !strings.Contains(got, "via "+router.String()+" ") {
+			t.Errorf("the way out is not by %s: %s", router, got)
+		}
+	}
+	both := []netip.Addr{from, n.RouterLL}
+	slices.SortFunc(both, netip.Addr.Compare)
+	says(time.Hour, ra.High, "a route by each router", both...)
+	way(from)
+	says(0, ra.Medium, "the second router's route gone", n.RouterLL)
+	way(n.RouterLL)
+	says(time.Hour, ra.Low, "a route by each router again", both...)
+	way(n.RouterLL)
+	says(2*time.Second, ra.High, "the second router's better route", both...)
+	says(2*time.Second, ra.High, "its end", n.RouterLL) // nobody says it any more
+}
+
+func TestOnlyAPinnedServerIsLeasedFrom(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.Dnsmasq, 1)
+	n := c.Nets[0]
+	other, err := c.Machine(ctx, n, "other", net.HardwareAddr{0x06, 0xa0, 0xf0, 0, 0, 0x02}, n.Host(2))
+	check(t, err)
+	network := n.Network()
+	network.NoRA = true
+	network.Guests = []peer.Guest{{Name: "vm-1", MAC: n.Reserved.MAC, Addr: n.Host(0x138)}}
+	_, err = peer.Serve(ctx, peer.V6responder, other, network)
+	check(t, err)
+	s, err := other.State()
+	check(t, err)
+	ctx, _ = agent(ctx, t, c, "servers = "+s.LinkLocal("eth0").String()+"\n")
+	usable(ctx, t, c, "eth0", n.Host(0x138))
+	if got := history(c.Guest, n.Reserved.Addr); len(got) != 0 {
+		t.Errorf("the address of the server that is not pinned: %v", got)
 	}
 }
