@@ -92,15 +92,17 @@ func (g *machine) asBefore(files []file) {
 	}
 }
 
-// clockIsSet sets the wall clock a day forward, as a time daemon does after a snapshot: the agent checks
-// its leases at once, and gives nothing up.
+// clockIsSet sets the wall clock a day forward, as a time daemon does after a snapshot, and back: the agent
+// checks its leases at once, and gives nothing up.
 func (g *machine) clockIsSet() {
 	g.t.Helper()
-	g.say("date", "-s", "tomorrow")
-	g.say("v6guest", "lease") // an exchange with the server: what was to be noticed has been by its end
-	g.say("journalctl", "--sync")
-	g.has("the wall clock was set forward by", "journalctl", "-b", "--no-pager", "-u", "v6guest.service")
-	for _, n := range g.cloud.Nets {
-		g.has("inet6 "+n.Reserved.Addr.String()+"/128", "ip", "-6", "addr", "show", "dev", n.NIC)
+	for _, set := range [][2]string{{"tomorrow", "forward"}, {"yesterday", "back"}} {
+		g.say("date", "-s", set[0])
+		g.say("v6guest", "lease") // an exchange with the server: what was to be noticed has been by its end
+		g.say("journalctl", "--sync")
+		g.has("the wall clock was set "+set[1]+" by", "journalctl", "--no-pager", "-u", "v6guest.service")
+		for _, n := range g.cloud.Nets {
+			g.has("inet6 "+n.Reserved.Addr.String()+"/128", "ip", "-6", "addr", "show", "dev", n.NIC)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,4 +148,30 @@ func TestAddressAndRouteThatSomebodyDeletesComeBack(t *testing.T) {
 		t.Fatalf("ip route del: %s", r.Stderr)
 	}
 	reachesAll(ctx, t, c)
+}
+
+func TestANICThatSomebodySetsDownStaysDown(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.Dnsmasq, 2)
+	bound, p := agent(ctx, t, c, "default_nic = eth0\n")
+	asReserved(bound, t, c)
+	check(t, c.Guest.Down("eth1"))
+	// What the agent does at an event, it has done by the end of a command; also one that is started anew.
+	stays := func(ctx context.Context) {
+		t.Helper()
+		must(ctx, t, c, "v6guest", "lease", "eth0")
+		if s := must(ctx, t, c, "v6guest", "status"); !strings.Contains(s, "eth1 (secondary): waiting: the NIC is down") {
+			t.Errorf("status:\n%s", s)
+		}
+	}
+	stays(bound)
+	_, err := p.Stop(ctx)
+	check(t, err)
+	ctx, again := agent(ctx, t, c, "default_nic = eth0\n")
+	_, err = again.AwaitLine(ctx, 0, "address usable")
+	check(t, err)
+	stays(ctx)
+	check(t, c.Guest.Up("eth1"))
+	asReserved(ctx, t, c)
 }
