@@ -61,7 +61,8 @@ func TestAVLANAndABondWhenTheyAreNamed(t *testing.T) {
 	has("eth0", first.Addr)
 	g.do("sh", "-c", "modprobe 8021q; ip link add link eth0 name eth0.5 type vlan id 5") // v6guest sets it up
 	has("eth0.5", inVLAN)
-	g.do("sh", "-c", "modprobe bonding; ip link add bond0 type bond mode active-backup && ip link set eth1 down && ip link set eth1 master bond0 && ip link set bond0 up")
+	// With the port's MAC from the beginning: else udev may give it one of its own before it has a port.
+	g.do("sh", "-c", "modprobe bonding; ip link add bond0 address "+second.MAC.String()+" type bond mode active-backup && ip link set eth1 down && ip link set eth1 master bond0 && ip link set bond0 up")
 	has("bond0", second.Addr)
 	has("eth0", first.Addr)
 	g.has("left alone: it belongs to bond0", "v6guest", "status")
