@@ -1,15 +1,15 @@
 package resolver
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
 // watched are the folders in which it shows that another Target may have to be chosen, with the name that
@@ -24,56 +24,36 @@ var watched = []struct {
 
 // Watch calls changed when another Target may have to be chosen, until ctx ends, which is no error.
 func Watch(ctx context.Context, changed func()) error {
-	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	ino, err := inotify.New()
 	if err != nil {
 		return fmt.Errorf("watch the resolver's files: %w", err)
 	}
-	f := os.NewFile(uintptr(fd), "inotify")
-	stop := context.AfterFunc(ctx, func() { _ = f.Close() })
-	defer func() {
-		if stop() {
-			_ = f.Close()
-		}
-	}()
-	names := map[int32]string{}
+	defer func() { _ = ino.Close() }() // nothing is lost with it
+	names := map[int]string{}
 	for _, w := range watched {
-		wd, err := unix.InotifyAddWatch(fd, w.folder, w.events|unix.IN_ONLYDIR)
+		watch, err := ino.Add(w.folder, w.events|unix.IN_ONLYDIR)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("watch %s: %w", w.folder, err)
+			return err
 		}
-		names[int32(wd)] = w.name
+		names[watch] = w.name
 	}
-	buf := make([]byte, 16<<10)
+	counts := func(ev inotify.Event) bool { // or what is lost may have counted
+		return ev.Mask&unix.IN_Q_OVERFLOW != 0 || ev.Name != "" && names[ev.Watch] == ev.Name
+	}
 	for {
-		n, err := f.Read(buf)
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("watch the resolver's files: %w", err)
-		}
-		if mentions(buf[:n], names) {
-			changed()
+		case events, ok := <-ino.C:
+			switch {
+			case !ok:
+				return fmt.Errorf("watch the resolver's files: %w", ino.Err())
+			case slices.ContainsFunc(events, counts):
+				changed()
+			}
 		}
 	}
-}
-
-// mentions says whether one of the events is about a name that counts in its folder, or events were lost.
-func mentions(b []byte, names map[int32]string) bool {
-	for len(b) >= unix.SizeofInotifyEvent {
-		wd, mask := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:])
-		size := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(b[12:]))
-		if size > len(b) {
-			return false
-		}
-		name, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:size], []byte{0})
-		if mask&unix.IN_Q_OVERFLOW != 0 || len(name) > 0 && names[wd] == string(name) {
-			return true
-		}
-		b = b[size:]
-	}
-	return false
 }

@@ -2,14 +2,14 @@ package sysctl
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
 // Written tells when programs write to switches. The kernel has no message for most of them (RTM_NEWNETCONF
@@ -21,42 +21,31 @@ type Written struct {
 	C <-chan string
 
 	root Tree
-	f    *os.File
+	ino  *inotify.Watcher // nil in the zero Written
 
 	mu   sync.Mutex
-	nics map[int32]string // by watch
+	nics map[int]string // by watch
 }
 
 // Written opens a Written, which ends with ctx; Follow says which switches it is for.
 func (t Tree) Written(ctx context.Context) (*Written, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	ino, err := inotify.New()
 	if err != nil {
-		return nil, fmt.Errorf("follow the kernel's switches: inotify: %w", err)
+		return nil, fmt.Errorf("follow the kernel's switches: %w", err)
 	}
 	c := make(chan string)
-	w := &Written{C: c, root: t, f: os.NewFile(uintptr(fd), "inotify"), nics: map[int32]string{}}
-	stop := context.AfterFunc(ctx, func() { _ = w.f.Close() }) // ends the read below
-	go func() {
-		defer stop()
-		w.read(ctx, c)
-	}()
+	w := &Written{C: c, root: t, ino: ino, nics: map[int]string{}}
+	context.AfterFunc(ctx, func() { _ = ino.Close() }) // ends what follows
+	go w.hand(ctx, c)
 	return w, nil
 }
 
-// read hands on what the kernel tells, until the file is closed. Writes in a row to one NIC's switches
-// count once.
-func (w *Written) read(ctx context.Context, c chan<- string) {
-	b := make([]byte, 4096)
-	for {
-		n, err := w.f.Read(b)
-		if err != nil {
-			return
-		}
+// hand hands on what the kernel tells, until ctx ends. Writes in a row to one NIC's switches count once.
+func (w *Written) hand(ctx context.Context, c chan<- string) {
+	for events := range w.ino.C {
 		last := ""
-		for rest := b[:n]; len(rest) >= unix.SizeofInotifyEvent; {
-			watch := int32(binary.NativeEndian.Uint32(rest))
-			rest = rest[min(len(rest), unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(rest[12:]))):]
-			nic := w.nic(watch)
+		for _, ev := range events {
+			nic := w.nic(ev.Watch)
 			if nic == "" || nic == last {
 				continue
 			}
@@ -70,7 +59,7 @@ func (w *Written) read(ctx context.Context, c chan<- string) {
 	}
 }
 
-func (w *Written) nic(watch int32) string {
+func (w *Written) nic(watch int) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.nics[watch]
@@ -78,7 +67,7 @@ func (w *Written) nic(watch int32) string {
 
 // Follow begins to tell of writes to switches of a NIC. Switches that the kernel has not are left out.
 func (w *Written) Follow(nic string, switches ...Switch) error {
-	if w.f == nil {
+	if w.ino == nil {
 		return nil
 	}
 	if err := checkNIC(nic); err != nil {
@@ -94,41 +83,27 @@ func (w *Written) Follow(nic string, switches ...Switch) error {
 func (w *Written) follow(nic string, s Switch) error {
 	w.mu.Lock() // so that the first event finds the NIC's name
 	defer w.mu.Unlock()
-	raw, err := w.f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var watch int
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		watch, failed = unix.InotifyAddWatch(int(fd), filepath.Join(w.root.conf(), nic, string(s)), unix.IN_MODIFY)
-	})
+	watch, err := w.ino.Add(filepath.Join(w.root.conf(), nic, string(s)), unix.IN_MODIFY)
 	switch {
-	case err != nil:
-		return err
-	case errors.Is(failed, unix.ENOENT):
+	case errors.Is(err, unix.ENOENT):
 		return nil
-	case failed != nil:
-		return fmt.Errorf("follow %s of %s: inotify: %w", s, nic, failed)
+	case err != nil:
+		return fmt.Errorf("follow %s of %s: %w", s, nic, err)
 	}
-	w.nics[int32(watch)] = nic
+	w.nics[watch] = nic
 	return nil
 }
 
 // Forget ends what Follow began for a NIC.
 func (w *Written) Forget(nic string) {
-	if w.f == nil {
+	if w.ino == nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	raw, err := w.f.SyscallConn()
-	if err != nil {
-		return // closed
-	}
 	for watch, name := range w.nics {
 		if name == nic {
-			_ = raw.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(watch)) }) // it may be gone already
+			w.ino.Remove(watch)
 			delete(w.nics, watch)
 		}
 	}

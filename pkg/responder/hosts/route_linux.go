@@ -5,6 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
 // A place is a name in a folder.
@@ -68,13 +72,13 @@ type watched struct {
 
 // watches are those that are wanted now.
 type watches struct {
-	ino  *inotify
+	ino  *inotify.Watcher
 	kept map[int]watched
 }
 
 // add watches a folder.
 func (w *watches) add(folder string, mask uint32) (watched, int, error) {
-	id, err := w.ino.add(folder, mask)
+	id, err := w.ino.Add(folder, mask|unix.IN_ONLYDIR)
 	if err != nil {
 		return watched{}, 0, err
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
 // MaxFile is how long a hosts file may be in bytes: several million lines.
@@ -25,7 +26,7 @@ type Watcher struct {
 	path    string
 	clk     clock.Clock
 	tracker Tracker
-	ino     *inotify
+	ino     *inotify.Watcher
 	reread  chan chan struct{}
 
 	watches map[int]watched
@@ -42,14 +43,14 @@ func NewWatcher(path string, clk clock.Clock) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hosts: %w", err)
 	}
-	ino, err := newInotify()
+	ino, err := inotify.New()
 	if err != nil {
 		return nil, fmt.Errorf("hosts: %w", err)
 	}
 	w := &Watcher{path: path, clk: clk, ino: ino, reread: make(chan chan struct{}), watches: map[int]watched{}}
 	// Later the folder may come and go; at the start a path that cannot be is a mistake.
-	if err := errors.Join(ino.probe(filepath.Dir(path)), w.look()); err != nil {
-		return nil, errors.Join(fmt.Errorf("hosts: %w", err), ino.close())
+	if err := errors.Join(probe(ino, filepath.Dir(path)), w.look()); err != nil {
+		return nil, errors.Join(fmt.Errorf("hosts: %w", err), ino.Close())
 	}
 	return w, nil
 }
@@ -74,7 +75,7 @@ func (w *Watcher) Reread(ctx context.Context) error {
 // Run reads the hosts and calls update with what is in force, first at once and then after each change,
 // until the context ends. It may be called once; afterwards the Watcher is closed.
 func (w *Watcher) Run(ctx context.Context, update func(Update)) error {
-	defer func() { _ = w.ino.close() }()
+	defer func() { _ = w.ino.Close() }()
 	timer, err := w.clk.NewTimer()
 	if err != nil {
 		return fmt.Errorf("hosts: %w", err)
@@ -94,9 +95,9 @@ func (w *Watcher) Run(ctx context.Context, update func(Update)) error {
 			_ = w.look() // what cannot be read is a problem of that file
 			w.step(Reread{Files: w.files, All: w.found}, update)
 			close(done)
-		case list, ok := <-w.ino.c:
+		case list, ok := <-w.ino.C:
 			if !ok {
-				return fmt.Errorf("hosts: inotify: %w", w.ino.err)
+				return fmt.Errorf("hosts: inotify: %w", w.ino.Err())
 			}
 			for _, ev := range w.events(list) {
 				w.step(ev, update)
@@ -154,7 +155,7 @@ func (w *Watcher) watch(way []place, target string, found bool) (err error) {
 	}
 	for id := range w.watches {
 		if _, ok := kept.kept[id]; !ok {
-			w.ino.remove(id)
+			w.ino.Remove(id)
 		}
 	}
 	w.watches = kept.kept
@@ -193,28 +194,28 @@ func usable(name string) bool {
 }
 
 // events turns what was heard into events of the tracker's.
-func (w *Watcher) events(list []heard) []Event {
+func (w *Watcher) events(list []inotify.Event) []Event {
 	var out []Event
 	for _, h := range list {
-		at, ok := w.watches[h.watch]
-		files := at.ends[h.name]
+		at, ok := w.watches[h.Watch]
+		files := at.ends[h.Name]
 		switch {
-		case h.mask&unix.IN_Q_OVERFLOW != 0, ok && h.mask&unix.IN_IGNORED != 0: // a folder that was watched is gone
+		case h.Mask&unix.IN_Q_OVERFLOW != 0, ok && h.Mask&unix.IN_IGNORED != 0: // a folder that was watched is gone
 			out = append(out, w.again()...)
 		case !ok:
-		case at.ways[h.name] && h.mask&(maskNames|unix.IN_ATTRIB) != 0,
-			len(files) > 0 && h.mask&maskNames != 0 && (w.folder || w.moved()):
+		case at.ways[h.Name] && h.Mask&(maskNames|unix.IN_ATTRIB) != 0,
+			len(files) > 0 && h.Mask&maskNames != 0 && (w.folder || w.moved()):
 			out = append(out, w.again()...)
 		case len(files) > 0:
 			out = append(out, w.strays()...)
 			for _, f := range files {
-				out = append(out, fileEvent(h.mask, f, false)...)
+				out = append(out, fileEvent(h.Mask, f, false)...)
 			}
-		case at.hosts != "" && usable(h.name) && h.mask&unix.IN_ISDIR == 0:
-			if f := filepath.Join(at.hosts, h.name); h.mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && isLink(f) {
+		case at.hosts != "" && usable(h.Name) && h.Mask&unix.IN_ISDIR == 0:
+			if f := filepath.Join(at.hosts, h.Name); h.Mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && isLink(f) {
 				out = append(out, w.again()...)
 			} else {
-				out = append(out, fileEvent(h.mask, f, true)...)
+				out = append(out, fileEvent(h.Mask, f, true)...)
 			}
 		}
 	}
