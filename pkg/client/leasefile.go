@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -99,7 +100,7 @@ func ForgetLease(dir string, nic link.Key) error {
 		}
 		return fmt.Errorf("forget lease of %s: %w", nic, err)
 	}
-	if err := syncFolder(filepath.Dir(path)); err != nil {
+	if err := durable.SyncFolder(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("forget lease of %s: %w", nic, err)
 	}
 	return nil
@@ -214,31 +215,11 @@ func (j *reconfigureJSON) decode() *ReconfigureKey {
 }
 
 // replaceFile puts a file with the content b in the place of path, with mode 0600, durably.
-func replaceFile(path string, b []byte) (err error) {
-	folder := filepath.Dir(path)
-	if err := makeFolder(folder); err != nil {
+func replaceFile(path string, b []byte) error {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(folder, "."+filepath.Base(path)+".*") // made with mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(folder)
+	return durable.Replace(path, b, 0o600)
 }
 
 // makeFolder makes a folder durably, with all above it, unless it is there.
@@ -249,14 +230,5 @@ func makeFolder(folder string) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(folder))
-}
-
-// syncFolder makes what was renamed or removed in a folder durable.
-func syncFolder(folder string) error {
-	d, err := os.Open(folder)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.SyncFolder(filepath.Dir(folder))
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/durable"
 )
 
 // filesInForce says which NIC is the default one in the network files that the stacks go by in this boot.
@@ -68,7 +69,7 @@ func (p *FilePlan) NoteInForce(runDir string) error {
 		err = os.MkdirAll(runDir, 0o755)
 	}
 	if err == nil {
-		err = replaceFile(inForceFile(runDir), append(b, '\n'))
+		err = durable.Replace(inForceFile(runDir), append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("note which files are in force: %w", err)

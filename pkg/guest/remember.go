@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
@@ -69,7 +70,7 @@ func Remember(stateDir string, nic link.Key) error {
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
 		return fmt.Errorf("remember the default NIC: %w", err)
 	}
-	if err := replaceFile(memoryFile(stateDir), append(b, '\n')); err != nil {
+	if err := durable.Replace(memoryFile(stateDir), append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("remember the default NIC: %w", err)
 	}
 	return nil
@@ -94,27 +95,4 @@ func readSmall(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is no regular file of at most %d bytes", name, maxSmall)
 	}
 	return io.ReadAll(io.LimitReader(f, maxSmall))
-}
-
-// replaceFile puts b in the place of the file name: readers see the old content or the new one, also
-// after a power cut.
-func replaceFile(name string, b []byte) (err error) {
-	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }

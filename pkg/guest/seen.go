@@ -7,6 +7,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
@@ -74,7 +75,7 @@ func (s *seenNICs) keep(nics []link.NIC) error {
 	s.state.NICs = list
 	b, err := json.Marshal(s.state)
 	if err == nil {
-		err = replaceFile(s.file, append(b, '\n'))
+		err = durable.Replace(s.file, append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("note the NICs that were brought up: %w", err)

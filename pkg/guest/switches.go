@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
@@ -80,7 +81,7 @@ func (s *savedSwitches) keep() error {
 		err = os.MkdirAll(filepath.Dir(s.file), 0o755)
 	}
 	if err == nil {
-		err = replaceFile(s.file, append(b, '\n'))
+		err = durable.Replace(s.file, append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("note what the switches were: %w", err)

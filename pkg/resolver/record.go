@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/v6guest/v6guest/pkg/durable"
 )
 
 // A record is what was handed over, so that it can be taken back, also by another process.
@@ -101,24 +103,7 @@ func (s *System) save(r record) error {
 	return nil
 }
 
-// replace puts text in the place of a file: readers see the old content or the new one, also after a power
-// cut. It keeps the SELinux label.
-func replace(name, text string, mode fs.FileMode) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".v6guest-")
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	err = errors.Join(err, f.Chmod(mode), keepLabel(name, f), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+// replace puts text in the place of a file, which keeps its SELinux label.
+func replace(name, text string, mode fs.FileMode) error {
+	return durable.Replace(name, []byte(text), mode, func(f *os.File) error { return keepLabel(name, f) })
 }

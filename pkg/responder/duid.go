@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -57,7 +58,10 @@ func loadDUID(dir string) (wire.DUID, error) {
 func saveDUID(dir string, duid wire.DUID) error {
 	b, err := json.Marshal(storedDUID{duidFormat, duid})
 	if err == nil {
-		err = writeDurably(filepath.Join(dir, duidFile), append(b, '\n'))
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		err = durable.Replace(filepath.Join(dir, duidFile), append(b, '\n'), 0o600)
 	}
 	if err != nil {
 		return &fault.Fault{
@@ -66,33 +70,4 @@ func saveDUID(dir string, duid wire.DUID) error {
 		}
 	}
 	return nil
-}
-
-// writeDurably replaces a file so that either the old or the new content survives a power cut.
-func writeDurably(name string, b []byte) (err error) {
-	dir := filepath.Dir(name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
