@@ -154,7 +154,7 @@ func (d *detector) starts(service string) (string, bool) {
 // networkd probes systemd-networkd.
 func (d *detector) networkd(nic NIC) claim {
 	if d.Moment == Running && nic.Index > 0 {
-		name := "/run/systemd/netif/links/" + strconv.Itoa(nic.Index)
+		name := networkdLinkFile(nic.Index)
 		if f := parseShell([]byte(d.Tree.text(name))); networkdDecided(f) {
 			return networkdLink(name, f)
 		}
@@ -197,6 +197,22 @@ func isTrueValue(f *networkFile, section, key string) bool {
 	return isTrue(v)
 }
 
+// networkdLinkFile is where networkd keeps its state of a link, nmDeviceFile where NetworkManager does of a device.
+func networkdLinkFile(index int) string { return "/run/systemd/netif/links/" + strconv.Itoa(index) }
+
+func nmDeviceFile(index int) string { return "/run/NetworkManager/devices/" + strconv.Itoa(index) }
+
+// ManagedNow says whether networkd or NetworkManager, as they say themselves, look after the NIC of that index on
+// the running system.
+func ManagedNow(t *Tree, index int) bool {
+	f := parseShell([]byte(t.text(networkdLinkFile(index))))
+	if state, ok := f.get("ADMIN_STATE"); ok {
+		return networkdDecided(f) && state != "unmanaged"
+	}
+	managed, _ := parseINI([]byte(t.text(nmDeviceFile(index))), false).get("device", "managed")
+	return isTrue(managed)
+}
+
 // networkdDecided reports whether networkd's state of a link says what it does with it: of one that it has
 // just met, it does not yet, and its files tell.
 func networkdDecided(f *shellFile) bool {
@@ -217,7 +233,7 @@ func networkdLink(name string, f *shellFile) claim {
 // networkManager probes NetworkManager.
 func (d *detector) networkManager(nic NIC) claim {
 	if d.Moment == Running && nic.Index > 0 {
-		name := "/run/NetworkManager/devices/" + strconv.Itoa(nic.Index)
+		name := nmDeviceFile(nic.Index)
 		if text := d.Tree.text(name); text != "" {
 			ini := parseINI([]byte(text), false)
 			if managed, _ := ini.get("device", "managed"); !isTrue(managed) {

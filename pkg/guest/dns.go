@@ -5,12 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/resolver"
 )
 
@@ -238,15 +238,7 @@ func (machine) ResolverChanges(ctx context.Context, changed func()) error {
 	return resolver.Watch(ctx, changed)
 }
 
-// TellsResolved reads what networkd and NetworkManager say of themselves.
+// TellsResolved asks networkd's and NetworkManager's own files.
 func (machine) TellsResolved(index int) bool {
-	if b, err := os.ReadFile("/run/systemd/netif/links/" + strconv.Itoa(index)); err == nil {
-		for line := range strings.Lines(string(b)) {
-			if state, ok := strings.CutPrefix(strings.TrimSpace(line), "ADMIN_STATE="); ok {
-				return !slices.Contains([]string{"pending", "initialized", "unmanaged"}, state) //nolint:misspell // networkd's word
-			}
-		}
-	}
-	b, err := os.ReadFile("/run/NetworkManager/devices/" + strconv.Itoa(index))
-	return err == nil && slices.Contains(strings.Fields(string(b)), "managed=true")
+	return distro.ManagedNow(distro.NewTree(os.DirFS("/")), index)
 }
