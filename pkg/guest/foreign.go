@@ -2,7 +2,6 @@ package guest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -81,7 +80,7 @@ func (n *managedNIC) waitForForeign(taken *client.PortTakenError) {
 	if before != nil && before.Error() == err.Error() {
 		return
 	}
-	n.askStackAgain()
+	n.a.askStackAgain()
 	n.log.Warn("another DHCPv6 client has the NIC: v6guest waits until it is gone",
 		"client", f.who, "stack", f.finding.String(), "routes", f.routes(), "cure", err.Cure)
 }
@@ -114,19 +113,9 @@ func (n *managedNIC) foreignGone(now clock.Instant) {
 		return
 	}
 	n.log.Info("the other DHCPv6 client is gone: v6guest takes over", "client", f.who)
-	n.askStackAgain()
+	n.a.askStackAgain()
 	n.unset, n.solicit = true, true
 	n.guardAt, n.listenAt = now, 0
-}
-
-// askStackAgain has the plan made anew with what the stack in charge says of itself now.
-func (n *managedNIC) askStackAgain() {
-	n.a.stack, n.a.dirty = stackMemory{}, true
-}
-
-// portTaken is the error of a NIC on which another client has the port; ok is false for any other.
-func portTaken(err error) (taken *client.PortTakenError, ok bool) {
-	return errors.AsType[*client.PortTakenError](err)
 }
 
 // repaired notes a repair of what somebody undid. Where that becomes a fight, pauses are made from then on,

@@ -2,28 +2,20 @@ package guest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/v6guest/v6guest/pkg/clock"
-	"github.com/v6guest/v6guest/pkg/durable"
 )
 
 // filesInForce says which NIC is the default one in the network files that the stacks go by in this boot.
 // `configure` notes it in the run folder, the agent reads it: on a first boot the files may have been made
 // before an IPv4 default route settled the choice (decision 3), and then they must follow.
 type filesInForce struct {
-	Format    int    `json:"format"`
-	Boot      string `json:"boot"`
-	Namespace uint64 `json:"namespace"` // of the network, by its inode
-	Default   string `json:"default"`   // MAC, and VLAN where it is one
+	runNote
+	Default string `json:"default"` // MAC, and VLAN where it is one
 }
-
-const inForceFormat = 1
 
 func inForceFile(runDir string) string { return filepath.Join(runDir, "files.json") }
 
@@ -31,23 +23,12 @@ func inForceFile(runDir string) string { return filepath.Join(runDir, "files.jso
 // of the default NIC: v6guest-reconfigure.path waits for it.
 const ReconfigureFile = "reconfigure"
 
-// thisBoot is a note of this boot and network; ok is false where nothing can be noted.
-func thisBoot(runDir string) (n filesInForce, ok bool) {
-	boot, err := clock.BootID(clock.BootIDFile)
-	n = filesInForce{Format: inForceFormat, Boot: boot, Namespace: networkNamespace()}
-	return n, err == nil && runDir != "" && n.Namespace != 0
-}
-
 // defaultInForce is the default NIC of the files in force, by its key; "" if nobody noted it. A note that
 // cannot be used counts as none.
 func defaultInForce(runDir string) string {
-	want, ok := thisBoot(runDir)
-	if !ok {
-		return ""
-	}
+	note, ok := thisBoot(runDir)
 	var n filesInForce
-	b, err := readSmall(inForceFile(runDir))
-	if err != nil || json.Unmarshal(b, &n) != nil || n.Format != want.Format || n.Boot != want.Boot || n.Namespace != want.Namespace {
+	if !ok || !note.read(inForceFile(runDir), &n) {
 		return ""
 	}
 	return n.Default
@@ -55,7 +36,8 @@ func defaultInForce(runDir string) string {
 
 // NoteInForce notes that the stacks go by the plan's files from now on.
 func (p *FilePlan) NoteInForce(runDir string) error {
-	n, ok := thisBoot(runDir)
+	note, ok := thisBoot(runDir)
+	n := filesInForce{runNote: note}
 	for _, nic := range p.NICs {
 		if nic.Role == RoleDefault {
 			n.Default = nic.NIC.Key().String()
@@ -64,12 +46,9 @@ func (p *FilePlan) NoteInForce(runDir string) error {
 	if !ok || n.Default == "" {
 		return nil
 	}
-	b, err := json.Marshal(n)
+	err := os.MkdirAll(runDir, 0o755)
 	if err == nil {
-		err = os.MkdirAll(runDir, 0o755)
-	}
-	if err == nil {
-		err = durable.Replace(inForceFile(runDir), append(b, '\n'), 0o600)
+		err = writeRunNote(inForceFile(runDir), n)
 	}
 	if err != nil {
 		return fmt.Errorf("note which files are in force: %w", err)
@@ -115,15 +94,8 @@ func (a *Agent) follow() {
 
 // FilesChanged makes the agent look again at what the stacks go by.
 func (a *Agent) FilesChanged(ctx context.Context) error {
-	done := make(chan struct{})
-	a.mail.post(func() {
-		a.follows.inForce, a.stack, a.dirty = defaultInForce(a.opts.RunDir), stackMemory{}, true
-		close(done)
+	return a.do(ctx, func() {
+		a.follows.inForce = defaultInForce(a.opts.RunDir)
+		a.askStackAgain()
 	})
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -46,16 +46,15 @@ func (n *managedNIC) startClient(ctx context.Context, now clock.Instant) {
 		return
 	}
 	l, err := n.newLeaser(ctx, now)
-	taken, isTaken := portTaken(err)
+	taken, isTaken := errors.AsType[*client.PortTakenError](err)
 	if isTaken && !n.a.passive && !n.foreign.is(taken) {
 		n.meetForeign(ctx, taken)
 		l, err = n.newLeaser(ctx, now) // it may have gone before the watch for that began
-		taken, isTaken = portTaken(err)
+		taken, isTaken = errors.AsType[*client.PortTakenError](err)
 	}
-	switch {
-	case isTaken && !n.a.passive:
+	if isTaken && !n.a.passive {
 		n.waitForForeign(taken)
-	default:
+	} else {
 		n.problem(startingClient, err)
 	}
 	if err != nil {
@@ -109,7 +108,7 @@ func (n *managedNIC) openPort(ctx context.Context) (client.Conn, error) {
 	sys := n.a.sys
 	beside := !n.a.passive && sys.SharesPort(n.nic)
 	conn, err := sys.DHCP(ctx, n.nic, beside)
-	if _, taken := portTaken(err); taken && n.a.passive && sys.SharesPort(n.nic) {
+	if _, taken := errors.AsType[*client.PortTakenError](err); taken && n.a.passive && sys.SharesPort(n.nic) {
 		return sys.DHCP(ctx, n.nic, true)
 	}
 	return conn, err

@@ -112,7 +112,7 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 		n.slaac.linkIsAnother()
 	}
 	if before.Up != ev.NIC.Up {
-		n.askStackAgain() // whoever set it up may be in charge of it
+		n.a.askStackAgain() // whoever set it up may be in charge of it
 		n.wasDown = n.wasDown || before.Up
 		n.unset = true // the kernel keeps switches, but who set the NIC up may have set them too
 		n.startAt, n.listenAt = 0, 0

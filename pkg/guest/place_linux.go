@@ -46,9 +46,9 @@ func containerKind(root fs.FS) string {
 	if text := strings.TrimSpace(string(kind)); text != "" {
 		return strings.ToValidUTF8(text[:min(len(text), maxKind)], "")
 	}
-	for file, kind := range map[string]string{"run/.containerenv": "podman", ".dockerenv": "docker"} {
-		if _, err := fs.Stat(root, file); err == nil {
-			return kind
+	for _, mark := range []struct{ file, kind string }{{"run/.containerenv", "podman"}, {".dockerenv", "docker"}} {
+		if _, err := fs.Stat(root, mark.file); err == nil {
+			return mark.kind
 		}
 	}
 	return ""

@@ -1,13 +1,10 @@
 package guest
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"syscall"
 
-	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
@@ -20,10 +17,8 @@ type seenNICs struct {
 }
 
 type seenState struct {
-	Format    int       `json:"format"`
-	Boot      string    `json:"boot"`
-	Namespace uint64    `json:"namespace"` // of the network, by its inode: indices are its own
-	NICs      []seenNIC `json:"nics"`
+	runNote
+	NICs []seenNIC `json:"nics"`
 }
 
 type seenNIC struct {
@@ -31,31 +26,19 @@ type seenNIC struct {
 	MAC   string `json:"mac"`
 }
 
-const seenFormat = 1
-
 // loadSeen reads what an earlier agent of this boot has seen in this network namespace.
 func loadSeen(runDir, boot string) *seenNICs {
-	s := &seenNICs{state: seenState{Format: seenFormat, Boot: boot, Namespace: networkNamespace()}}
-	if runDir == "" || boot == "" || s.state.Namespace == 0 {
+	note, ok := newRunNote(runDir, boot)
+	s := &seenNICs{state: seenState{runNote: note}}
+	if !ok {
 		return s
 	}
 	s.file = filepath.Join(runDir, "nics.json")
 	var old seenState
-	b, err := readSmall(s.file)
-	if err == nil && json.Unmarshal(b, &old) == nil &&
-		old.Format == seenFormat && old.Boot == boot && old.Namespace == s.state.Namespace {
+	if note.read(s.file, &old) {
 		s.state.NICs = old.NICs
 	}
 	return s
-}
-
-// networkNamespace is the inode of the network namespace that this process is in, 0 when unknown.
-func networkNamespace() uint64 {
-	var st syscall.Stat_t
-	if err := syscall.Stat("/proc/self/ns/net", &st); err != nil {
-		return 0
-	}
-	return st.Ino
 }
 
 // has says whether the NIC was seen.
@@ -73,11 +56,7 @@ func (s *seenNICs) keep(nics []link.NIC) error {
 		return nil
 	}
 	s.state.NICs = list
-	b, err := json.Marshal(s.state)
-	if err == nil {
-		err = durable.Replace(s.file, append(b, '\n'), 0o600)
-	}
-	if err != nil {
+	if err := writeRunNote(s.file, s.state); err != nil {
 		return fmt.Errorf("note the NICs that were brought up: %w", err)
 	}
 	return nil

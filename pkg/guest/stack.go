@@ -77,6 +77,9 @@ type stackMemory struct {
 	said  StackRA
 }
 
+// askStackAgain has the plan made anew with what the stack in charge says of itself now.
+func (a *Agent) askStackAgain() { a.stack, a.dirty = stackMemory{}, true }
+
 // stackRA is what the stack in charge allows on the default NIC of a plan. It is asked for anew when
 // another NIC is the default one or the NIC's name, by which files are chosen, has changed.
 func (a *Agent) stackRA(p Plan) map[int]StackRA {

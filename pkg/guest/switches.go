@@ -1,7 +1,6 @@
 package guest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/v6guest/v6guest/pkg/clock"
-	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
@@ -24,10 +21,8 @@ type savedSwitches struct {
 }
 
 type switchState struct {
-	Format    int           `json:"format"`
-	Boot      string        `json:"boot"`
-	Namespace uint64        `json:"namespace"` // of the network, by its inode
-	Switches  []savedSwitch `json:"switches"`
+	runNote
+	Switches []savedSwitch `json:"switches"`
 }
 
 type savedSwitch struct {
@@ -36,19 +31,16 @@ type savedSwitch struct {
 	Value  string        `json:"value"`
 }
 
-const switchFormat = 1
-
 // loadSwitches reads what was kept in this boot and network namespace; what cannot be used counts as nothing.
 func loadSwitches(runDir string) *savedSwitches {
-	boot, err := clock.BootID(clock.BootIDFile)
-	s := &savedSwitches{state: switchState{Format: switchFormat, Boot: boot, Namespace: networkNamespace()}}
-	if err != nil || runDir == "" || s.state.Namespace == 0 {
+	note, ok := thisBoot(runDir)
+	s := &savedSwitches{state: switchState{runNote: note}}
+	if !ok {
 		return s
 	}
 	s.file = filepath.Join(runDir, "switches.json")
 	var old switchState
-	if b, err := readSmall(s.file); err == nil && json.Unmarshal(b, &old) == nil &&
-		old.Format == switchFormat && old.Boot == boot && old.Namespace == s.state.Namespace {
+	if note.read(s.file, &old) {
 		s.state.Switches = old.Switches
 	}
 	return s
@@ -76,12 +68,9 @@ func (s *savedSwitches) keep() error {
 	if !s.dirty || s.file == "" {
 		return nil
 	}
-	b, err := json.Marshal(s.state)
+	err := os.MkdirAll(filepath.Dir(s.file), 0o755)
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(s.file), 0o755)
-	}
-	if err == nil {
-		err = durable.Replace(s.file, append(b, '\n'), 0o600)
+		err = writeRunNote(s.file, s.state)
 	}
 	if err != nil {
 		return fmt.Errorf("note what the switches were: %w", err)
