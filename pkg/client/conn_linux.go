@@ -32,14 +32,7 @@ type udpConn struct {
 // Listen opens the client's socket on a NIC, which must exist but need not be up. Other users of port
 // 546 on it are not tolerated: if there is one, the error is a *PortTakenError that names it.
 func Listen(ctx context.Context, nic string, index int) (Conn, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		if controlErr := c.Control(func(fd uintptr) { err = prepareUDP(int(fd), nic, index) }); controlErr != nil {
-			return controlErr
-		}
-		return err
-	}}
-	conn, err := lc.ListenPacket(ctx, "udp6", net.JoinHostPort("::", strconv.Itoa(Port)))
+	conn, err := listen(ctx, "udp6", net.JoinHostPort("::", strconv.Itoa(Port)), func(fd int) error { return prepareUDP(fd, nic, index) })
 	if err != nil {
 		if errors.Is(err, unix.EADDRINUSE) {
 			err = portTaken(nic)
@@ -51,6 +44,18 @@ func Listen(ctx context.Context, nic string, index int) (Conn, error) {
 		return nil, fmt.Errorf("DHCPv6 socket on %s: a %T is no UDP socket", nic, conn)
 	}
 	return &udpConn{UDPConn: udp, index: index, oob: make([]byte, 256)}, nil
+}
+
+// listen opens a socket that is prepared before it is bound.
+func listen(ctx context.Context, network, address string, prepare func(fd int) error) (net.PacketConn, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if controlErr := c.Control(func(fd uintptr) { err = prepare(int(fd)) }); controlErr != nil {
+			return controlErr
+		}
+		return err
+	}}
+	return lc.ListenPacket(ctx, network, address)
 }
 
 // prepareUDP sets what must be set before the socket is bound.

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,14 +26,7 @@ type rawConn struct {
 // ListenBeside is Listen where another program has the port for all NICs and lets nobody else have it, but
 // leases on other NICs only: dhcpcd as manager does so. It takes CAP_NET_RAW.
 func ListenBeside(ctx context.Context, nic string, index int) (Conn, error) {
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var err error
-		if controlErr := c.Control(func(fd uintptr) { err = prepareRaw(int(fd), nic, index) }); controlErr != nil {
-			return controlErr
-		}
-		return err
-	}}
-	conn, err := lc.ListenPacket(ctx, "ip6:"+strconv.Itoa(unix.IPPROTO_UDP), "::")
+	conn, err := listen(ctx, "ip6:"+strconv.Itoa(unix.IPPROTO_UDP), "::", func(fd int) error { return prepareRaw(fd, nic, index) })
 	if err != nil {
 		return nil, fmt.Errorf("raw DHCPv6 socket on %s: %w", nic, err)
 	}
