@@ -3,18 +3,12 @@ package responder
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
@@ -63,7 +57,7 @@ type Server struct {
 	udp      *udpConn
 	engine   *Engine
 	known    bool              // the server's DUID is: the engine can be asked
-	store    *leasestore.Store // nil where no network has a pool
+	store    *leasestore.Store // nil where there can be none, and no network has a pool
 	stored   *mailbox
 	refused  []leasestore.Result // what the store did not take and the engine must be told
 	timer    clock.Timer
@@ -92,13 +86,6 @@ type Server struct {
 	watcher  *hosts.Watcher // nil without a hosts file
 	summary  HostsSummary
 	problems map[string]bool // that were written to the log
-}
-
-// A HostsSummary says what is in force.
-type HostsSummary struct {
-	Lines int `json:"lines"` // reservations, ignore lines and those that only set tags
-	hosts.Tally
-	Problems []string `json:"problems"` // what the Tally counts, in words, and what is only doubtful
 }
 
 // NewServer returns a server that does nothing yet.
@@ -170,7 +157,7 @@ func (s *Server) begin() error {
 			return err
 		}
 	}
-	if duid == "" && !slices.ContainsFunc(s.opts.Config.Networks, func(n NetworkConfig) bool { return n.Interface != "" }) {
+	if duid == "" && !s.opts.Config.servesNIC() {
 		return &fault.Fault{
 			Err:  errors.New("the server has no DUID: none is configured, and no network has an interface of which one could be made"),
 			Cure: "write duid = … into [server]", Exit: fault.ExitUsage,
@@ -180,37 +167,9 @@ func (s *Server) begin() error {
 	return nil
 }
 
-// openStore opens the lease store, with the bindings of pools and the hosts that were added. A server that
-// needs neither does without, where there can be none.
-func (s *Server) openStore() (err error) {
-	if s.store != nil {
-		return nil
-	}
-	n := 0
-	s.store, err = openStore(s.opts.StateDir, s.opts.Clock, func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, s.stored.put)
-	if err != nil {
-		_, statErr := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
-		readOnly := errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrNotExist)
-		if s.opts.Config.hasPools() || statErr == nil || !readOnly {
-			return err
-		}
-		s.log.Warn("no lease store: hosts cannot be added by command", "error", err)
-		return nil
-	}
-	added, err := s.store.Values(addedPrefix)
-	if err != nil {
-		return err
-	}
-	for _, v := range added {
-		h, err := parseAdded(string(v.Value))
-		if err != nil {
-			s.log.Warn("hosts: added line left out", "client", strings.TrimPrefix(v.Name, addedPrefix), "error", err)
-			continue
-		}
-		s.step(HostPut{h})
-	}
-	s.log.Info("lease store", "leases", n, "added_hosts", len(added))
-	return nil
+// servesNIC reports whether a NIC is served, of whose MAC the server's DUID can be made.
+func (c *Config) servesNIC() bool {
+	return slices.ContainsFunc(c.Networks, func(n NetworkConfig) bool { return n.Interface != "" })
 }
 
 // identify lets the engine speak, unless the DUID is not known yet.
@@ -221,65 +180,6 @@ func (s *Server) identify(duid wire.DUID) {
 	s.known, s.duid = true, duid
 	s.step(ConfigChanged{s.opts.Config.Engine(duid)})
 	s.log.Info("server identity", "duid", duid)
-}
-
-// A hostsUpdate is what a watcher of hosts tells.
-type hostsUpdate struct {
-	from *hosts.Watcher
-	hosts.Update
-}
-
-// followHosts begins to read the hosts, in place of those that were followed before.
-func (s *Server) followHosts() error {
-	var w *hosts.Watcher
-	if path := s.opts.Config.Hosts; path != "" {
-		var err error
-		if w, err = hosts.NewWatcher(path, s.opts.Clock); err != nil {
-			return &fault.Fault{Err: err, Cure: "make the folder that holds the hosts file, or correct hosts in [server]"}
-		}
-	}
-	if s.unfollow != nil {
-		s.unfollow()
-	}
-	s.mu.Lock()
-	s.watcher = w
-	s.mu.Unlock()
-	if w == nil {
-		s.index = nil
-		s.step(HostsChanged{})
-		s.logHosts(hosts.Update{})
-		return nil
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.unfollow = cancel
-	s.spawn(func() {
-		if err := w.Run(ctx, func(u hosts.Update) { s.tell(hostsUpdate{w, u}) }); err != nil {
-			s.stop(err)
-		}
-	})
-	return nil
-}
-
-// awaitHosts waits until the hosts are in force: before that every guest would be told that there is no
-// address for it.
-func (s *Server) awaitHosts() error {
-	if s.opts.Config.Hosts == "" {
-		return nil
-	}
-	if err := s.followHosts(); err != nil {
-		return err
-	}
-	for s.index == nil {
-		select {
-		case ev := <-s.in:
-			if err := s.handle(ev); err != nil {
-				return err
-			}
-		case <-s.ctx.Done():
-			return stopped(s.ctx)
-		}
-	}
-	return nil
 }
 
 // stopped is the error of a context that ended: nil if somebody asked for that.
@@ -492,64 +392,4 @@ func (s *Server) forwardingChanged(list []forwarding) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// logHosts writes what changed about the hosts.
-func (s *Server) logHosts(u hosts.Update) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.problems
-	s.problems = make(map[string]bool, len(u.Problems))
-	summary := HostsSummary{Lines: u.Index.Len(), Problems: make([]string, 0, len(u.Problems))}
-	for _, p := range u.Problems {
-		text := p.String()
-		s.problems[text] = true
-		summary.Problems = append(summary.Problems, text)
-		summary.Add(p)
-		if !before[text] {
-			s.log.Warn(kind(p), "problem", text)
-		}
-	}
-	if s.summary.Lines != summary.Lines {
-		s.log.Info("reservations", "lines", summary.Lines)
-	}
-	s.summary = summary
-}
-
-// kind is the log's message for a problem.
-func kind(p hosts.Problem) string {
-	switch {
-	case p.Unread:
-		return "hosts: file not read; the lines that it had before stay in force"
-	case p.Warning:
-		return "hosts: doubtful line"
-	case p.Lines > 0:
-		return "hosts: lines left out"
-	}
-	return "hosts: line left out"
-}
-
-// Reread reads the hosts anew, each file as it stands now, and returns what is in force then.
-func (s *Server) Reread(ctx context.Context) (HostsSummary, error) {
-	s.mu.Lock()
-	w := s.watcher
-	s.mu.Unlock()
-	if w != nil {
-		if err := w.Reread(ctx); err != nil {
-			return HostsSummary{}, fmt.Errorf("read the hosts: %w", err)
-		}
-	}
-	// The update is in the loop's hands; what it takes in after this is behind it.
-	answered := make(chan struct{})
-	if !s.tell(func() { close(answered) }) {
-		return HostsSummary{}, errors.New("the server has stopped")
-	}
-	select {
-	case <-answered:
-	case <-ctx.Done():
-		return HostsSummary{}, ctx.Err()
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.summary, nil
 }

@@ -3,10 +3,14 @@ package responder
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
@@ -32,6 +36,39 @@ func openStore(dir string, clk clock.Clock, load func(*leasestore.Lease), done f
 		return nil, &fault.Fault{Err: err, Cure: f.Cure}
 	}
 	return store, err
+}
+
+// openStore opens the lease store, with the bindings of pools and the hosts that were added. A server that
+// needs neither does without, where there can be none.
+func (s *Server) openStore() (err error) {
+	if s.store != nil {
+		return nil
+	}
+	n := 0
+	s.store, err = openStore(s.opts.StateDir, s.opts.Clock, func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, s.stored.put)
+	if err != nil {
+		_, statErr := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
+		readOnly := errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrNotExist)
+		if s.opts.Config.hasPools() || statErr == nil || !readOnly {
+			return err
+		}
+		s.log.Warn("no lease store: hosts cannot be added by command", "error", err)
+		return nil
+	}
+	added, err := s.store.Values(addedPrefix)
+	if err != nil {
+		return err
+	}
+	for _, v := range added {
+		h, err := parseAdded(string(v.Value))
+		if err != nil {
+			s.log.Warn("hosts: added line left out", "client", strings.TrimPrefix(v.Name, addedPrefix), "error", err)
+			continue
+		}
+		s.step(HostPut{h})
+	}
+	s.log.Info("lease store", "leases", n, "added_hosts", len(added))
+	return nil
 }
 
 // A mailbox takes what the store's goroutine tells, which must not wait, until the loop fetches it.
