@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -163,7 +164,7 @@ func (s *Server) AddHost(ctx context.Context, line string) (HostLine, error) {
 }
 
 var errNoStore = &fault.Fault{
-	Err: fmt.Errorf("the lease store is not there, as the log says since the start"), Cure: "give v6responder a state folder that it can write to",
+	Err: errors.New("the lease store is not there, as the log says since the start"), Cure: "give v6responder a state folder that it can write to",
 }
 
 // DropHost takes back what was added for a client, named by MAC, DUID or address.
@@ -172,7 +173,8 @@ func (s *Server) DropHost(ctx context.Context, client string) (HostLine, error) 
 	defer s.adding.Unlock()
 	var h, inFile *hosts.Host
 	var store *leasestore.Store
-	if err := s.inLoop(ctx, func() { h, inFile, store = s.findAdded(client), s.inFile(client), s.store }); err != nil {
+	name := parseClientName(client)
+	if err := s.inLoop(ctx, func() { h, inFile, store = s.findAdded(name), s.inFile(name), s.store }); err != nil {
 		return HostLine{}, err
 	}
 	switch {
@@ -193,32 +195,51 @@ func (s *Server) DropHost(ctx context.Context, client string) (HostLine, error) 
 	return hostLine(h), err
 }
 
-func (s *Server) findAdded(client string) *hosts.Host {
-	added := s.engine.hosts.Added
-	if a, err := netip.ParseAddr(client); err == nil {
-		return added.Owner(a)
-	}
-	if mac, err := net.ParseMAC(client); err == nil && len(mac) == 6 {
-		return added.Get(hosts.MAC(mac).String())
-	}
-	if d, err := wire.ParseDUID(strings.TrimPrefix(client, "id:")); err == nil {
-		if mac, ok := d.MAC(); ok && len(mac) == 6 {
-			return added.Get(hosts.MAC(mac).String())
+// A clientName is how a person names a client; what it is not is zero.
+type clientName struct {
+	text string
+	addr netip.Addr
+	mac  hosts.MAC // also of a DUID-LL
+	duid wire.DUID // any other
+}
+
+func parseClientName(text string) clientName {
+	n := clientName{text: text}
+	if a, err := netip.ParseAddr(text); err == nil {
+		n.addr = a
+	} else if mac, err := net.ParseMAC(text); err == nil && len(mac) == len(n.mac) {
+		n.mac = hosts.MAC(mac)
+	} else if d, err := wire.ParseDUID(strings.TrimPrefix(text, "id:")); err == nil {
+		if mac, ok := d.MAC(); ok && len(mac) == len(n.mac) {
+			n.mac = hosts.MAC(mac)
+		} else {
+			n.duid = d
 		}
-		return added.Get(hosts.DUIDKey(d))
 	}
-	return added.Get(client)
+	return n
+}
+
+// findAdded is what was added for a client, nil if nothing was.
+func (s *Server) findAdded(n clientName) *hosts.Host {
+	added := s.engine.hosts.Added
+	switch {
+	case n.addr.IsValid():
+		return added.Owner(n.addr)
+	case n.mac != hosts.MAC{}:
+		return added.Get(n.mac.String())
+	case n.duid != "":
+		return added.Get(hosts.DUIDKey(n.duid))
+	}
+	return added.Get(n.text)
 }
 
 // inFile is a line of the hosts file that speaks of the client, nil if there is none.
-func (s *Server) inFile(client string) *hosts.Host {
-	if a, err := netip.ParseAddr(client); err == nil {
-		return s.index.Owner(a)
+func (s *Server) inFile(n clientName) *hosts.Host {
+	if n.addr.IsValid() {
+		return s.index.Owner(n.addr)
 	}
-	if mac, err := net.ParseMAC(client); err == nil && len(mac) == 6 {
-		for h := range s.index.ByMAC(hosts.MAC(mac)) {
-			return h
-		}
+	for h := range s.index.ByMAC(n.mac) {
+		return h
 	}
 	return nil
 }

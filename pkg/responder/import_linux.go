@@ -30,73 +30,96 @@ const importGroup = 1024
 // Import writes what another server's file says into the lease store of a server that does not run, unless
 // dry is set. What it cannot take over it tells.
 func Import(ctx context.Context, c *Config, stateDir string, found foreign.Content, dry bool) (out Imported, err error) {
-	out.Left = append([]string{}, found.Left...)
-	left := func(where, format string, args ...any) {
-		out.Left = append(out.Left, where+": "+fmt.Sprintf(format, args...))
-	}
-	known := map[netip.Prefix]bool{}
-	var store *leasestore.Store
 	clk := clock.Boottime{}
+	im := &importer{ctx: ctx, config: c, known: map[netip.Prefix]bool{}}
+	im.out.Left = append([]string{}, found.Left...)
 	if !dry {
-		if store, err = openStore(stateDir, clk, func(l *leasestore.Lease) { known[l.Prefix] = true }, nil); err != nil {
-			return out, err
+		if im.store, err = openStore(stateDir, clk, func(l *leasestore.Lease) { im.known[l.Prefix] = true }, nil); err != nil {
+			return im.out, err
 		}
-		defer func() { err = errors.Join(err, store.Close(), handOver(stateDir)) }()
+		defer func() { err = errors.Join(err, im.store.Close(), handOver(stateDir)) }()
 	}
-	var changes []leasestore.Change
-	commit := func(least int) error {
-		if dry || len(changes) <= least {
-			changes = changes[:0]
-			return nil
-		}
-		err := store.Commit(ctx, changes...)
-		changes = nil
-		return err
-	}
-	now, wall := clk.Now(), time.Now()
+	im.now, im.wall = clk.Now(), time.Now()
 	for i := range found.Leases {
-		l := &found.Leases[i]
-		n := c.networkOf(l.Addr)
-		switch {
-		case n == nil:
-			left(l.Where, "%s is in no network's prefix", l.Addr)
-			continue
-		case !n.Pool.Ranges.Contains(l.Addr) || n.Pool.Exclude.Contains(l.Addr):
-			left(l.Where, "%s is not in the pool of network %s", l.Addr, n.Name)
-			continue
-		case !l.Ends.IsZero() && !l.Ends.After(wall):
-			left(l.Where, "%s has ended", l.Addr)
-			continue
-		case known[netip.PrefixFrom(l.Addr, 128)]:
-			left(l.Where, "%s has a lease already", l.Addr)
-			continue
-		}
-		known[netip.PrefixFrom(l.Addr, 128)] = true
-		valid := wire.Infinite
-		if !l.Ends.IsZero() {
-			valid = l.Ends.Sub(wall)
-		}
-		changes = append(changes, leasestore.Put{Lease: &leasestore.Lease{
-			Prefix: netip.PrefixFrom(l.Addr, 128), State: leasestore.Bound, DUID: l.DUID, IAID: l.IAID, MAC: l.MAC,
-			Network: n.Name, Interface: n.Interface, Granted: now, Preferred: min(valid, n.Preferred), Valid: valid,
-		}})
-		out.Leases++
-		if len(changes) >= importGroup {
-			if err := commit(0); err != nil {
-				return out, err
-			}
+		if err := im.lease(&found.Leases[i]); err != nil {
+			return im.out, err
 		}
 	}
 	for _, line := range found.Hosts {
-		h, err := parseAdded(line.Text)
-		if err != nil {
-			left(line.Where, "%v", err)
-			continue
-		}
-		changes = append(changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(line.Text)})
-		out.Hosts++
+		im.host(line)
 	}
-	return out, commit(0)
+	return im.out, im.commit()
+}
+
+// An importer is an import under way.
+type importer struct {
+	ctx     context.Context
+	config  *Config
+	store   *leasestore.Store // nil where nothing is to be written
+	now     clock.Instant
+	wall    time.Time
+	known   map[netip.Prefix]bool // that have a lease
+	changes []leasestore.Change   // that are not committed yet
+	out     Imported
+}
+
+// left tells what is not taken over.
+func (im *importer) left(where, format string, args ...any) {
+	im.out.Left = append(im.out.Left, where+": "+fmt.Sprintf(format, args...))
+}
+
+// lease takes a lease over.
+func (im *importer) lease(l *foreign.Lease) error {
+	n, prefix := im.config.networkOf(l.Addr), netip.PrefixFrom(l.Addr, 128)
+	switch {
+	case n == nil:
+		im.left(l.Where, "%s is in no network's prefix", l.Addr)
+		return nil
+	case !n.Pool.Ranges.Contains(l.Addr) || n.Pool.Exclude.Contains(l.Addr):
+		im.left(l.Where, "%s is not in the pool of network %s", l.Addr, n.Name)
+		return nil
+	case !l.Ends.IsZero() && !l.Ends.After(im.wall):
+		im.left(l.Where, "%s has ended", l.Addr)
+		return nil
+	case im.known[prefix]:
+		im.left(l.Where, "%s has a lease already", l.Addr)
+		return nil
+	}
+	im.known[prefix] = true
+	valid := wire.Infinite
+	if !l.Ends.IsZero() {
+		valid = l.Ends.Sub(im.wall)
+	}
+	im.changes = append(im.changes, leasestore.Put{Lease: &leasestore.Lease{
+		Prefix: prefix, State: leasestore.Bound, DUID: l.DUID, IAID: l.IAID, MAC: l.MAC,
+		Network: n.Name, Interface: n.Interface, Granted: im.now, Preferred: min(valid, n.Preferred), Valid: valid,
+	}})
+	im.out.Leases++
+	if len(im.changes) < importGroup {
+		return nil
+	}
+	return im.commit()
+}
+
+// host takes a reservation over.
+func (im *importer) host(line foreign.Line) {
+	h, err := parseAdded(line.Text)
+	if err != nil {
+		im.left(line.Where, "%v", err)
+		return
+	}
+	im.changes = append(im.changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(line.Text)})
+	im.out.Hosts++
+}
+
+// commit makes what was taken over since the last time durable.
+func (im *importer) commit() error {
+	changes := im.changes
+	im.changes = nil
+	if im.store == nil || len(changes) == 0 {
+		return nil
+	}
+	return im.store.Commit(im.ctx, changes...)
 }
 
 // networkOf is the network whose prefix holds the address, nil if there is none.

@@ -117,6 +117,9 @@ func (s *Server) Leases(ctx context.Context, words []string) (Leases, error) {
 		}
 		out.Refused = s.refusedClients(words)
 	})
+	slices.SortFunc(all, func(a, b *pool.Binding) int { // by what a binding never changes: the loop goes on
+		return cmp.Or(a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()))
+	})
 	for part := range slices.Chunk(all, chunk) {
 		if err != nil {
 			break
@@ -136,11 +139,6 @@ func (s *Server) Leases(ctx context.Context, words []string) (Leases, error) {
 			}
 		}
 	}
-	slices.SortFunc(out.Leases, func(a, b Lease) int {
-		p, _ := netip.ParseAddr(a.Address)
-		q, _ := netip.ParseAddr(b.Address)
-		return cmp.Or(p.Compare(q), strings.Compare(a.Address, b.Address))
-	})
 	return out, err
 }
 

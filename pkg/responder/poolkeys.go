@@ -2,6 +2,7 @@ package responder
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/responder/pool"
@@ -78,7 +79,7 @@ func (s *checker) pool(n *NetworkConfig) {
 		}
 	}
 	for _, r := range n.Pool.Exclude {
-		if !overlaps(n.Pool.Ranges, r) {
+		if !slices.ContainsFunc(n.Pool.Ranges, r.Overlaps) {
 			s.warn("pool_exclude", "%s is not in the pool", r)
 		}
 	}
@@ -91,15 +92,6 @@ func (s *checker) pool(n *NetworkConfig) {
 	if n.Valid == wire.Infinite {
 		s.warn("valid_lifetime", "addresses of the pool never come back by themselves")
 	}
-}
-
-func overlaps(list pool.Ranges, r pool.Range) bool {
-	for _, o := range list {
-		if o.Overlaps(r) {
-			return true
-		}
-	}
-	return false
 }
 
 // hasPools reports whether any network has one: then bindings must be stored.

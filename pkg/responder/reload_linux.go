@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"slices"
 
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
@@ -50,7 +49,7 @@ func (s *Server) apply(c *Config) error {
 	if reflect.DeepEqual(old, c) {
 		return nil
 	}
-	if c.DUID == "" && s.duid == "" && !slices.ContainsFunc(c.Networks, func(n NetworkConfig) bool { return n.Interface != "" }) {
+	if c.DUID == "" && s.duid == "" && !c.servesNIC() {
 		return &fault.Fault{Err: errors.New("the server would have no DUID"), Cure: "write duid = … into [server]", Exit: fault.ExitUsage}
 	}
 	s.opts.Config = c

@@ -134,9 +134,6 @@ func (t *Table) Reset() {
 // Pool returns the network's pool of addresses, nil if it has none.
 func (t *Table) Pool(network string) *Pool { return t.pools[key{network, false}] }
 
-// Prefixes returns the network's pool of prefixes to delegate, nil if it has none.
-func (t *Table) Prefixes(network string) *Pool { return t.pools[key{network, true}] }
-
 // At returns the binding of an address or prefix, nil if there is none.
 func (t *Table) At(p netip.Prefix) *Binding { return t.byAddr[addressOf(p)] }
 
