@@ -3,7 +3,6 @@ package boot
 import (
 	"flag"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,8 +44,7 @@ func TestDemonstration(t *testing.T) {
 	dir, err := thisVersion()
 	check(t, err)
 	deb := debFile(dir, "v6guest", version)
-	disk, err := makeDisk(ctx, root, t.TempDir(), asItComes, slices.Concat(labFiles(t), []file{fileOf(t, "/root/v6guest.deb", deb)}, tt.files))
-	check(t, err)
+	disk := diskOf(ctx, t, root, asItComes, []file{fileOf(t, "/root/v6guest.deb", deb)}, tt.files)
 	for _, n := range c.Nets {
 		fmt.Printf("       %s: MAC %s, reserved %s\n", n.NIC, n.Reserved.MAC, n.Reserved.Addr)
 	}

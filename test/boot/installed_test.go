@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -64,9 +65,7 @@ func TestAPackageIsInstalledUpgradedAndRemoved(t *testing.T) {
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks(ctx, t, tt.way)
-	disk, err := makeDisk(ctx, root, t.TempDir(), asItComes, slices.Concat(labFiles(t), packageFiles(t, "v6guest"), tt.files))
-	check(t, err)
-	g := start(ctx, t, c, root, disk)
+	g := start(ctx, t, c, root, diskOf(ctx, t, root, asItComes, packageFiles(t, "v6guest"), tt.files))
 	for _, n := range c.Nets {
 		g.await("IPv4 address on "+n.NIC, "ip -4 addr show dev "+n.NIC+" | grep -q inet")
 	}
@@ -167,8 +166,7 @@ func TestANICComesAndGoes(t *testing.T) {
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks(ctx, t, tt.way)
-	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enabled), slices.Concat(labFiles(t), tt.files))
-	check(t, err)
+	disk := diskOf(ctx, t, root, withPackage(ctx, enabled), tt.files)
 	g := &machine{t: t, ctx: ctx, cloud: c, root: root, disk: disk, nics: guestNICs(c)}
 	g.nics[1].later = true
 	g.boots()
@@ -204,33 +202,36 @@ func routerFiles(g *machine) []file {
 	}
 }
 
-// TestThePairFromPackages: the responder's package on a router, the agent's on a guest, both virtual machines.
-func TestThePairFromPackages(t *testing.T) {
-	tt := caseOf("debian13-ifupdown-dhcpcd")
-	root := need(t, tt.spec)
-	ctx := within(t, 15*time.Minute)
-	c := networks4(ctx, t, tt.way)
+// bootRouter boots a virtual machine with the responder's package in both networks.
+func bootRouter(ctx context.Context, t *testing.T, c *cloud.Cloud, root string, files func(*machine) []file) *machine {
+	t.Helper()
 	dir, err := thisVersion()
 	check(t, err)
-
 	r := &machine{t: t, ctx: ctx, cloud: c, root: root}
 	for i, n := range c.Nets {
 		mac := slices.Clone(n.RouterMAC)
 		mac[5] = 0x02
 		r.nics = append(r.nics, nic{net: c.Nets[i], mac: mac})
 	}
-	r.disk, err = makeDisk(ctx, root, t.TempDir(), func(tree string) error {
+	r.disk = diskOf(ctx, t, root, func(tree string) error {
 		return install(ctx, tree, debFile(dir, "v6guest-responder", version))
-	}, slices.Concat(labFiles(t), routerFiles(r)))
-	check(t, err)
+	}, files(r))
 	r.boots()
+	return r
+}
+
+// TestThePairFromPackages: the responder's package on a router, the agent's on a guest, both virtual machines.
+func TestThePairFromPackages(t *testing.T) {
+	tt := caseOf("debian13-ifupdown-dhcpcd")
+	root := need(t, tt.spec)
+	ctx := within(t, 15*time.Minute)
+	c := networks4(ctx, t, tt.way)
+	r := bootRouter(ctx, t, c, root, routerFiles)
 	r.has("0 loaded units listed", "systemctl", "--failed", "--no-pager")
 	r.has("_v6responder", "ps", "-o", "user:20=", "-C", "v6responder")
 	r.has("active", "systemctl", "is-active", "v6responder.service")
 
-	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enabled), slices.Concat(labFiles(t), tt.files))
-	check(t, err)
-	g := start(ctx, t, c, root, disk)
+	g := start(ctx, t, c, root, diskOf(ctx, t, root, withPackage(ctx, enabled), tt.files))
 	first, second := c.Nets[0], c.Nets[1]
 	g.await("reserved address on eth0", "ip -6 addr show dev eth0 scope global -tentative | grep -qF "+first.Reserved.Addr.String()+"/128")
 	g.hasNot(second.Reserved.Addr.String(), "ip", "-6", "addr", "show", "dev", "eth1")

@@ -20,39 +20,27 @@ func TestAVLANAndABondWhenTheyAreNamed(t *testing.T) {
 	c := networks4(ctx, t, tt.way)
 	inVLAN := netip.MustParseAddr("2001:db8:5::38")
 
-	r := &machine{t: t, ctx: ctx, cloud: c, root: root}
-	for i, n := range c.Nets {
-		mac := slices.Clone(n.RouterMAC)
-		mac[5] = 0x02
-		r.nics = append(r.nics, nic{net: c.Nets[i], mac: mac})
-	}
-	files := routerFiles(r)
-	for i, f := range files {
-		switch f.name {
-		case "/etc/v6responder/v6responder.conf":
-			files[i].text += "[network vlan5]\ninterface = eth0.5\nprefix = 2001:db8:5::/64\n"
-		case "/etc/v6responder/hosts":
-			for _, n := range c.Nets[1:] {
-				files[i].text += fmt.Sprintf("id:%s,[%s],%s,infinite\n", n.Reserved.DUID(), n.Reserved.Addr, n.Reserved.Name)
+	r := bootRouter(ctx, t, c, root, func(g *machine) []file {
+		files := routerFiles(g)
+		for i, f := range files {
+			switch f.name {
+			case "/etc/v6responder/v6responder.conf":
+				files[i].text += "[network vlan5]\ninterface = eth0.5\nprefix = 2001:db8:5::/64\n"
+			case "/etc/v6responder/hosts":
+				for _, n := range c.Nets[1:] {
+					files[i].text += fmt.Sprintf("id:%s,[%s],%s,infinite\n", n.Reserved.DUID(), n.Reserved.Addr, n.Reserved.Name)
+				}
+				files[i].text += fmt.Sprintf("id:%s,[%s],vlan,infinite\n", c.Nets[0].Reserved.DUID(), inVLAN)
 			}
-			files[i].text += fmt.Sprintf("id:%s,[%s],vlan,infinite\n", c.Nets[0].Reserved.DUID(), inVLAN)
 		}
-	}
-	dir, err := thisVersion()
-	check(t, err)
-	r.disk, err = makeDisk(ctx, root, t.TempDir(), func(tree string) error {
-		return install(ctx, tree, debFile(dir, "v6guest-responder", version))
-	}, slices.Concat(labFiles(t), files))
-	check(t, err)
-	r.boots()
+		return files
+	})
 	r.do("sh", "-c", "modprobe 8021q; ip link add link eth0 name eth0.5 type vlan id 5 && ip link set eth0.5 up && ip -6 addr add 2001:db8:5::2/64 dev eth0.5 nodad")
 
-	g := start(ctx, t, c, root, linkedDisk(t, root))
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(g.say("sh", "-c", "ip -d link; ip -6 addr; v6guest status; journalctl -b --no-pager -o cat -u v6guest.service"))
-		}
-	})
+	g := start(ctx, t, c, root, diskOf(ctx, t, root, withPackage(ctx, enabled), []file{ // its distribution configures eth0 only
+		text("/etc/network/interfaces", "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n"),
+		text("/etc/v6guest/v6guest.conf", "[agent]\nnics = eth0 eth0.5 bond0\ndefault_nic = eth0\n"),
+	}))
 	first, second := c.Nets[0].Reserved, c.Nets[1].Reserved
 	has := func(nic string, addr netip.Addr) {
 		t.Helper()
@@ -81,15 +69,4 @@ func TestAVLANAndABondWhenTheyAreNamed(t *testing.T) {
 		" && echo v0 >/sys/class/net/bond0/bonding/active_slave && echo eth1 >/sys/class/net/bond0/bonding/active_slave")
 	g.await("word of the kernel's announcement", "journalctl --sync; journalctl -b --no-pager -u v6guest.service | grep -q 'announced the NIC anew'")
 	has("bond0", second.Addr)
-}
-
-// linkedDisk is the guest's: its distribution configures eth0 only.
-func linkedDisk(t *testing.T, root string) string {
-	t.Helper()
-	disk, err := makeDisk(t.Context(), root, t.TempDir(), withPackage(t.Context(), enabled), slices.Concat(labFiles(t), []file{
-		text("/etc/network/interfaces", "auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet dhcp\n"),
-		text("/etc/v6guest/v6guest.conf", "[agent]\nnics = eth0 eth0.5 bond0\ndefault_nic = eth0\n"),
-	}))
-	check(t, err)
-	return disk
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,12 +27,7 @@ func needLong(t *testing.T) {
 func TestTwentyStopsAndStarts(t *testing.T) {
 	needLong(t)
 	tt := caseOf("debian13-ifupdown-dhcpcd")
-	root := need(t, tt.spec)
-	ctx := within(t, 40*time.Minute)
-	c := networks(ctx, t, tt.way)
-	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enabled), slices.Concat(labFiles(t), tt.files))
-	check(t, err)
-	g := start(ctx, t, c, root, disk)
+	g := bootWithin(t, tt, enabled, 40*time.Minute)
 	for i := range 20 {
 		g.asReserved(tt)
 		if i%2 == 0 {
@@ -55,9 +49,7 @@ func TestTheRouterComesLate(t *testing.T) {
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks4(ctx, t, tt.way)
-	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enabled), slices.Concat(labFiles(t), tt.files))
-	check(t, err)
-	g := start(ctx, t, c, root, disk)
+	g := start(ctx, t, c, root, diskOf(ctx, t, root, withPackage(ctx, enabled), tt.files))
 	g.has("0 loaded units listed", "systemctl", "--failed", "--no-pager")
 	g.do("sleep", "120") // what is to be shown is that nothing is given up in this time
 	check(t, c.Serve(ctx, peer.V6responder))

@@ -176,15 +176,27 @@ type machine struct {
 	words      []string // on the kernel's command line, beside the lab's
 }
 
+// diskOf makes the disk of one of the lab's machines: a root as prepare leaves it, and files.
+func diskOf(ctx context.Context, t *testing.T, root string, prepare func(tree string) error, files ...[]file) string {
+	t.Helper()
+	disk, err := makeDisk(ctx, root, t.TempDir(), prepare, append(labFiles(t), slices.Concat(files...)...))
+	check(t, err)
+	return disk
+}
+
 // bootCase boots a case's guest on networks of its own.
 func bootCase(t *testing.T, tt guestCase, enable bool) *machine {
 	t.Helper()
+	return bootWithin(t, tt, enable, 10*time.Minute)
+}
+
+// bootWithin is bootCase for a test that takes so long at most.
+func bootWithin(t *testing.T, tt guestCase, enable bool, most time.Duration) *machine {
+	t.Helper()
 	root := need(t, tt.spec)
-	ctx := within(t, 10*time.Minute)
+	ctx := within(t, most)
 	c := networks(ctx, t, tt.way)
-	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enable), slices.Concat(labFiles(t), tt.files))
-	check(t, err)
-	return start(ctx, t, c, root, disk)
+	return start(ctx, t, c, root, diskOf(ctx, t, root, withPackage(ctx, enable), tt.files))
 }
 
 // start boots a guest from a disk and waits until its boot is done.

@@ -1,7 +1,6 @@
 package boot
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,8 +15,7 @@ func TestAKernelWithoutIPv6IsToldAndCostsNothing(t *testing.T) {
 	root := need(t, tt.spec)
 	ctx := within(t, 10*time.Minute)
 	c := networks(ctx, t, tt.way)
-	disk, err := makeDisk(ctx, root, t.TempDir(), withPackage(ctx, enabled), slices.Concat(labFiles(t), tt.files))
-	check(t, err)
+	disk := diskOf(ctx, t, root, withPackage(ctx, enabled), tt.files)
 	g := &machine{t: t, ctx: ctx, cloud: c, root: root, disk: disk, nics: guestNICs(c), words: []string{"ipv6.disable=1"}}
 	g.boots()
 	for _, n := range c.Nets {
