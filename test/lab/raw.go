@@ -63,7 +63,7 @@ func (p Packet) frame() []byte {
 	}
 	if len(body) >= sum+2 {
 		binary.BigEndian.PutUint16(body[sum:], 0)
-		binary.BigEndian.PutUint16(body[sum:], checksum(p.Src, p.Dst, proto, body))
+		binary.BigEndian.PutUint16(body[sum:], Checksum(p.Src.As16(), p.Dst.As16(), proto, body))
 	}
 	to := p.To
 	if to == nil {
@@ -81,10 +81,10 @@ func multicastMAC(group netip.Addr) net.HardwareAddr {
 	return net.HardwareAddr{0x33, 0x33, a[12], a[13], a[14], a[15]}
 }
 
-// checksum is that of UDP and ICMPv6 with the pseudo-header; the field itself must hold 0.
-func checksum(src, dst netip.Addr, proto byte, b []byte) uint16 {
+// Checksum is that of UDP and ICMPv6 with the pseudo-header; the field itself must hold 0.
+func Checksum(src, dst [16]byte, proto byte, b []byte) uint16 {
 	sum := uint32(len(b)) + uint32(proto)
-	for _, part := range [][]byte{src.AsSlice(), dst.AsSlice(), b} {
+	for _, part := range [][]byte{src[:], dst[:], b} {
 		for ; len(part) >= 2; part = part[2:] {
 			sum += uint32(binary.BigEndian.Uint16(part))
 		}

@@ -93,17 +93,23 @@ func (m *machine) file(name string) string {
 	return string(text)
 }
 
-func TestDebsInAnImageThatIsBeingBuilt(t *testing.T) {
-	m := image(t)
+// putPackages lays both programs' packages into the machine: /tmp/0-NAME.KIND, and the newer /tmp/1-NAME.KIND.
+func (m *machine) putPackages(kind string) {
+	m.t.Helper()
 	first, err := built()
-	check(t, err)
+	check(m.t, err)
 	second, err := upgrade()
-	check(t, err)
+	check(m.t, err)
 	for i, dir := range []string{first, second} {
 		for _, name := range names {
-			m.put(fmt.Sprintf("/tmp/%d-%s.deb", i, name), packageFile(t, dir, name, "deb"))
+			m.put(fmt.Sprintf("/tmp/%d-%s.%s", i, name, kind), packageFile(m.t, dir, name, kind))
 		}
 	}
+}
+
+func TestDebsInAnImageThatIsBeingBuilt(t *testing.T) {
+	m := image(t)
+	m.putPackages("deb")
 	m.must("dpkg", "-i", "/tmp/0-v6guest.deb", "/tmp/0-v6guest-responder.deb")
 	for _, name := range names {
 		m.checkInstalled(name)
@@ -174,15 +180,7 @@ func TestADebThatIsRemovedBringsTheFilesBack(t *testing.T) {
 
 func TestRPMsInARoot(t *testing.T) {
 	m := image(t)
-	first, err := built()
-	check(t, err)
-	second, err := upgrade()
-	check(t, err)
-	for i, dir := range []string{first, second} {
-		for _, name := range names {
-			m.put(fmt.Sprintf("/tmp/%d-%s.rpm", i, name), packageFile(t, dir, name, "rpm"))
-		}
-	}
+	m.putPackages("rpm")
 	// The root that rpm works on is a copy of this one, so that its scripts have what they call; rpm's own
 	// database knows none of Debian's packages.
 	m.must("sh", "-c", "mkdir /target && tar -C / --one-file-system --exclude=./target --exclude=./usr/share --exclude=./usr/lib/modules -c . | tar -C /target -x")

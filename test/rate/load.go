@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/mmsg"
+
+	"github.com/v6guest/v6guest/test/lab"
 )
 
 // A guestState is where one guest is on its way to an address.
@@ -313,7 +315,7 @@ func (l *load) neighbour(frame []byte) {
 	copy(na[8:], target[:])
 	copy(na[24:], []byte{2, 1})
 	copy(na[26:], mac[:])
-	binary.BigEndian.PutUint16(na[2:], checksum(target, asker, protoICMPv6, na))
+	binary.BigEndian.PutUint16(na[2:], lab.Checksum(target, asker, protoICMPv6, na))
 	l.push(etherHeader + ipv6Header + length)
 }
 

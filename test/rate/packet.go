@@ -7,6 +7,8 @@ import (
 	"net"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/test/lab"
 )
 
 const (
@@ -32,7 +34,7 @@ func putDatagram(b []byte, src, dst [16]byte, from, to uint16, payload int) int 
 	binary.BigEndian.PutUint16(udp[2:], to)
 	binary.BigEndian.PutUint16(udp[4:], uint16(length))
 	binary.BigEndian.PutUint16(udp[6:], 0)
-	binary.BigEndian.PutUint16(udp[6:], checksum(src, dst, protoUDP, udp))
+	binary.BigEndian.PutUint16(udp[6:], lab.Checksum(src, dst, protoUDP, udp))
 	return ipv6Header + length
 }
 
@@ -40,26 +42,6 @@ func putHeader(b []byte, src, dst [16]byte, proto byte, length int) {
 	copy(b, []byte{0x60, 0, 0, 0, byte(length >> 8), byte(length), proto, 255})
 	copy(b[8:], src[:])
 	copy(b[24:], dst[:])
-}
-
-// checksum is that of UDP and ICMPv6 with the pseudo-header; the field itself must hold 0.
-func checksum(src, dst [16]byte, proto byte, b []byte) uint16 {
-	sum := uint32(len(b)) + uint32(proto)
-	for _, part := range [][]byte{src[:], dst[:], b} {
-		for ; len(part) >= 2; part = part[2:] {
-			sum += uint32(part[0])<<8 | uint32(part[1])
-		}
-		if len(part) == 1 {
-			sum += uint32(part[0]) << 8
-		}
-	}
-	for sum>>16 != 0 {
-		sum = sum&0xffff + sum>>16
-	}
-	if sum == 0xffff {
-		return 0xffff // 0 would say that there is none
-	}
-	return ^uint16(sum)
 }
 
 // An option is one of a DHCPv6 message.

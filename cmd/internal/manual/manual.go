@@ -57,6 +57,19 @@ type Book struct {
 	Set map[string]string
 }
 
+// Main writes the book below the folder that is the one argument, and returns the exit code.
+func Main(b *Book, args []string) int {
+	if len(args) != 1 {
+		fmt.Fprintln(os.Stderr, "usage: go run -tags docs . DIR")
+		return fault.ExitUsage
+	}
+	if err := b.Write(args[0]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return fault.ExitFailure
+	}
+	return fault.ExitDone
+}
+
 // Write writes the pages, the configuration file and the completions below a folder, in files that are
 // called as packages install them.
 func (b *Book) Write(dir string) error {
