@@ -74,7 +74,7 @@ func (e *Engine) takeRouter(from netip.Addr, a *ra.Advertisement) bool {
 	}
 	i := slices.IndexFunc(e.routers, func(old router) bool { return old.Addr == from })
 	switch {
-	case i < 0 && len(e.routers) == MaxRouters:
+	case i < 0 && len(e.routers) == MaxRouters && !e.displaceFor(a):
 		return false
 	case i < 0:
 		e.routers = append(e.routers, r)
@@ -93,6 +93,37 @@ func (e *Engine) takeRouter(from netip.Addr, a *ra.Advertisement) bool {
 	}
 	e.routers[i] = r
 	return true
+}
+
+// displaceFor makes room in the full list for a newcomer that says that an address of this NIC is
+// on-link, in the place of the youngest router that says so of none. So strangers that come first cannot
+// keep the NIC's own router out; since they can claim the same, and a cloud's router may announce no
+// prefix at all, half of the places stay with those that have them.
+func (e *Engine) displaceFor(a *ra.Advertisement) bool {
+	if !slices.ContainsFunc(a.Prefixes, func(p ra.Prefix) bool { return p.OnLink && p.Valid > 0 && e.prefixes.used(p.Prefix) }) {
+		return false
+	}
+	serving, youngest := 0, -1
+	for i, r := range e.routers {
+		if e.serves(r.Addr) {
+			serving++
+		} else {
+			youngest = i
+		}
+	}
+	if serving >= MaxRouters/2 || youngest < 0 {
+		return false
+	}
+	e.event("router gives way to one that announces this NIC's prefix", e.routers[youngest].Addr)
+	e.forget(youngest)
+	return true
+}
+
+// serves says whether the router has announced a prefix that holds an address of this NIC.
+func (e *Engine) serves(router netip.Addr) bool {
+	return slices.ContainsFunc(e.prefixes.entries, func(p entry[netip.Prefix]) bool {
+		return p.router == router && p.said.ends[onLink] != 0 && e.prefixes.used(p.key)
+	})
 }
 
 // sameAs compares all but ends.
