@@ -47,13 +47,14 @@ func (c *commits) underWay(change uint64) bool { return c.waiting[change] != nil
 
 // put notes that a binding must be stored as it is now.
 func (x *exchange) put(b *pool.Binding) {
-	x.changes = append(x.changes, leasestore.Put{Lease: &b.Lease})
+	l := b.Lease()
+	x.changes = append(x.changes, leasestore.Put{Lease: &l})
 	x.changed, x.needs = append(x.changed, b), append(x.needs, b)
 }
 
 // forget notes that a binding is over.
 func (x *exchange) forget(b *pool.Binding) {
-	x.changes = append(x.changes, leasestore.Forget{Prefix: b.Prefix})
+	x.changes = append(x.changes, leasestore.Forget{Prefix: b.Prefix()})
 }
 
 // finish sends the answer: at once, or when what it says is durable (RFC 9915, section 18.3.2).
@@ -175,13 +176,13 @@ func (e *Engine) expire() {
 			break
 		}
 		switch {
-		case b.State == leasestore.Declined:
+		case b.State() == leasestore.Declined:
 			c.changes = append(c.changes, e.change(b, EventFree))
 		case !over:
 			e.out = append(e.out, e.change(b, EventExpired))
 		}
 		if over {
-			changes = append(changes, leasestore.Forget{Prefix: b.Prefix})
+			changes = append(changes, leasestore.Forget{Prefix: b.Prefix()})
 		}
 	}
 	if len(changes) > 0 {
@@ -195,10 +196,10 @@ func (e *Engine) revoke(p netip.Prefix) {
 	if b == nil {
 		return
 	}
-	e.bindings.Remove(e.now, b)
+	e.bindings.Remove(b)
 	made := e.change(b, EventReleased)
 	made.Report.Attrs = append(made.Report.Attrs, slog.String("by", "the operator"))
-	e.store([]leasestore.Change{leasestore.Forget{Prefix: b.Prefix}}, &commit{changes: []Changed{made}})
+	e.store([]leasestore.Change{leasestore.Forget{Prefix: b.Prefix()}}, &commit{changes: []Changed{made}})
 }
 
 // The events of a binding.
@@ -218,13 +219,13 @@ var eventLines = map[string]string{
 
 // leased, released and declined tell of a change when it is durable.
 func (x *exchange) leased(b *pool.Binding) {
-	x.changeBy(b, EventLeased, slog.Duration("valid", b.Valid))
+	x.changeBy(b, EventLeased, slog.Duration("valid", b.Terms().Valid))
 }
 
 func (x *exchange) released(b *pool.Binding) { x.changeBy(b, EventReleased) }
 
 func (x *exchange) declined(b *pool.Binding) {
-	x.changeBy(b, EventDeclined, slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Valid))
+	x.changeBy(b, EventDeclined, slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Terms().Valid))
 	x.made[len(x.made)-1].Report.Level = slog.LevelWarn
 }
 
@@ -244,8 +245,9 @@ func (x *exchange) changeBy(b *pool.Binding, event string, more ...slog.Attr) {
 
 func (e *Engine) change(b *pool.Binding, event string) Changed {
 	e.count["lease "+event]++
-	return Changed{event, b.Lease, Report{slog.LevelInfo, eventLines[event], []slog.Attr{
-		slog.Any("address", b.Prefix.Addr()), slog.String("mac", hosts.MAC(b.MAC).String()), slog.Any("duid", b.DUID),
-		slog.String("iaid", b.IAID.String()), slog.String("network", b.Network), slog.String("interface", b.Interface),
+	l := b.Lease()
+	return Changed{event, l, Report{slog.LevelInfo, eventLines[event], []slog.Attr{
+		slog.Any("address", l.Prefix.Addr()), slog.String("mac", hosts.MAC(l.MAC).String()), slog.Any("duid", l.DUID),
+		slog.String("iaid", l.IAID.String()), slog.String("network", l.Network), slog.String("interface", l.Interface),
 	}}}
 }

@@ -118,7 +118,7 @@ func (s *Server) Leases(ctx context.Context, words []string) (Leases, error) {
 		out.Refused = s.refusedClients(words)
 	})
 	slices.SortFunc(all, func(a, b *pool.Binding) int { // by what a binding never changes: the loop goes on
-		return cmp.Or(a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Prefix.Bits(), b.Prefix.Bits()))
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Prefix().Bits(), b.Prefix().Bits()))
 	})
 	for part := range slices.Chunk(all, chunk) {
 		if err != nil {
@@ -127,8 +127,8 @@ func (s *Server) Leases(ctx context.Context, words []string) (Leases, error) {
 		list := make([]leasestore.Lease, 0, len(part))
 		err = s.inLoop(ctx, func() {
 			for _, b := range part {
-				if s.engine.bindings.At(b.Prefix) == b { // and not gone meanwhile
-					list = append(list, b.Lease)
+				if s.engine.bindings.At(b.Prefix()) == b { // and not gone meanwhile
+					list = append(list, b.Lease())
 				}
 			}
 		})
@@ -192,7 +192,8 @@ func (s *Server) Release(ctx context.Context, text string) (Lease, error) {
 	err = s.inLoop(ctx, func() {
 		b := s.engine.bindings.At(p)
 		if found = b != nil; found {
-			out = s.lease(&b.Lease, s.opts.Clock.Now(), time.Now())
+			l := b.Lease()
+			out = s.lease(&l, s.opts.Clock.Now(), time.Now())
 			s.step(Revoke{p})
 		}
 	})

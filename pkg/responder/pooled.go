@@ -60,7 +60,7 @@ func (x *exchange) offers(ias []wire.IANA, skip func(wire.IANA) bool) []offer {
 			continue
 		}
 		if b := x.bound(ia.ID); b != nil {
-			all[i] = offer{b, b.Prefix.Addr()}
+			all[i] = offer{b, b.Addr()}
 			continue
 		}
 		switch {
@@ -96,7 +96,7 @@ func (x *exchange) bound(id wire.IAID) *pool.Binding {
 		return nil
 	}
 	b := x.pool.Find(x.of(id).Client)
-	if b == nil || !x.pool.Allows(b.Prefix.Addr()) || x.verdict(b.Prefix.Addr()) == pool.Excluded {
+	if b == nil || !x.pool.Allows(b.Addr()) || x.verdict(b.Addr()) == pool.Excluded {
 		return nil
 	}
 	if !x.sameMAC(b) {
@@ -108,15 +108,15 @@ func (x *exchange) bound(id wire.IAID) *pool.Binding {
 
 // sameMAC reports whether the message comes from the MAC that the binding was made from.
 func (x *exchange) sameMAC(b *pool.Binding) bool {
-	return x.cfg.AnyFrame || hosts.MAC(b.MAC) == x.owner.MAC || hosts.MAC(b.MAC) == hosts.MAC{}
+	return x.cfg.AnyFrame || b.MAC() == x.owner.MAC || b.MAC() == hosts.MAC{}
 }
 
 // mine reports whether the binding is the client's, whichever IA it is of.
 func (x *exchange) mine(b *pool.Binding) bool {
 	if x.cfg.Identity == IdentityFrame {
-		return hosts.MAC(b.MAC) == x.client.mac
+		return b.MAC() == x.client.mac
 	}
-	return b.DUID == x.in.Msg.ClientID && (x.pool == nil || x.sameMAC(b))
+	return b.Of(x.in.Msg.ClientID) && (x.pool == nil || x.sameMAC(b))
 }
 
 // verdict says what stands against an address of the pool: another's reservation, a router's own
@@ -170,7 +170,7 @@ func (x *exchange) lend(o *offer, id wire.IAID, commit bool) wire.Address {
 	b := x.bindings.Bind(x.now, x.pool, o.addr, x.of(id), x.poolTerms())
 	x.leased(b)
 	x.put(b)
-	return address(b, pool.Terms{Preferred: b.Preferred, Valid: b.Valid})
+	return address(b, b.Terms())
 }
 
 // fresh is how long what a client was told may be told again without the store: its lifetimes are so much
@@ -180,13 +180,13 @@ const fresh = 10 * time.Second
 // extended extends a binding.
 func (x *exchange) extended(b *pool.Binding) wire.Address {
 	terms := x.poolTerms()
-	age := x.now.Sub(b.Granted)
-	if b.Live(x.now) && age < min(fresh, terms.Valid/100) && b.Preferred == terms.Preferred && b.Valid == terms.Valid &&
+	age := x.now.Sub(b.Granted())
+	if b.Live(x.now) && age < min(fresh, terms.Valid/100) && b.Has(terms) &&
 		(b.Durable || x.commits.underWay(b.Change)) {
 		x.needs = append(x.needs, b)
 		return address(b, b.Left(x.now))
 	}
-	if hosts.MAC(b.MAC) == (hosts.MAC{}) && x.cfg.Identity != IdentityFrame {
+	if b.MAC() == (hosts.MAC{}) && x.cfg.Identity != IdentityFrame {
 		x.bindings.Adopt(x.now, b, x.owner.MAC) // another server's lease: the first MAC that claims it has it
 	}
 	again := !b.Live(x.now) || !b.Durable
@@ -199,19 +199,19 @@ func (x *exchange) extended(b *pool.Binding) wire.Address {
 }
 
 func address(b *pool.Binding, t pool.Terms) wire.Address {
-	return wire.Address{Addr: b.Prefix.Addr(), Preferred: t.Preferred, Valid: t.Valid}
+	return wire.Address{Addr: b.Addr(), Preferred: t.Preferred, Valid: t.Valid}
 }
 
 // letGo takes back what a client releases or declines, if that is the binding's address.
 func (x *exchange) letGo(b *pool.Binding, ia wire.IANA, declined bool) {
 	switch {
-	case !contains(ia.Addresses, b.Prefix.Addr()):
+	case !contains(ia.Addresses, b.Addr()):
 	case declined:
 		x.bindings.Decline(x.now, b, x.network.Pool.Declined)
 		x.declined(b)
 		x.put(b)
 	default:
-		x.bindings.Remove(x.now, b)
+		x.bindings.Remove(b)
 		x.released(b)
 		x.forget(b)
 	}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"maps"
 	"math"
 	"time"
 
@@ -22,16 +23,16 @@ func (l *limiter) pass(now clock.Instant, rate uint64) {
 	}
 }
 
-// A use is what one MAC has of the pools.
-type use struct {
-	bindings uint64
-	created  limiter
+// uses are what each MAC has of the pools, and until when one that has made new bindings lately counts as
+// having done so; those that do not any more are forgotten now and then.
+type uses struct {
+	bindings map[hosts.MAC]uint32
+	created  map[hosts.MAC]limiter
+	sweep    int // how many of created there are when it is time
 }
 
-// uses are by MAC. One that has nothing, and has made nothing lately, is forgotten now and then.
-type uses struct {
-	by    map[hosts.MAC]use
-	sweep int // how many there are when it is time
+func newUses() uses {
+	return uses{bindings: map[hosts.MAC]uint32{}, created: map[hosts.MAC]limiter{}, sweep: leastSweep}
 }
 
 const leastSweep = 4096
@@ -45,39 +46,35 @@ func (u *uses) room(m hosts.MAC, most uint64) uint64 {
 	if most == 0 || m == (hosts.MAC{}) {
 		return math.MaxUint64
 	}
-	return most - min(most, u.by[m].bindings)
+	return most - min(most, uint64(u.bindings[m]))
 }
 
 // mayCreate reports whether the MAC may have a new one now.
 func (u *uses) mayCreate(now clock.Instant, m hosts.MAC, most uint64) bool {
-	return most == 0 || m == (hosts.MAC{}) || u.by[m].created.allows(now, 1, macBurst*most)
+	return most == 0 || m == (hosts.MAC{}) || u.created[m].allows(now, 1, macBurst*most)
 }
 
 func (u *uses) add(now clock.Instant, m hosts.MAC, isNew bool) {
 	if m == (hosts.MAC{}) {
 		return
 	}
-	is := u.by[m]
-	is.bindings++
-	if isNew {
-		is.created.pass(now, 1)
+	u.bindings[m]++
+	if !isNew {
+		return
 	}
-	u.by[m] = is
-	if len(u.by) >= max(leastSweep, u.sweep) {
-		for m, is := range u.by {
-			if is.bindings == 0 && clock.Instant(is.created).Before(now) {
-				delete(u.by, m)
-			}
-		}
-		u.sweep = 2 * len(u.by)
+	last := u.created[m]
+	last.pass(now, 1)
+	u.created[m] = last
+	if len(u.created) >= u.sweep {
+		maps.DeleteFunc(u.created, func(_ hosts.MAC, l limiter) bool { return clock.Instant(l).Before(now) })
+		u.sweep = max(leastSweep, 2*len(u.created))
 	}
 }
 
-func (u *uses) remove(now clock.Instant, m hosts.MAC) {
-	if is, ok := u.by[m]; ok {
-		is.bindings--
-		if u.by[m] = is; is.bindings == 0 && clock.Instant(is.created).Before(now) {
-			delete(u.by, m)
-		}
+func (u *uses) remove(m hosts.MAC) {
+	if n := u.bindings[m]; n > 1 {
+		u.bindings[m] = n - 1
+	} else {
+		delete(u.bindings, m)
 	}
 }

@@ -43,7 +43,8 @@ type Pool struct {
 	Config
 	seed     uint64
 	size     uint64
-	byClient map[Client]*Binding
+	table    *Table
+	byClient set
 	used     uint64 // bindings in the ranges
 
 	// taken and excluded have a bit for each address of a pool that is small enough to be searched
@@ -52,9 +53,10 @@ type Pool struct {
 	created         limiter
 }
 
-func newPool(c Config, seed uint64) *Pool {
-	p := &Pool{Config: c, byClient: map[Client]*Binding{}}
-	p.sow(seed)
+func newPool(c Config, t *Table) *Pool {
+	p := &Pool{Config: c, table: t}
+	p.byClient.hash = t.hashOwner
+	p.sow(t.seed)
 	p.size = c.Ranges.size(p.shift())
 	if p.size <= maxScanned {
 		words := (p.size + 63) / 64
@@ -78,7 +80,9 @@ func (p *Pool) Used() uint64 { return p.used }
 func (p *Pool) Full() bool { return p.used >= p.size || p.Limit > 0 && p.used >= p.Limit }
 
 // Find returns the client's binding, nil if it has none.
-func (p *Pool) Find(c Client) *Binding { return p.byClient[c] }
+func (p *Pool) Find(c Client) *Binding {
+	return p.byClient.find(p.table.hashClient(&c), func(b *Binding) bool { return p.table.has(&c, b) })
+}
 
 // Allows reports whether the pool has the address and gives it out, as far as its configuration says.
 func (p *Pool) Allows(a netip.Addr) bool {
@@ -110,7 +114,7 @@ func (p *Pool) Choose(t *Table, c Client, hint netip.Addr, judge func(netip.Addr
 		switch {
 		case p.Exclude.Contains(a):
 			return Excluded
-		case t.At(netip.PrefixFrom(a, p.Bits)) != nil:
+		case t.at(a, p.Bits) != nil:
 			return Busy
 		}
 		return judge(a)

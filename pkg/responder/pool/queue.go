@@ -14,12 +14,12 @@ type queue []*Binding
 
 func (q queue) Len() int           { return len(q) }
 func (q queue) Less(i, j int) bool { return q[i].due.Before(q[j].due) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i]; q[i].at, q[j].at = i, j }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i]; q[i].at, q[j].at = int32(i), int32(j) }
 
 // Push is heap.Interface's.
 func (q *queue) Push(x any) {
 	b := x.(*Binding) //nolint:forcetypeassert // only this package pushes
-	b.at = len(*q)
+	b.at = int32(len(*q))
 	*q = append(*q, b)
 }
 
@@ -34,7 +34,7 @@ func (q *queue) Pop() any {
 
 // next is when something happens to the binding by itself: it ends, or it has been kept back long enough.
 func (b *Binding) next() clock.Instant {
-	if b.State == leasestore.Expired {
+	if b.state == leasestore.Expired {
 		return b.Ends().Add(b.grace())
 	}
 	return b.Ends()
@@ -60,7 +60,7 @@ func (t *Table) schedule(b *Binding) {
 		heap.Push(&t.queue, b)
 	case b.at >= 0 && due.Before(b.due):
 		b.due = due
-		heap.Fix(&t.queue, b.at)
+		heap.Fix(&t.queue, int(b.at))
 	}
 }
 
@@ -81,12 +81,12 @@ func (t *Table) Due(now clock.Instant) (b *Binding, over bool) {
 		switch due := b.next(); {
 		case now.Before(due):
 			t.schedule(b)
-		case b.State == leasestore.Bound:
-			b.State = leasestore.Expired
+		case b.state == leasestore.Bound:
+			b.state = leasestore.Expired
 			t.schedule(b)
 			return b, false
 		default:
-			t.Remove(now, b)
+			t.Remove(b)
 			return b, true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -85,7 +86,7 @@ func TestThePoolIsUsedToItsLastAddress(t *testing.T) {
 			if bound[a] != nil {
 				t.Fatalf("%s twice", a)
 			}
-			bound[a] = table.Bind(0, p, a, Owner{Client: c, DUID: c.DUID}, Terms{10, 20})
+			bound[a] = table.Bind(0, p, a, Owner{Client: c, DUID: c.DUID}, Terms{10 * time.Second, 20 * time.Second})
 		}
 		return ok
 	}
@@ -108,7 +109,7 @@ func TestThePoolIsUsedToItsLastAddress(t *testing.T) {
 	}
 	for i, a := range some { // any one that is free is found
 		b := bound[a]
-		table.Remove(0, b)
+		table.Remove(b)
 		delete(bound, a)
 		if !bind(0x9000 + i) {
 			t.Errorf("%s is not found", a)

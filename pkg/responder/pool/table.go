@@ -2,6 +2,7 @@ package pool
 
 import (
 	"container/heap"
+	"hash/maphash"
 	"net/netip"
 	"time"
 
@@ -13,11 +14,13 @@ import (
 // A Table has all bindings of all pools. It is not for use by several goroutines at once.
 type Table struct {
 	pools  map[key]*Pool
-	byAddr map[address]*Binding
+	byAddr set
+	abouts map[about]*about
 	queue  queue
 	uses   uses
 	byMAC  bool
 	seed   uint64
+	secret maphash.Seed // of the sets: clients choose DUIDs, and addresses of the pool
 }
 
 // A key names a pool.
@@ -26,19 +29,42 @@ type key struct {
 	delegated bool
 }
 
-// An address is a prefix as a map's key.
-type address struct {
-	first [16]byte
-	bits  uint8
-}
-
-func addressOf(p netip.Prefix) address { return address{p.Addr().As16(), uint8(p.Bits())} }
-
 // New returns a table without pools.
 func New() *Table {
-	return &Table{
-		pools: map[key]*Pool{}, byAddr: map[address]*Binding{}, uses: uses{by: map[hosts.MAC]use{}},
+	t := &Table{pools: map[key]*Pool{}, abouts: map[about]*about{}, uses: newUses(), secret: maphash.MakeSeed()}
+	t.byAddr.hash = func(b *Binding) uint64 { return t.hashAddr(&b.first, b.bits) }
+	return t
+}
+
+func (t *Table) hashAddr(first *[16]byte, bits uint8) uint64 {
+	return mix(maphash.Bytes(t.secret, first[:]) + uint64(bits))
+}
+
+// hashClient hashes what clients are known by.
+func (t *Table) hashClient(c *Client) uint64 {
+	if t.byMAC {
+		return mix(maphash.Bytes(t.secret, c.MAC[:]) + uint64(c.IAID))
 	}
+	return mix(maphash.String(t.secret, string(c.DUID)) + uint64(c.IAID))
+}
+
+// hashOwner is hashClient of the client that has the binding.
+func (t *Table) hashOwner(b *Binding) uint64 {
+	switch {
+	case t.byMAC:
+		return mix(maphash.Bytes(t.secret, b.mac[:]) + uint64(b.iaid))
+	case b.about.duid != "":
+		return mix(maphash.String(t.secret, string(b.about.duid)) + uint64(b.iaid))
+	}
+	return mix(maphash.Bytes(t.secret, b.duid[:b.duidLen]) + uint64(b.iaid))
+}
+
+// has reports whether the client has the binding.
+func (t *Table) has(c *Client, b *Binding) bool {
+	if t.byMAC {
+		return b.mac == c.MAC && b.iaid == c.IAID
+	}
+	return b.iaid == c.IAID && b.Of(c.DUID)
 }
 
 // Configure says which pools there are from now on. Bindings of addresses that are in none any more stay,
@@ -68,13 +94,13 @@ func (t *Table) rebuild(configs []Config) {
 	before := t.pools
 	t.pools = make(map[key]*Pool, len(configs))
 	for i := range configs {
-		p := newPool(configs[i], t.seed)
+		p := newPool(configs[i], t)
 		if old := before[p.key()]; old != nil {
 			p.created = old.created
 		}
 		t.pools[p.key()] = p
 	}
-	for _, b := range t.byAddr {
+	for b := range t.byAddr.all {
 		b.pool = nil
 		t.file(b)
 	}
@@ -82,7 +108,7 @@ func (t *Table) rebuild(configs []Config) {
 
 // file puts a binding into the pool that it is of, by its address: most likely the one that it was made in.
 func (t *Table) file(b *Binding) {
-	if p := t.pools[key{b.Network, b.Delegated}]; p != nil && p.take(b) {
+	if p := t.pools[key{b.about.network, b.bits < 128}]; p != nil && p.take(b) {
 		t.claim(b)
 		return
 	}
@@ -96,32 +122,36 @@ func (t *Table) file(b *Binding) {
 
 // take makes the binding one of the pool, if it is of its ranges.
 func (p *Pool) take(b *Binding) bool {
-	if _, ok := p.Ranges.index(b.Prefix.Addr(), p.shift()); !ok || b.Prefix.Bits() != p.Bits {
+	if _, ok := p.Ranges.index(b.Addr(), p.shift()); !ok || int(b.bits) != p.Bits {
 		return false
 	}
 	b.pool = p
 	p.used++
-	p.mark(b.Prefix.Addr(), true)
+	p.mark(b.Addr(), true)
 	return true
 }
 
 // claim makes it the client's; of two, from the time before clients were known otherwise, the later one.
 func (t *Table) claim(b *Binding) {
-	if b.State == leasestore.Declined {
+	if b.state == leasestore.Declined {
 		return
 	}
 	c := t.client(b)
-	if other := b.pool.byClient[c]; other == nil || other.Granted.Before(b.Granted) {
-		b.pool.byClient[c] = b
+	if other := b.pool.Find(c); other != nil {
+		if !other.granted.Before(b.granted) {
+			return
+		}
+		b.pool.byClient.remove(other)
 	}
+	b.pool.byClient.add(b)
 }
 
 // client is whose the binding is.
 func (t *Table) client(b *Binding) Client {
 	if t.byMAC {
-		return Client{MAC: hosts.MAC(b.MAC), IAID: b.IAID}
+		return Client{MAC: b.mac, IAID: b.iaid}
 	}
-	return Client{DUID: b.DUID, IAID: b.IAID}
+	return Client{DUID: b.DUID(), IAID: b.iaid}
 }
 
 // Reset forgets what earlier searches have met: other addresses are excluded from now on.
@@ -135,10 +165,15 @@ func (t *Table) Reset() {
 func (t *Table) Pool(network string) *Pool { return t.pools[key{network, false}] }
 
 // At returns the binding of an address or prefix, nil if there is none.
-func (t *Table) At(p netip.Prefix) *Binding { return t.byAddr[addressOf(p)] }
+func (t *Table) At(p netip.Prefix) *Binding { return t.at(p.Addr(), p.Bits()) }
+
+func (t *Table) at(a netip.Addr, length int) *Binding {
+	first, bits := a.As16(), uint8(length)
+	return t.byAddr.find(t.hashAddr(&first, bits), func(b *Binding) bool { return b.first == first && b.bits == bits })
+}
 
 // Len is how many bindings there are.
-func (t *Table) Len() int { return len(t.byAddr) }
+func (t *Table) Len() int { return t.byAddr.len }
 
 // Room is how many more bindings the MAC may have.
 func (t *Table) Room(p *Pool, m hosts.MAC) uint64 { return t.uses.room(m, p.PerMAC) }
@@ -148,25 +183,28 @@ func (t *Table) MayCreate(now clock.Instant, p *Pool, m hosts.MAC) bool {
 	return t.uses.mayCreate(now, m, p.PerMAC)
 }
 
-// Restore takes in a lease that was stored. Pools may be configured before or after; the lease is the
-// table's.
+// Restore takes in a lease that was stored. Pools may be configured before or after.
 func (t *Table) Restore(l *leasestore.Lease) {
-	b := &Binding{Lease: *l, Durable: true, at: -1}
-	t.byAddr[addressOf(b.Prefix)] = b
-	t.uses.add(0, hosts.MAC(b.MAC), false)
+	b := t.binding(l)
+	b.Durable = true
+	t.byAddr.add(b)
+	t.uses.add(0, b.mac, false)
 	t.file(b)
 	t.schedule(b)
 }
 
 // Bind gives an address that Choose has found to a client.
 func (t *Table) Bind(now clock.Instant, p *Pool, a netip.Addr, o Owner, terms Terms) *Binding {
-	b := &Binding{at: -1, pool: p, Lease: leasestore.Lease{
-		Prefix: netip.PrefixFrom(a, p.Bits), Delegated: p.Bits < 128, State: leasestore.Bound,
-		DUID: o.DUID, IAID: o.Client.IAID, MAC: o.MAC, Network: p.Network, Interface: o.Interface,
-		Granted: now, Preferred: terms.Preferred, Valid: terms.Valid,
-	}}
-	t.byAddr[addressOf(b.Prefix)] = b
-	p.byClient[o.Client] = b
+	b := t.binding(&leasestore.Lease{
+		Prefix: netip.PrefixFrom(a, p.Bits), State: leasestore.Bound, DUID: o.DUID, IAID: o.Client.IAID, MAC: o.MAC,
+		Network: p.Network, Interface: o.Interface, Granted: now, Preferred: terms.Preferred, Valid: terms.Valid,
+	})
+	b.pool = p
+	t.byAddr.add(b)
+	if other := p.Find(o.Client); other != nil {
+		p.byClient.remove(other)
+	}
+	p.byClient.add(b)
 	p.used++
 	p.mark(a, true)
 	p.created.pass(now, p.Rate)
@@ -177,58 +215,48 @@ func (t *Table) Bind(now clock.Instant, p *Pool, a netip.Addr, o Owner, terms Te
 
 // Extend begins the lifetimes of a binding anew.
 func (t *Table) Extend(now clock.Instant, b *Binding, terms Terms) {
-	b.State, b.Granted, b.Preferred, b.Valid = leasestore.Bound, now, terms.Preferred, terms.Valid
-	b.Wall = noTime
+	b.state, b.granted, b.wall = leasestore.Bound, now, 0
+	b.set(terms)
 	t.schedule(b)
 }
 
 // Adopt notes the MAC of a binding that was made without one. It wants a table in which clients are not
 // known by MAC.
 func (t *Table) Adopt(now clock.Instant, b *Binding, m hosts.MAC) {
-	b.MAC = m
+	b.mac = m
 	t.uses.add(now, m, false)
 }
 
 // Decline sets an address aside that another node uses.
 func (t *Table) Decline(now clock.Instant, b *Binding, hold time.Duration) {
 	t.unclaim(b)
-	b.State, b.Granted, b.Preferred, b.Valid, b.Wall = leasestore.Declined, now, 0, hold, noTime
+	b.state, b.granted, b.wall = leasestore.Declined, now, 0
+	b.set(Terms{0, hold})
 	t.schedule(b)
 }
 
-var noTime time.Time
-
 // Remove makes the address free. The binding is not durable any more, whatever the disk says of earlier
 // changes.
-func (t *Table) Remove(now clock.Instant, b *Binding) {
+func (t *Table) Remove(b *Binding) {
 	t.unclaim(b)
 	b.Change, b.Durable = 0, false
-	delete(t.byAddr, addressOf(b.Prefix))
+	t.byAddr.remove(b)
 	if b.pool != nil {
 		b.pool.used--
-		b.pool.mark(b.Prefix.Addr(), false)
+		b.pool.mark(b.Addr(), false)
 	}
-	t.uses.remove(now, hosts.MAC(b.MAC))
+	t.uses.remove(b.mac)
 	if b.at >= 0 {
-		heap.Remove(&t.queue, b.at)
+		heap.Remove(&t.queue, int(b.at))
 	}
 }
 
 // unclaim takes the binding from its client.
 func (t *Table) unclaim(b *Binding) {
-	if b.pool == nil {
-		return
-	}
-	if c := t.client(b); b.pool.byClient[c] == b {
-		delete(b.pool.byClient, c)
+	if b.pool != nil {
+		b.pool.byClient.remove(b)
 	}
 }
 
 // All gives every binding, in no order.
-func (t *Table) All(yield func(*Binding) bool) {
-	for _, b := range t.byAddr {
-		if !yield(b) {
-			return
-		}
-	}
-}
+func (t *Table) All(yield func(*Binding) bool) { t.byAddr.all(yield) }
