@@ -417,51 +417,6 @@ func TestStartOnManagedRAWaitsForTheFlag(t *testing.T) {
 	})
 }
 
-func TestOnLinkRoutesOfASecondaryNIC(t *testing.T) {
-	play(t, "", two, func(s *stage) {
-		s.wait(3 * time.Second)
-		s.m.done()
-		prefix := func(p string) listener.Prefix {
-			return listener.Prefix{Prefix: netip.MustParsePrefix(p), OnLink: true, OnLinkUntil: clock.Never}
-		}
-		say := func(nic int, prefixes ...string) {
-			snap := listener.Snapshot{Heard: true, Routers: []listener.Router{{Addr: netip.MustParseAddr("fe80::1")}}}
-			for _, p := range prefixes {
-				snap.Prefixes = append(snap.Prefixes, prefix(p))
-			}
-			s.m.tell[nic](snap)
-			s.wait(time.Millisecond)
-		}
-		// Of its own network only, and never what is another NIC's.
-		say(2, "2001:db8::/64")
-		say(3, "2001:db8:1::/64", "2001:db8::/64", "2001:db8:9::/64")
-		if diff := cmp.Diff([]string{"route 2001:db8:1::/64 on eth1"}, s.m.done()); diff != "" {
-			s.Errorf("done (-want +got):\n%s", diff)
-		}
-		if got := s.status("eth1").OnLink; len(got) != 1 || got[0].String() != "2001:db8:1::/64" {
-			s.Errorf("status: %v", got)
-		}
-		// One that somebody removes is put back.
-		_ = s.m.RemoveRoute(s.Context(), link.Route{Index: 3, Dst: netip.MustParsePrefix("2001:db8:1::/64")})
-		s.wait(time.Second)
-		s.wantDid(s.m.done(), "route 2001:db8:1::/64 on eth1")
-		// One that no router announces any more goes, and so does it when the NIC gets the default role.
-		say(3)
-		s.wantDid(s.m.done(), "no route 2001:db8:1::/64 on eth1")
-		say(3, "2001:db8:1::/64")
-		s.m.done()
-		s.m.addRoute(ipv4Default(3))
-		s.wait(time.Second)
-		log := s.m.done()
-		s.wantDid(log, "eth1.accept_ra=2")
-		s.wantNot(log, "no route") // not before the kernel has made its own
-		r := link.Route{Index: 3, Dst: netip.MustParsePrefix("2001:db8:1::/64"), Protocol: link.ProtoKernel, Metric: 256, Table: link.TableMain}
-		s.m.addRoute(r)
-		s.wait(time.Second)
-		s.wantDid(s.m.done(), "no route 2001:db8:1::/64 on eth1")
-	})
-}
-
 func TestLeaseDistroSetsTheSwitchesAndLeavesLeasingAlone(t *testing.T) {
 	play(t, "[nic eth1]\nlease = distro\n", two, func(s *stage) {
 		s.wait(3 * time.Second)

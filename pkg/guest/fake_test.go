@@ -136,7 +136,7 @@ func (m *fakeMachine) plug(n link.NIC) {
 	m.nics[n.Index] = n
 	m.addrs[n.Index] = map[netip.Addr]link.Addr{}
 	m.switches[n.Name] = map[sysctl.Switch]string{
-		sysctl.AcceptRA: "1", sysctl.AcceptRADefrtr: "1", sysctl.Autoconf: "1", sysctl.DisableIPv6: "0",
+		sysctl.AcceptRA: "1", sysctl.AcceptRADefrtr: "1", sysctl.AcceptRAPinfo: "1", sysctl.Autoconf: "1", sysctl.DisableIPv6: "0",
 		sysctl.OptimisticDAD: "0", sysctl.UseOptimistic: "0", sysctl.Forwarding: "0",
 	}
 	m.event(link.NICChanged{NIC: n})
@@ -380,7 +380,8 @@ func (m *fakeMachine) RemoveRoute(_ context.Context, r link.Route) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.routes = slices.DeleteFunc(m.routes, func(o link.Route) bool {
-		if o.Index != r.Index || o.Dst != r.Dst || o.Gateway != r.Gateway || cmp.Or(r.Table, link.TableMain) != o.Table || r.Protocol != 0 && r.Protocol != o.Protocol {
+		if o.Index != r.Index || o.Dst != r.Dst || o.Gateway != r.Gateway || cmp.Or(r.Table, link.TableMain) != o.Table || r.Protocol != 0 && r.Protocol != o.Protocol ||
+			r.Metric != 0 && r.Metric != o.Metric {
 			return false
 		}
 		m.did("no route %s on %s", r.Dst, m.nics[r.Index].Name)

@@ -12,14 +12,19 @@ import (
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
-// An onLink is the on-link routes that v6guest has on a NIC whose advertisements the kernel does not
-// process: without them a /128 reaches nobody in its own network.
+// An onLink is the on-link routes that v6guest has on a NIC: without them a /128 reaches nobody in its own
+// network.
 type onLink struct {
 	routes  map[netip.Prefix]bool
 	refused map[netip.Prefix]string // prefixes that were not taken, and why
 	mend    backoff                 // of routes that others remove
-	at      clock.Instant           // when the next may be put back
+	purge   backoff                 // of routes that others make
+	at      clock.Instant           // when the next may be put back, or removed
 }
+
+// onLinkMetric is lower, and so better, than what the kernel (256), networkd and NetworkManager give the
+// routes that they make of prefixes: those may be foreign ones on another NIC, while ours are looked at.
+const onLinkMetric = 64
 
 // prefixes are those that have a route now.
 func (o *onLink) prefixes() []netip.Prefix {
@@ -43,25 +48,35 @@ func (n *managedNIC) tendOnLink(ctx context.Context, now clock.Instant) {
 		}
 		n.putOnLink(ctx, now, p)
 	}
+	n.dropLeftOver(ctx, now)
 }
 
 // wantOnLink are the prefixes that are to have a route.
 func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 	want := map[netip.Prefix]bool{}
 	switch {
-	case n.hearing == nil || !n.nic.Up:
+	case !n.nic.Up:
 		return nil
-	case !n.plan.ownRA():
-		// The kernel (or the stack) processes advertisements now: ours goes as soon as its own is there.
+	case !n.plan.ownOnLink():
+		// The kernel (or the stack) takes prefixes now: ours goes as soon as its own is there.
 		for p := range n.onLink.routes {
 			if !n.kernelHasOnLink(p) {
 				want[p] = true
 			}
 		}
 		return want
+	case n.hearing == nil || !n.hearing.heard.Heard && !n.hearing.heard.Silent:
+		// Nobody knows yet what routers say: what is right for an own address stays until then.
+		for p := range n.onLink.routes {
+			if slices.ContainsFunc(n.ownAddresses(), p.Contains) {
+				want[p] = true
+			}
+		}
+		return want
 	}
 	refused := map[netip.Prefix]string{}
-	for _, v := range listener.OnLink(n.hearing.heard.Prefixes, n.ownAddresses(), n.a.claims(n.nic.Index)) {
+	for _, p := range n.hearing.heard.Prefixes {
+		v := n.judgeOnLink(p)
 		if v.Install {
 			want[v.Prefix] = true
 			continue
@@ -75,10 +90,28 @@ func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 	return want
 }
 
-// hasOnLink says whether the kernel has such a route through the NIC, whoever made it.
+// judgeOnLink says whether an advertised prefix is to have a route. What another NIC claims counts for
+// new ones only: nobody on the other's network shall take a route away by claiming what is in it.
+func (n *managedNIC) judgeOnLink(p listener.Prefix) listener.Verdict {
+	var elsewhere []listener.Claim
+	if !n.routed(p.Prefix) {
+		elsewhere = n.a.onLinkClaims(n.nic.Index, n.plan.Role)
+	}
+	return listener.OnLink([]listener.Prefix{p}, n.ownAddresses(), elsewhere)[0]
+}
+
+// routed says whether the prefix has a route of ours, or of an earlier agent, whatever its metric was.
+func (n *managedNIC) routed(p netip.Prefix) bool {
+	return slices.ContainsFunc(n.a.world.onLinkRoutes(n.nic.Index), func(r link.Route) bool {
+		return r.Dst == p && r.Protocol == link.ProtoDHCP
+	})
+}
+
+// hasOnLink says whether the kernel has such a route through the NIC as putOnLink makes it. It keeps one
+// that stands in its place, whoever made it.
 func (n *managedNIC) hasOnLink(p netip.Prefix) bool {
 	for _, r := range n.a.world.onLinkRoutes(n.nic.Index) {
-		if r.Dst == p && (r.Protocol == link.ProtoDHCP || r.Expires == 0) {
+		if r.Dst == p && r.Metric == onLinkMetric && (r.Protocol == link.ProtoDHCP || r.Expires == 0) {
 			return true
 		}
 	}
@@ -102,16 +135,16 @@ func (o *onLink) keep(p netip.Prefix) {
 // putOnLink installs a route; one that was there and is not any more was removed by somebody.
 func (n *managedNIC) putOnLink(ctx context.Context, now clock.Instant, p netip.Prefix) {
 	o := &n.onLink
-	if o.routes[p] || n.problems[onLinkRoute] != nil {
+	if o.routes[p] || n.problems[installOnLink] != nil {
 		if at := o.mend.at(now); now.Before(at) {
 			o.at = min(o.at, at)
 			return
 		}
 		n.repaired(&o.mend, now, "on-link route")
 	}
-	r := link.Route{Index: n.nic.Index, Dst: p, Metric: link.DefaultMetric, Protocol: link.ProtoDHCP, Table: link.TableMain}
+	r := n.onLinkRoute(p)
 	err := n.a.sys.InstallRoute(ctx, r)
-	n.problem(onLinkRoute, err)
+	n.problem(installOnLink, err)
 	if err != nil {
 		o.at = max(o.mend.at(now), now.Add(shortestPause))
 		return
@@ -123,11 +156,16 @@ func (n *managedNIC) putOnLink(ctx context.Context, now clock.Instant, p netip.P
 	n.a.world.see(link.RouteChanged{Route: r}) // the kernel's own word comes later
 }
 
-const onLinkRoute = "install the on-link route"
+const installOnLink = "install the on-link route"
+
+// onLinkRoute is the route to a prefix.
+func (n *managedNIC) onLinkRoute(p netip.Prefix) link.Route {
+	return link.Route{Index: n.nic.Index, Dst: p, Metric: onLinkMetric, Protocol: link.ProtoDHCP, Table: link.TableMain}
+}
 
 // dropOnLink removes a route of ours.
 func (n *managedNIC) dropOnLink(ctx context.Context, p netip.Prefix) {
-	r := link.Route{Index: n.nic.Index, Dst: p, Metric: link.DefaultMetric, Protocol: link.ProtoDHCP, Table: link.TableMain}
+	r := n.onLinkRoute(p)
 	err := n.a.sys.RemoveRoute(ctx, r)
 	n.problem("remove an on-link route", err)
 	if err == nil {

@@ -147,16 +147,25 @@ func (p *Plan) plan(n *NICPlan, cfg *Config, f Facts) {
 		n.RA, why = raMode(n.Settings, f.RA[n.NIC.Index], f.FixedSwitches)
 		n.Reason += "; " + why
 	}
-	n.Switches = switches(n.Role, n.Settings, n.RA)
+	n.Switches = n.switches()
 }
 
-// ownRA says whether v6guest alone processes Router Advertisements on the NIC, so that on-link routes
-// are its business.
-func (n *NICPlan) ownRA() bool {
+// kernelRA says whether the kernel processes Router Advertisements on the NIC.
+func (n *NICPlan) kernelRA() bool {
 	if n.Role == RoleDefault {
-		return n.RA == RAAgent
+		return n.RA == RAKernel
 	}
-	return n.Settings.SecondaryRA == SecondaryOff
+	return n.Settings.SecondaryRA == SecondaryNoDefaultRoute
+}
+
+// ownOnLink says whether on-link routes are v6guest's business: it alone processes Router Advertisements,
+// or the kernel is told to leave prefixes alone. The kernel would believe any, another NIC's too, and the
+// addresses that it made of them are v6guest's to make where it leases.
+func (n *NICPlan) ownOnLink() bool {
+	if n.Role == RoleDefault && n.RA == RAStack {
+		return false
+	}
+	return !n.kernelRA() || n.Settings.Lease == LeaseAgent
 }
 
 // raMode is who processes Router Advertisements on the default NIC, and why (decision 4).
@@ -174,32 +183,33 @@ func raMode(s Settings, stack StackRA, fixed bool) (RAMode, string) {
 	return stack.Mode, "ra = auto: " + string(stack.Mode) + " processes Router Advertisements (" + stack.Reason + ")"
 }
 
-// switches are the kernel switches of a NIC in that role, in the order in which they are set
-// (decisions 4, 5 and 13).
-func switches(role Role, s Settings, ra RAMode) []sysctl.Setting {
+// switches are the kernel switches of the NIC, in the order in which they are set (decisions 4, 5 and 13).
+func (n *NICPlan) switches() []sysctl.Setting {
 	var out []sysctl.Setting
 	set := func(name sysctl.Switch, value string) { out = append(out, sysctl.Setting{Switch: name, Value: value}) }
-	if s.Lease == LeaseAgent {
+	if n.Settings.Lease == LeaseAgent {
 		set(sysctl.Autoconf, "0")
 	}
-	switch {
-	case role == RoleDefault && (ra == RAAgent || ra == RAStack):
-		set(sysctl.AcceptRA, "0") // one processor is enough: two would each make a default route
-	case role == RoleDefault:
-		set(sysctl.AcceptRADefrtr, "1")
+	if n.kernelRA() {
+		set(sysctl.AcceptRADefrtr, oneIf(n.Role == RoleDefault))
+		set(sysctl.AcceptRAPinfo, oneIf(!n.ownOnLink()))
 		// 2, not 1: with 1 the route is lost as soon as Docker or Kubernetes switches forwarding on.
 		set(sysctl.AcceptRA, "2")
-	case s.SecondaryRA == SecondaryNoDefaultRoute:
-		set(sysctl.AcceptRADefrtr, "0")
-		set(sysctl.AcceptRA, "2")
-	default:
-		set(sysctl.AcceptRA, "0")
+	} else {
+		set(sysctl.AcceptRA, "0") // one processor is enough: two would each make a default route
 	}
-	if s.OptimisticDAD {
+	if n.Settings.OptimisticDAD {
 		set(sysctl.OptimisticDAD, "1")
 		set(sysctl.UseOptimistic, "1")
 	}
 	return out
+}
+
+func oneIf(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
 }
 
 // nic is the plan of the NIC with that index, nil when there is none.

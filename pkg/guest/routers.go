@@ -167,58 +167,6 @@ func (n *managedNIC) routerStatus(now clock.Instant) []RouterStatus {
 	return out
 }
 
-// claims are those of the other NICs. The slice is valid until the next call.
-func (a *Agent) claims(index int) []listener.Claim {
-	if a.claimed.of == nil || a.claimed.version != a.world.version {
-		a.claimed.of, a.claimed.version = a.allClaims(), a.world.version
-	}
-	a.claimed.others = a.claimed.others[:0]
-	for _, c := range a.claimed.of {
-		if c.nic != index {
-			a.claimed.others = append(a.claimed.others, c.Claim)
-		}
-	}
-	return a.claimed.others
-}
-
-// claimed keeps the claims of all NICs while the agent looks at one after the other: with many NICs
-// collecting them for each is most of the work.
-type claimed struct {
-	of      []nicClaim // nil when they have to be collected
-	version uint64     // of the world that they were collected from
-	others  []listener.Claim
-}
-
-type nicClaim struct {
-	nic int // its index
-	listener.Claim
-}
-
-// allClaims are the addresses, prefixes and servers of each NIC: what the networks of others may not
-// announce as their own (decision 4).
-func (a *Agent) allClaims() []nicClaim {
-	out := []nicClaim{}
-	add := func(p netip.Prefix, what string, nic int) {
-		if p.IsValid() && p.Addr().IsGlobalUnicast() && p.Addr().Is6() {
-			out = append(out, nicClaim{nic, listener.Claim{Prefix: p, Of: what + " of " + a.world.nics[nic].Name}})
-		}
-	}
-	for _, nic := range a.world.list() {
-		for _, x := range a.world.addresses(nic.Index) {
-			add(x.Prefix(), "address", nic.Index)
-		}
-		for _, r := range a.world.onLinkRoutes(nic.Index) {
-			add(r.Dst, "on-link prefix", nic.Index)
-		}
-		if n := a.nics[nic.Index]; n != nil && n.leaser != nil {
-			for _, s := range n.leaser.host.serverAddrs() {
-				add(netip.PrefixFrom(s, s.BitLen()), "server", nic.Index)
-			}
-		}
-	}
-	return out
-}
-
 // onLinkRoutes are the routes to prefixes that are on the NIC's link.
 func (w *world) onLinkRoutes(index int) []link.Route {
 	var out []link.Route

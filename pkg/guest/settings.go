@@ -26,7 +26,7 @@ type SecondaryRA string
 // The ways to keep a default route off a secondary NIC.
 const (
 	SecondaryOff            SecondaryRA = "off"              // accept_ra=0; v6guest installs the on-link route
-	SecondaryNoDefaultRoute SecondaryRA = "no-default-route" // accept_ra_defrtr=0; the kernel installs the on-link route
+	SecondaryNoDefaultRoute SecondaryRA = "no-default-route" // accept_ra_defrtr=0
 )
 
 // An RAMode says who processes Router Advertisements on the default NIC (decision 4).

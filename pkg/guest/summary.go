@@ -223,7 +223,7 @@ func (n *managedNIC) status(now clock.Instant) NICStatus {
 func (n *managedNIC) switches() map[string]string {
 	out := map[string]string{}
 	for _, s := range []sysctl.Switch{
-		sysctl.AcceptRA, sysctl.AcceptRADefrtr, sysctl.Autoconf, sysctl.DisableIPv6, sysctl.Forwarding, sysctl.OptimisticDAD,
+		sysctl.AcceptRA, sysctl.AcceptRADefrtr, sysctl.AcceptRAPinfo, sysctl.Autoconf, sysctl.DisableIPv6, sysctl.Forwarding, sysctl.OptimisticDAD,
 	} {
 		if v, err := n.a.sys.Get(n.nic.Name, s); err == nil {
 			out[string(s)] = v
