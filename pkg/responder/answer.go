@@ -35,7 +35,12 @@ func (x *exchange) answer() (*wire.Message, string) {
 		return x.solicit(), x.dropped
 	case dhcpv6.MessageTypeRequest:
 		return x.request(), x.dropped
-	case dhcpv6.MessageTypeRenew, dhcpv6.MessageTypeRebind:
+	case dhcpv6.MessageTypeRebind:
+		if len(x.in.Msg.IANAs)+len(x.in.Msg.IAPDs) == 0 {
+			return nil, dropNothingToSay
+		}
+		return x.extend(), ""
+	case dhcpv6.MessageTypeRenew:
 		return x.extend(), ""
 	case dhcpv6.MessageTypeConfirm:
 		return x.confirm()

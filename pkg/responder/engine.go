@@ -193,6 +193,7 @@ const (
 	dropLinkAddress  = "the relay's link-address belongs to no network"
 	dropIgnored      = "the hosts file says ignore"
 	dropNoAddress    = "Confirm without an address"
+	dropNothingToSay = "Rebind without an identity association"
 	dropTooMany      = "too many identity associations"
 	dropLinkRate     = "too many new bindings on the link"
 	dropMACRate      = "too many new bindings of one MAC"

@@ -420,6 +420,7 @@ func TestReportsAreBounded(t *testing.T) {
 	}
 }
 
+// TestS_18_3_9_06_AdvertiseHasWhatTheReplyWillHave is S-18.3.9-06, S-18.3.9-07 and S-18.3.9-11.
 func TestS_18_3_9_06_AdvertiseHasWhatTheReplyWillHave(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 1000 {

@@ -47,7 +47,7 @@ type witness struct {
 	given  int
 }
 
-// TestS_13_1_10_NoAddressIsGivenTwice lets clients, time, the disk and kill -9 do what they like.
+// TestS_13_1_10_NoAddressIsGivenTwice is S-13.1-10, S-18.3.2-10 and S-18.3.5-07: it lets clients, time, the disk and kill -9 do what they like.
 func TestS_13_1_10_NoAddressIsGivenTwice(t *testing.T) {
 	for seed := range uint64(4) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -179,7 +179,7 @@ func (w *witness) stored(who string, lease wire.Address) {
 	w.t.Errorf("S-18.3.2-17 %s is told of %s, which is not on the disk", who, lease.Addr)
 }
 
-// TestS_18_3_1_07_SolicitsLeaveNoState: 10,000 strangers ask, and nothing is kept.
+// TestS_18_3_1_07_SolicitsLeaveNoState, S-18.3.1-07: 10,000 strangers ask, and nothing is kept.
 func TestS_18_3_1_07_SolicitsLeaveNoState(t *testing.T) {
 	b := newBench(t, pooled, "")
 	for i := range 10_000 {
@@ -229,7 +229,7 @@ func TestS_13_1_07_PoolAddressesAreNotPredictable(t *testing.T) {
 	}
 }
 
-// TestS_15_01_ARepeatedRequestGetsTheSameLease, also while the disk is slow.
+// TestS_15_01_ARepeatedRequestGetsTheSameLease, S-15-01: also while the disk is slow.
 func TestS_15_01_ARepeatedRequestGetsTheSameLease(t *testing.T) {
 	b := newBench(t, pooled, "")
 	b.slow = true

@@ -275,6 +275,9 @@ func TestServeAnswersFrames(t *testing.T) {
 	if ia := got.msg.IANAs[0]; len(ia.Addresses) != 1 || ia.Addresses[0].Addr != netip.MustParseAddr("2001:db8:1::1001") {
 		t.Errorf("answer %v", got.msg)
 	}
+	if got.msg.ServerID != "\x00\x03\x00\x01\x02\x00\x00\x00\x00\x01" {
+		t.Errorf("S-11.2-03 the server's DUID is %s", got.msg.ServerID)
+	}
 	if got := n.next(); got.msg.ClientID != last.duid {
 		t.Errorf("the first guest is answered twice, by %v", got.msg)
 	}
@@ -420,6 +423,68 @@ func TestServeFollowsItsNIC(t *testing.T) {
 }
 
 // askUntilAnswered solicits every 20 ms.
+// TestServeListensWhereClientsSpeak looks at what the kernel says of groups and ports.
+func TestServeListensWhereClientsSpeak(t *testing.T) {
+	n := newNet(t)
+	n.serve(plain, reservations(10))
+	kernel := func(file string) string {
+		b, err := os.ReadFile("/proc/thread-self/net/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	for range 2 {
+		n.askUntilAnswered(newGuest(1))
+		if groups := kernel("igmp6"); !strings.Contains(groups, "eth1            ff020000000000000000000000010002") {
+			t.Errorf("S-7.1-01 the groups:\n%s", groups)
+		}
+		n.ip("link", "set", "eth1", "down")
+		n.ip("link", "set", "eth1", "up")
+	}
+	if ports := kernel("udp6"); !strings.Contains(ports, ":0223 ") || strings.Contains(ports, ":0222 ") {
+		t.Errorf("S-7.2-01 not on 547 alone:\n%s", ports)
+	}
+}
+
+// TestServeSendsLongAnswersWhole: what is longer than the MTU goes in fragments, of which the first one
+// has the UDP header and nothing stands before it, so that a switch that guards DHCPv6 lets it pass.
+func TestServeSendsLongAnswersWhole(t *testing.T) {
+	n := newNet(t)
+	n.serve(plain, reservations(10))
+	g := newGuest(1)
+	n.ip("neigh", "add", g.addr.String(), "lladdr", g.mac.String(), "dev", "eth1") // fragments are the kernel's
+	long := g.solicit()
+	for i := range 60 {
+		long.IANAs = append(long.IANAs, wire.IANA{ID: wire.IAID(2 + i)})
+	}
+	n.sendFrame(g.frame(t, long))
+	var payload []byte
+	for more := true; more; {
+		b := n.frame()
+		ip := b[14:]
+		if ip[6] == 58 || ip[6] == 0 && ip[40] == 58 {
+			continue // neighbour discovery, multicast listeners
+		}
+		if ip[6] != 44 || ip[40] != protoUDP {
+			t.Fatalf("S-7610-05 next headers %d, %d", ip[6], ip[40])
+		}
+		offset := int(binary.BigEndian.Uint16(ip[42:]))
+		if offset>>3<<3 != len(payload) {
+			t.Fatalf("a fragment at %d after %d bytes", offset>>3<<3, len(payload))
+		}
+		more = offset&1 == 1
+		payload = append(payload, ip[48:40+int(binary.BigEndian.Uint16(ip[4:]))]...)
+	}
+	if port := binary.BigEndian.Uint16(payload); port != 547 || int(binary.BigEndian.Uint16(payload[4:])) != len(payload) {
+		t.Errorf("S-7610-05 from port %d, %d bytes", port, len(payload))
+	}
+	m, err := wire.Decode(payload[udpHeader:])
+	if err != nil || len(m.Flaws) > 0 || m.Truncated || len(m.IANAs) != 61 {
+		t.Errorf("S-18.3-08 %v: %v", err, m)
+	}
+}
+
 func (n *net6) askUntilAnswered(g guest) {
 	n.t.Helper()
 	unix.SetsockoptTimeval(n.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Usec: 20_000})
