@@ -197,10 +197,14 @@ func isTrueValue(f *networkFile, section, key string) bool {
 	return isTrue(v)
 }
 
-// networkdLinkFile is where networkd keeps its state of a link, nmDeviceFile where NetworkManager does of a device.
+// networkdLinkFile is where networkd keeps its state of a link.
 func networkdLinkFile(index int) string { return "/run/systemd/netif/links/" + strconv.Itoa(index) }
 
-func nmDeviceFile(index int) string { return "/run/NetworkManager/devices/" + strconv.Itoa(index) }
+// NMDeviceFile is where NetworkManager keeps its state of a device, from the end of its first look at it on.
+func NMDeviceFile(index int) string { return "/run/NetworkManager/devices/" + strconv.Itoa(index) }
+
+// udevFile is where udev keeps what its rules say of a NIC.
+func udevFile(index int) string { return "/run/udev/data/n" + strconv.Itoa(index) }
 
 // ManagedNow says whether networkd or NetworkManager, as they say themselves, look after the NIC of that index on
 // the running system.
@@ -209,7 +213,7 @@ func ManagedNow(t *Tree, index int) bool {
 	if state, ok := f.get("ADMIN_STATE"); ok {
 		return networkdDecided(f) && state != "unmanaged"
 	}
-	managed, _ := parseINI([]byte(t.text(nmDeviceFile(index))), false).get("device", "managed")
+	managed, _ := parseINI([]byte(t.text(NMDeviceFile(index))), false).get("device", "managed")
 	return isTrue(managed)
 }
 
@@ -233,7 +237,7 @@ func networkdLink(name string, f *shellFile) claim {
 // networkManager probes NetworkManager.
 func (d *detector) networkManager(nic NIC) claim {
 	if d.Moment == Running && nic.Index > 0 {
-		name := nmDeviceFile(nic.Index)
+		name := NMDeviceFile(nic.Index)
 		if text := d.Tree.text(name); text != "" {
 			ini := parseINI([]byte(text), false)
 			if managed, _ := ini.get("device", "managed"); !isTrue(managed) {
@@ -249,6 +253,9 @@ func (d *detector) networkManager(nic NIC) claim {
 	}
 	if reason := d.nmConf.unmanaged(nic, d.interfaces); reason != "" {
 		return declined("%s, but leaves the NIC alone: %s", why, reason)
+	}
+	if name := udevFile(nic.Index); d.Moment != Image && nic.Index > 0 && strings.Contains(d.Tree.text(name), "\nE:NM_UNMANAGED=1\n") {
+		return declined("%s, but leaves the NIC alone: NM_UNMANAGED=1 in %s", why, name)
 	}
 	if files := d.redHatFiles(nic); len(files) > 0 {
 		if v, found := files[0].get("NM_CONTROLLED"); found && !isTrue(v) {

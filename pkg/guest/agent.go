@@ -37,6 +37,7 @@ type System interface {
 	Network
 	Stacks
 	Names
+	Looker
 	Traveller
 	Placed
 }
@@ -65,6 +66,7 @@ type Agent struct {
 	stack   stackMemory
 	written *sysctl.Written // tells who else sets the switches
 	follows followed
+	looks   looks
 	dns     dns
 	systemd systemd
 
@@ -227,6 +229,7 @@ func (a *Agent) settle(ctx context.Context) {
 	for _, n := range a.nics {
 		n.tend(ctx, now)
 	}
+	a.tendLooks(ctx)
 	a.sweepRules(ctx)
 	a.tendDNS(ctx, now)
 	a.noteSeen()

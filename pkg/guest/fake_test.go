@@ -67,6 +67,8 @@ func (t *bubbleTimer) Close() error { return t.Set(clock.Never) }
 type fakeMachine struct {
 	stack    StackRA // of the default NIC
 	inCharge distro.Finding
+	unlooked bool                   // NetworkManager has yet to look at the NICs
+	looks    chan error             // tells that it has, or why that is not told
 	freed    map[chan struct{}]bool // who is told that a port is free
 	moves    chan string
 	mu       sync.Mutex
@@ -97,7 +99,7 @@ var _ System = (*fakeMachine)(nil)
 
 func newFakeMachine(nics ...link.NIC) *fakeMachine {
 	m := &fakeMachine{
-		moves: make(chan string), inCharge: distro.Finding{Stack: distro.None}, freed: map[chan struct{}]bool{},
+		moves: make(chan string), looks: make(chan error), inCharge: distro.Finding{Stack: distro.None}, freed: map[chan struct{}]bool{},
 		nics: map[int]link.NIC{}, addrs: map[int]map[netip.Addr]link.Addr{}, switches: map[string]map[sysctl.Switch]string{},
 		watchers: map[chan link.Event]bool{}, servers: map[int]func(*wire.Message) *wire.Message{}, taken: map[int]error{},
 		used: map[netip.Addr]bool{}, since: map[netip.Addr]time.Time{}, tell: map[int]func(listener.Snapshot){}, dad: time.Second,
@@ -575,6 +577,39 @@ func (m *fakeMachine) Place() Place { return Place{} }
 
 // SharesPort says that nobody has the port for all NICs.
 func (m *fakeMachine) SharesPort(link.NIC) bool { return false }
+
+// AwaitsLook is what the test says of NetworkManager.
+func (m *fakeMachine) AwaitsLook(nic link.NIC) bool { return !m.Looked(nic.Index) }
+
+// Looked is likewise.
+func (m *fakeMachine) Looked(int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !m.unlooked
+}
+
+// Looks tells what look has been told.
+func (m *fakeMachine) Looks(ctx context.Context, looked func()) error {
+	looked()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-m.looks:
+			if err != nil {
+				return err
+			}
+			looked()
+		}
+	}
+}
+
+// look has NetworkManager look at the NICs.
+func (m *fakeMachine) look() {
+	m.mu.Lock()
+	m.unlooked = false
+	m.mu.Unlock()
+}
 
 // StackRA is what the test says of the stack.
 func (m *fakeMachine) StackRA(link.NIC, LeaseMode) StackRA {

@@ -27,7 +27,9 @@ type host struct {
 	index int
 	opts  link.AddressOptions
 	key   link.Key
-	name  atomic.Pointer[string]
+	// awaited says that addresses wait for NetworkManager: the agent puts them on the NIC then.
+	awaited *atomic.Bool
+	name    atomic.Pointer[string]
 
 	packets *packetCount
 
@@ -53,7 +55,7 @@ var _ client.Host = (*host)(nil)
 
 func newHost(ctx context.Context, n *managedNIC, l *leaser) *host {
 	h := &host{
-		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, key: n.nic.Key(), packets: &n.packets,
+		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, key: n.nic.Key(), awaited: &n.look.awaited, packets: &n.packets,
 		opts: link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD},
 		held: map[netip.Addr]client.Address{}, servers: map[wire.DUID]netip.Addr{},
 	}
@@ -84,6 +86,9 @@ func (h *host) Install(a client.Address) error {
 // put installs the address and tells the client at once if it can be used already: of an address that
 // was there before, no event comes.
 func (h *host) put(ctx context.Context, a client.Address) error {
+	if h.awaited.Load() {
+		return nil
+	}
 	preferred, valid := a.Lifetimes(h.a.clock.Now())
 	if err := h.a.sys.InstallAddress(ctx, h.index, a.Addr, preferred, valid, h.opts); err != nil {
 		return err

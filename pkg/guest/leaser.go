@@ -242,11 +242,11 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 		return
 	}
 	n.repairAt = clock.Never
-	if n.leaser == nil || !n.isUp(ctx) {
-		return // the next event that the NIC is up begins anew
+	if n.leaser == nil || n.look.awaited.Load() || !n.isUp(ctx) {
+		return // the next event that the NIC is up, or the end of the wait for NetworkManager, begins anew
 	}
-	wasDown := n.wasDown
-	n.wasDown = false
+	why := n.withoutBlame
+	n.withoutBlame = ""
 	for addr, lease := range n.leaser.host.leased() {
 		if _, there := n.a.world.addrs[n.nic.Index][addr]; there {
 			continue
@@ -256,8 +256,8 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 		}
 		err := n.leaser.host.put(ctx, lease)
 		n.problem("put a leased address back", err)
-		if err == nil && wasDown {
-			n.log.Info("a leased address is put back: the kernel took it off while the NIC was down", "address", addr)
+		if err == nil && why != "" {
+			n.log.Info(why, "address", addr)
 			continue
 		}
 		n.repaired(&n.repairs, now, "leased address")

@@ -41,28 +41,31 @@ type managedNIC struct {
 	foreign *foreignClient // nil when no other client has the NIC
 	forced  bool           // a command asks for the client although start = on-managed-ra waits
 
-	guard     backoff // of default routes that come back
-	guardAt   clock.Instant
-	removed   int // default routes taken off
-	repairs   backoff
-	wasDown   bool // and so without its addresses
-	repairAt  clock.Instant
-	hearing   *hearing // nil when Router Advertisements are not listened to
-	solicit   bool     // the kernel is to hear the routers now
-	deafness  backoff
-	listenAt  clock.Instant
-	onLink    onLink
-	defaults  defaultRoutes
-	slaac     slaac
-	linkLocal linkLocal
-	source    source
+	guard   backoff // of default routes that come back
+	guardAt clock.Instant
+	removed int // default routes taken off
+	repairs backoff
+	// withoutBlame is what to say when leased addresses are put on the NIC that nobody took off; "" where
+	// somebody must have.
+	withoutBlame string
+	repairAt     clock.Instant
+	hearing      *hearing // nil when Router Advertisements are not listened to
+	solicit      bool     // the kernel is to hear the routers now
+	deafness     backoff
+	listenAt     clock.Instant
+	onLink       onLink
+	defaults     defaultRoutes
+	slaac        slaac
+	linkLocal    linkLocal
+	source       source
+	look         look
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
 		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
-		linkLocal: linkLocal{at: clock.Never}, source: source{at: clock.Never},
+		linkLocal: linkLocal{at: clock.Never}, source: source{at: clock.Never}, look: look{at: clock.Never},
 	}
 }
 
@@ -113,7 +116,9 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	}
 	if before.Up != ev.NIC.Up {
 		n.a.askStackAgain() // whoever set it up may be in charge of it
-		n.wasDown = n.wasDown || before.Up
+		if before.Up {
+			n.withoutBlame = "a leased address is put back: the kernel took it off while the NIC was down"
+		}
 		n.unset = true // the kernel keeps switches, but who set the NIC up may have set them too
 		n.startAt, n.listenAt = 0, 0
 		if ev.NIC.Up {
@@ -153,6 +158,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		}
 		return
 	}
+	n.awaitLook(now)
 	if !n.a.passive || n.forced { // the one-shot's client begins with the command
 		n.tendLinkLocal(ctx, now)
 		n.startClient(ctx, now)
@@ -184,7 +190,7 @@ func (n *managedNIC) deadline() clock.Instant {
 	if n.off != "" {
 		return at
 	}
-	at = min(n.unsetAt, n.linkLocal.at)
+	at = min(n.unsetAt, n.linkLocal.at, n.look.at)
 	if n.wantsClient() && n.leaser == nil && n.startAt > 0 {
 		at = min(at, n.startAt)
 	}

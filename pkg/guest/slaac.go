@@ -87,7 +87,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 // server has leased one in the time that it had.
 func (n *managedNIC) mayAutoconfigure(now clock.Instant) bool {
 	s := &n.slaac
-	if s.since == 0 || n.hearing.heard.Managed || n.hasLease() {
+	if s.since == 0 || n.hearing.heard.Managed || n.hasLease() || n.look.awaited.Load() {
 		return false
 	}
 	if at := s.since.Add(serverTime); now.Before(at) {

@@ -58,6 +58,8 @@ func (n *managedNIC) lacks() string {
 		return "no carrier"
 	case n.foreign != nil:
 		return n.foreign.lacks()
+	case n.look.awaited.Load():
+		return unlooked
 	case n.problems[startingClient] != nil:
 		return "the DHCPv6 client cannot start"
 	case n.plan.Settings.Lease == LeaseDistro:
@@ -250,6 +252,9 @@ func addressState(a link.Addr) string {
 func (s *NICStatus) fill(c client.Snapshot, h *host, now clock.Instant) {
 	if c.State != client.StateNoLink {
 		s.State = string(c.State)
+	}
+	if h.awaited.Load() && len(c.Addresses) > 0 {
+		s.State = "waiting: " + unlooked
 	}
 	s.NTP = c.Settings.NTP
 	if c.LastError != nil && s.Problem == "" {
