@@ -24,8 +24,8 @@ func (e *env) leasesCommand() *cli.Command {
 
 func (e *env) leasesListCommand() *cli.Command {
 	return &cli.Command{
-		Name: "list", Usage: "the bindings of the pools, and why clients got no address within the last hour", ArgsUsage: "[FILTER…]",
-		Description: "Of several filters each must be part of the address, MAC, DUID, network, interface or state (bound,\n" +
+		Name: "list", Usage: "the addresses and prefixes that are given out, and why clients got none within the last hour", ArgsUsage: "[FILTER…]",
+		Description: "Of several filters each must be part of the address or prefix, MAC, DUID, network, interface or state (bound,\n" +
 			"expired and kept back, declined and set aside, refused). Reservations have no binding: `hosts` are they.",
 		Flags: []cli.Flag{cmdline.JSONFlag(), &cli.BoolFlag{Name: "watch", Usage: "show changes as they happen, until interrupted"}},
 		Action: func(c *cli.Context) error {
@@ -60,7 +60,7 @@ func (e *env) watchLeases(c *cli.Context) error {
 
 // printLeases prints two tables.
 func (e *env) printLeases(found responder.Leases) {
-	rows := [][]string{{"ADDRESS", "STATE", "UNTIL", "MAC", "DUID", "IAID", "NETWORK"}}
+	rows := [][]string{{"ADDRESS OR PREFIX", "STATE", "UNTIL", "MAC", "DUID", "IAID", "NETWORK"}}
 	for _, l := range found.Leases {
 		rows = append(rows, []string{l.Address, l.State, ends(l), l.MAC, l.DUID.String(), l.IAID, l.Network})
 	}
@@ -68,14 +68,14 @@ func (e *env) printLeases(found responder.Leases) {
 		e.table(rows)
 	}
 	if len(found.Refused) > 0 {
-		e.Print("%s", "without an address:")
+		e.Print("%s", "without an address or a prefix:")
 		rows := [][]string{{"MAC", "DUID", "NETWORK", "LAST", "TIMES", "REASON"}}
 		for _, r := range found.Refused {
 			rows = append(rows, []string{r.MAC, r.DUID.String(), r.Network, local(r.At), fmt.Sprint(r.Times), r.Reason})
 		}
 		e.table(rows)
 	}
-	e.Print("%s, %s", cmdline.Count(len(found.Leases), "lease", "leases"), cmdline.Count(len(found.Refused), "client without an address", "clients without an address"))
+	e.Print("%s, %s", cmdline.Count(len(found.Leases), "lease", "leases"), cmdline.Count(len(found.Refused), "client without one", "clients without one"))
 }
 
 // table prints rows in columns.
@@ -102,7 +102,7 @@ func local(t time.Time) string { return t.Local().Format(time.DateTime) }
 
 func (e *env) leasesReleaseCommand() *cli.Command {
 	return &cli.Command{
-		Name: "release", Usage: "take an address of a pool from its client", ArgsUsage: "ADDRESS…",
+		Name: "release", Usage: "take an address or prefix of a pool from its client", ArgsUsage: "ADDRESS…",
 		Description: "The client is not told: it uses the address until it renews, gets NoBinding then, and asks for another. Until\n" +
 			"then the address may be given to another client.",
 		Flags: []cli.Flag{cmdline.JSONFlag()},

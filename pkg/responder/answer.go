@@ -21,6 +21,9 @@ const (
 	textPerMAC    = "this MAC has as many addresses as it may have"
 	textOtherMAC  = "this DUID and IAID have an address from another MAC"
 	textNoPrefix  = "no prefixes are delegated here"
+	textNoneFree  = "no prefix is free"
+	textPrefixMAC = "this MAC has as many prefixes as it may have"
+	textOtherPD   = "this DUID and IAID have a prefix from another MAC"
 	textNoBinding = "not bound to this client"
 	textNotOnLink = "not this client's address on this link"
 	textConfirmed = "all addresses belong to this link"
@@ -90,11 +93,12 @@ func (x *exchange) request() *wire.Message {
 // An address off the link is judged in a Request and only a hint in a Solicit. With commit, what is given
 // of a pool is the client's from now on.
 func (x *exchange) give(m *wire.Message, judge, commit bool) bool {
-	ias := distinct(x.in.Msg.IANAs)
+	ias := distinct(x.in.Msg.IANAs, idOfNA)
 	off := func(ia wire.IANA) bool { return judge && slices.ContainsFunc(ia.Addresses, x.offLink) }
 	chosen := x.choose(ias, off)
 	offers := x.offers(ias, off)
-	if commit && !x.mayCreate(offers) {
+	delegable := x.prefixOffers()
+	if commit && (!x.mayCreate(x.pool, offers) || !x.mayCreate(x.prefixes, delegable)) {
 		return false
 	}
 	given := false
@@ -107,21 +111,22 @@ func (x *exchange) give(m *wire.Message, judge, commit bool) bool {
 			out.Addresses = []wire.Address{x.lease.address()}
 			given = true
 		case offers != nil && offers[i].addr.IsValid():
-			out.Addresses = []wire.Address{x.lend(&offers[i], ia.ID, commit)}
+			terms := x.lend(x.pool, &offers[i], ia.ID, x.poolTerms(), commit)
+			out.Addresses = []wire.Address{address(offers[i].addr, terms)}
 			given = true
 		default:
 			out.Status = status(iana.StatusNoAddrsAvail, x.refusal(textNoAddress))
 		}
 		m.IANAs = append(m.IANAs, out)
 	}
-	x.refusePrefixes(m, iana.StatusNoPrefixAvail, textNoPrefix)
+	delegated := x.delegate(m, delegable, commit)
 	x.setTimes(m)
 	if given {
-		x.served()
+		x.served(false)
 	} else if len(ias) > 0 && x.why != "" {
-		x.reportUnmatched()
+		x.reportUnmatched(x.why, false)
 	}
-	return given
+	return given || delegated
 }
 
 // refusal is the text of a status that gives no address: that it is held back, and how long, or what
@@ -167,7 +172,7 @@ func (x *exchange) offLink(a wire.Address) bool {
 // gets NoBinding.
 func (x *exchange) extend() *wire.Message {
 	m := x.message(dhcpv6.MessageTypeReply)
-	ias := distinct(x.in.Msg.IANAs)
+	ias := distinct(x.in.Msg.IANAs, idOfNA)
 	chosen := x.choose(ias, func(wire.IANA) bool { return false })
 	for i, ia := range ias {
 		out := wire.IANA{ID: ia.ID}
@@ -176,7 +181,7 @@ func (x *exchange) extend() *wire.Message {
 			out.Addresses = append(out.Addresses, x.lease.address())
 		} else if b := x.bound(ia.ID); b != nil {
 			bound = true
-			out.Addresses = append(out.Addresses, x.extended(b))
+			out.Addresses = append(out.Addresses, address(b.Addr(), x.extended(b, x.poolTerms())))
 		}
 		for _, a := range ia.Addresses {
 			if x.gone(a.Addr, bound) && !contains(out.Addresses, a.Addr) {
@@ -188,12 +193,12 @@ func (x *exchange) extend() *wire.Message {
 		}
 		m.IANAs = append(m.IANAs, out)
 	}
-	x.refusePrefixes(m, iana.StatusNoBinding, textNoBinding)
+	if len(ias) > 0 && x.lease == nil && x.why != "" && len(x.needs) == 0 {
+		x.reportUnmatched(x.why, false)
+	}
+	x.extendPrefixes(m)
 	x.setTimes(m)
 	x.configure(m)
-	if len(ias) > 0 && x.lease == nil && x.why != "" && len(x.needs) == 0 {
-		x.reportUnmatched()
-	}
 	return m
 }
 
@@ -238,7 +243,7 @@ func (x *exchange) giveBack() *wire.Message {
 	if declined {
 		m.Status = status(iana.StatusSuccess, textDeclined)
 	}
-	ias := distinct(x.in.Msg.IANAs)
+	ias := distinct(x.in.Msg.IANAs, idOfNA)
 	chosen := x.choose(ias, func(wire.IANA) bool { return false })
 	for i, ia := range ias {
 		if b := x.bound(ia.ID); b != nil {
@@ -255,25 +260,14 @@ func (x *exchange) giveBack() *wire.Message {
 			}
 		}
 	}
-	x.refusePrefixes(m, iana.StatusNoBinding, textNoBinding)
+	x.giveBackPrefixes(m)
 	if !x.client.known() {
 		x.reportRefused()
 	}
 	return m
 }
 
-// refusePrefixes gives every IA_PD the status: no prefixes are delegated.
-func (x *exchange) refusePrefixes(m *wire.Message, code iana.StatusCode, text string) {
-	seen := map[wire.IAID]bool{}
-	for _, ia := range x.in.Msg.IAPDs {
-		if !seen[ia.ID] {
-			seen[ia.ID] = true
-			m.IAPDs = append(m.IAPDs, wire.IAPD{ID: ia.ID, Status: status(code, text)})
-		}
-	}
-}
-
-// setTimes sets T1 and T2 of every IA that holds addresses: 0.5 and 0.8 of the shortest preferred
+// setTimes sets T1 and T2 of every IA that holds addresses or prefixes: 0.5 and 0.8 of the shortest preferred
 // lifetime that is extended, the same everywhere, or never where that is infinite (sections 18.1, 21.4).
 // They are up to a fifth shorter, as the client's DUID has it.
 func (x *exchange) setTimes(m *wire.Message) {
@@ -285,6 +279,13 @@ func (x *exchange) setTimes(m *wire.Message) {
 			}
 		}
 	}
+	for i := range m.IAPDs {
+		for _, p := range m.IAPDs[i].Prefixes {
+			if p.Valid > 0 && (shortest < 0 || p.Preferred < shortest) {
+				shortest = p.Preferred
+			}
+		}
+	}
 	t1, t2 := x.spread(max(0, shortest)/2), x.spread(max(0, shortest)/5*4)
 	if shortest == wire.Infinite {
 		t1, t2 = wire.Infinite, wire.Infinite
@@ -292,6 +293,11 @@ func (x *exchange) setTimes(m *wire.Message) {
 	for i := range m.IANAs {
 		if len(m.IANAs[i].Addresses) > 0 {
 			m.IANAs[i].T1, m.IANAs[i].T2 = t1, t2
+		}
+	}
+	for i := range m.IAPDs {
+		if len(m.IAPDs[i].Prefixes) > 0 {
+			m.IAPDs[i].T1, m.IAPDs[i].T2 = t1, t2
 		}
 	}
 }
@@ -317,17 +323,20 @@ func contains(list []wire.Address, a netip.Addr) bool {
 }
 
 // distinct leaves out IAs whose IAID stood before (section 21.4).
-func distinct(ias []wire.IANA) []wire.IANA {
+func distinct[IA wire.IANA | wire.IAPD](ias []IA, id func(*IA) wire.IAID) []IA {
 	if len(ias) < 2 {
 		return ias
 	}
 	seen := map[wire.IAID]bool{}
-	out := make([]wire.IANA, 0, len(ias))
-	for _, ia := range ias {
-		if !seen[ia.ID] {
-			seen[ia.ID] = true
-			out = append(out, ia)
+	out := make([]IA, 0, len(ias))
+	for i := range ias {
+		if !seen[id(&ias[i])] {
+			seen[id(&ias[i])] = true
+			out = append(out, ias[i])
 		}
 	}
 	return out
 }
+
+func idOfNA(ia *wire.IANA) wire.IAID { return ia.ID }
+func idOfPD(ia *wire.IAPD) wire.IAID { return ia.ID }

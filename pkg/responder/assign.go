@@ -31,7 +31,10 @@ type exchange struct {
 	ignored bool          // the line says that nothing is answered
 
 	pool  *pool.Pool // of which its IAs get addresses; nil where they get a reservation or nothing
-	owner pool.Owner // with pool: who it is, but for the IAID
+	owner pool.Owner // with a pool: who it is, but for the IAID
+
+	prefixes  *pool.Pool // of which its IA_PDs get prefixes; nil where they get nothing
+	whyPrefix string     // why one gets none
 
 	changes []leasestore.Change // that the answer has made
 	changed []*pool.Binding     // whose they are

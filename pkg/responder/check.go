@@ -24,10 +24,14 @@ func (d *draft) check(c *Config) error {
 		s.link(n)
 		s.lifetimes(n)
 		s.pool(n)
+		s.delegation(n)
 		for j := range i {
 			s.beside(n, &c.Networks[j])
 		}
-		if n.Assign == AssignHosts && c.Hosts == "" && len(n.Pool.Ranges) == 0 {
+		for j := range c.Networks {
+			s.delegationBeside(n, &c.Networks[j], j < i)
+		}
+		if n.Assign == AssignHosts && c.Hosts == "" && len(n.pools()) == 0 {
 			s.warn("assign", "no hosts file is set in [server]: nobody gets an address in network %s", n.Name)
 		}
 	}

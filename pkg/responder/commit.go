@@ -135,14 +135,23 @@ func shorten(m *wire.Message, waited time.Duration) {
 	if waited == 0 {
 		return
 	}
+	less := func(d *time.Duration) {
+		if *d < wire.Infinite {
+			*d = max(0, *d-waited)
+		}
+	}
 	for i := range m.IANAs {
 		for j := range m.IANAs[i].Addresses {
 			a := &m.IANAs[i].Addresses[j]
-			for _, d := range []*time.Duration{&a.Preferred, &a.Valid} {
-				if *d < wire.Infinite {
-					*d = max(0, *d-waited)
-				}
-			}
+			less(&a.Preferred)
+			less(&a.Valid)
+		}
+	}
+	for i := range m.IAPDs {
+		for j := range m.IAPDs[i].Prefixes {
+			p := &m.IAPDs[i].Prefixes[j]
+			less(&p.Preferred)
+			less(&p.Valid)
 		}
 	}
 }
@@ -217,6 +226,11 @@ var eventLines = map[string]string{
 	EventExpired: "lease expired", EventFree: "declined address is free again",
 }
 
+// prefixLines are the log's for delegated prefixes.
+var prefixLines = map[string]string{
+	EventLeased: "prefix delegated", EventReleased: "prefix released", EventExpired: "prefix expired",
+}
+
 // leased, released and declined tell of a change when it is durable.
 func (x *exchange) leased(b *pool.Binding) {
 	x.changeBy(b, EventLeased, slog.Duration("valid", b.Terms().Valid))
@@ -246,8 +260,12 @@ func (x *exchange) changeBy(b *pool.Binding, event string, more ...slog.Attr) {
 func (e *Engine) change(b *pool.Binding, event string) Changed {
 	e.count["lease "+event]++
 	l := b.Lease()
-	return Changed{event, l, Report{slog.LevelInfo, eventLines[event], []slog.Attr{
-		slog.Any("address", l.Prefix.Addr()), slog.String("mac", hosts.MAC(l.MAC).String()), slog.Any("duid", l.DUID),
+	line, what := eventLines[event], slog.Any("address", l.Prefix.Addr())
+	if l.Delegated {
+		line, what = prefixLines[event], slog.Any("prefix", l.Prefix)
+	}
+	return Changed{event, l, Report{slog.LevelInfo, line, []slog.Attr{
+		what, slog.String("mac", hosts.MAC(l.MAC).String()), slog.Any("duid", l.DUID),
 		slog.String("iaid", l.IAID.String()), slog.String("network", l.Network), slog.String("interface", l.Interface),
 	}}}
 }

@@ -49,7 +49,8 @@ func TestSmallestConfiguration(t *testing.T) {
 			Network: Network{
 				Name: "guests", Interface: "eth1", Prefix: netip.MustParsePrefix("2001:db8:1::/64"), Assign: AssignHosts,
 				DNS: []netip.Addr{netip.MustParseAddr("2001:db8:1::53")}, Preferred: 12 * time.Hour, Valid: 24 * time.Hour,
-				Pool: Pool{Grace: time.Hour, Declined: 24 * time.Hour, PerMAC: 8, Rate: 200},
+				Pool:       Pool{Grace: time.Hour, Declined: 24 * time.Hour, PerMAC: 8, Rate: 200},
+				Delegation: Delegation{Length: 64, Grace: time.Hour, PerMAC: 4},
 			},
 			RA: RAConfig{
 				Send: true, Managed: true, Other: true, DNS: true, RouterPreference: "medium",

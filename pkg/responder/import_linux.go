@@ -31,10 +31,10 @@ const importGroup = 1024
 // dry is set. What it cannot take over it tells.
 func Import(ctx context.Context, c *Config, stateDir string, found foreign.Content, dry bool) (out Imported, err error) {
 	clk := clock.Boottime{}
-	im := &importer{ctx: ctx, config: c, known: map[netip.Prefix]bool{}}
+	im := &importer{ctx: ctx, config: c, known: map[netip.Prefix]bool{}, lengths: map[int]bool{}}
 	im.out.Left = append([]string{}, found.Left...)
 	if !dry {
-		if im.store, err = openStore(stateDir, clk, func(l *leasestore.Lease) { im.known[l.Prefix] = true }, nil); err != nil {
+		if im.store, err = openStore(stateDir, clk, func(l *leasestore.Lease) { im.know(l.Prefix) }, nil); err != nil {
 			return im.out, err
 		}
 		defer func() { err = errors.Join(err, im.store.Close(), handOver(stateDir)) }()
@@ -59,6 +59,7 @@ type importer struct {
 	now     clock.Instant
 	wall    time.Time
 	known   map[netip.Prefix]bool // that have a lease
+	lengths map[int]bool          // of the prefixes among them
 	changes []leasestore.Change   // that are not committed yet
 	out     Imported
 }
@@ -70,28 +71,25 @@ func (im *importer) left(where, format string, args ...any) {
 
 // lease takes a lease over.
 func (im *importer) lease(l *foreign.Lease) error {
-	n, prefix := im.config.networkOf(l.Addr), netip.PrefixFrom(l.Addr, 128)
+	n, reason := im.config.poolOf(l)
 	switch {
-	case n == nil:
-		im.left(l.Where, "%s is in no network's prefix", l.Addr)
-		return nil
-	case !n.Pool.Ranges.Contains(l.Addr) || n.Pool.Exclude.Contains(l.Addr):
-		im.left(l.Where, "%s is not in the pool of network %s", l.Addr, n.Name)
-		return nil
+	case reason != "":
 	case !l.Ends.IsZero() && !l.Ends.After(im.wall):
-		im.left(l.Where, "%s has ended", l.Addr)
-		return nil
-	case im.known[prefix]:
-		im.left(l.Where, "%s has a lease already", l.Addr)
+		reason = "has ended"
+	case im.taken(l.Prefix):
+		reason = "has a lease already"
+	}
+	if reason != "" {
+		im.left(l.Where, "%s %s", name(l), reason)
 		return nil
 	}
-	im.known[prefix] = true
+	im.know(l.Prefix)
 	valid := wire.Infinite
 	if !l.Ends.IsZero() {
 		valid = l.Ends.Sub(im.wall)
 	}
 	im.changes = append(im.changes, leasestore.Put{Lease: &leasestore.Lease{
-		Prefix: prefix, State: leasestore.Bound, DUID: l.DUID, IAID: l.IAID, MAC: l.MAC,
+		Prefix: l.Prefix, Delegated: l.Delegated, State: leasestore.Bound, DUID: l.DUID, IAID: l.IAID, MAC: l.MAC,
 		Network: n.Name, Interface: n.Interface, Granted: im.now, Preferred: min(valid, n.Preferred), Valid: valid,
 	}})
 	im.out.Leases++
@@ -99,6 +97,39 @@ func (im *importer) lease(l *foreign.Lease) error {
 		return nil
 	}
 	return im.commit()
+}
+
+// know notes that there is a lease of it. Where it is a delegated prefix that is longer than those which are
+// delegated now, the one that it is in is none to give either.
+func (im *importer) know(p netip.Prefix) {
+	im.known[p] = true
+	if p.Bits() == 128 {
+		return
+	}
+	im.lengths[p.Bits()] = true
+	for i := range im.config.Networks {
+		if bits := im.config.Networks[i].Delegation.Length; bits < p.Bits() {
+			im.known[netip.PrefixFrom(p.Addr(), bits).Masked()] = true
+		}
+	}
+}
+
+// taken reports whether there is a lease of it, or of a prefix that overlaps it.
+func (im *importer) taken(p netip.Prefix) bool {
+	for bits := range im.lengths {
+		if bits < p.Bits() && p.Bits() < 128 && im.known[netip.PrefixFrom(p.Addr(), bits).Masked()] {
+			return true
+		}
+	}
+	return im.known[p]
+}
+
+// name is how a lease is spoken of.
+func name(l *foreign.Lease) string {
+	if l.Delegated {
+		return l.Prefix.String()
+	}
+	return l.Prefix.Addr().String()
 }
 
 // host takes a reservation over.
@@ -130,6 +161,28 @@ func (c *Config) networkOf(a netip.Addr) *NetworkConfig {
 		}
 	}
 	return nil
+}
+
+// poolOf is the network in whose pool the lease is, or why it is in none.
+func (c *Config) poolOf(l *foreign.Lease) (*NetworkConfig, string) {
+	if l.Delegated {
+		for i := range c.Networks {
+			d := &c.Networks[i].Delegation
+			if l.Prefix.Bits() == d.Length && overlapsAny(l.Prefix, d.Prefixes) && !overlapsAny(l.Prefix, d.Exclude) {
+				return &c.Networks[i], ""
+			}
+		}
+		return nil, "is in no network's pd_pool, or of another length than pd_length"
+	}
+	a := l.Prefix.Addr()
+	n := c.networkOf(a)
+	switch {
+	case n == nil:
+		return nil, "is in no network's prefix"
+	case !n.Pool.Ranges.Contains(a) || n.Pool.Exclude.Contains(a):
+		return nil, "is not in the pool of network " + n.Name
+	}
+	return n, ""
 }
 
 // handOver gives the store to whom the state folder belongs: the command is root's, the server is not.

@@ -33,7 +33,7 @@ const (
 
 // Keys returns every key in the order of the documentation. The slice is the caller's.
 func Keys() []Key {
-	keys := slices.Concat(serverKeys(), networkKeys(), poolKeys(), raKeys())
+	keys := slices.Concat(serverKeys(), networkKeys(), poolKeys(), delegationKeys(), raKeys())
 	for i := range keys {
 		keys[i].Section = keys[i].section()
 	}

@@ -53,6 +53,14 @@ func (m *meters) answered(msg *wire.Message) {
 			break
 		}
 	}
+	for i := range msg.IAPDs {
+		if result == "other" {
+			result = "refused"
+		}
+		if len(msg.IAPDs[i].Prefixes) > 0 && result == "refused" {
+			result = "prefix"
+		}
+	}
 	if msg.Status != nil && result == "other" {
 		result = "status"
 	}

@@ -40,6 +40,8 @@ type Network struct {
 
 	// Pool is what clients without a reservation get; the zero Pool gives them nothing.
 	Pool Pool
+	// Delegation is what clients that ask for prefixes get, with a reservation or without.
+	Delegation Delegation
 
 	// DNS, Search and NTP are for clients that ask for them and are not tagged nondefault6.
 	DNS    []netip.Addr
@@ -66,16 +68,36 @@ type Pool struct {
 	Limit, PerMAC, Rate uint64
 }
 
+// A Delegation is the prefixes of a network that are delegated (RFC 9915, section 6.3); none without Prefixes.
+type Delegation struct {
+	Prefixes, Exclude []netip.Prefix
+	Length            int           // of what one client gets
+	Grace             time.Duration // as in a Pool, and so the limits; Rate is the Pool's
+	Limit, PerMAC     uint64
+}
+
 // pools are what the table of bindings is told of the network.
-func (n *Network) pools() []pool.Config {
-	if len(n.Pool.Ranges) == 0 {
-		return nil
+func (n *Network) pools() (out []pool.Config) {
+	if p := &n.Pool; len(p.Ranges) > 0 {
+		out = append(out, pool.Config{
+			Network: n.Name, Ranges: p.Ranges, Exclude: p.Exclude, Bits: 128,
+			Grace: p.Grace, Limit: p.Limit, PerMAC: p.PerMAC, Rate: p.Rate,
+		})
 	}
-	p := &n.Pool
-	return []pool.Config{{
-		Network: n.Name, Ranges: p.Ranges, Exclude: p.Exclude, Bits: 128,
-		Grace: p.Grace, Limit: p.Limit, PerMAC: p.PerMAC, Rate: p.Rate,
-	}}
+	if d := &n.Delegation; len(d.Prefixes) > 0 {
+		out = append(out, pool.Config{
+			Network: n.Name, Ranges: prefixRanges(d.Prefixes), Exclude: prefixRanges(d.Exclude), Bits: d.Length,
+			Grace: d.Grace, Limit: d.Limit, PerMAC: d.PerMAC, Rate: n.Pool.Rate,
+		})
+	}
+	return out
+}
+
+func prefixRanges(list []netip.Prefix) (out pool.Ranges) {
+	for _, p := range list {
+		out = append(out, pool.PrefixRange(p))
+	}
+	return out
 }
 
 // TagNonDefault is the tag of a hosts line whose NIC is not its machine's default one: it gets an

@@ -17,12 +17,22 @@ func (x *exchange) join() bool {
 	if p == nil {
 		return false
 	}
+	if x.why = x.knowOwner(); x.why == "" {
+		x.pool = p
+	}
+	return true
+}
+
+// knowOwner finds out whose the bindings of the message are, or says why that is not known.
+func (x *exchange) knowOwner() (why string) {
+	if !x.client.known() {
+		return x.client.why
+	}
 	o := pool.Owner{DUID: x.in.Msg.ClientID, MAC: x.client.mac, Interface: x.in.Interface}
 	if x.client.duid != "" {
 		seen := x.byFrame(x.in)
 		if !seen.known() && !x.cfg.AnyFrame {
-			x.why = seen.why
-			return true
+			return seen.why
 		}
 		o.MAC = seen.mac
 	}
@@ -31,8 +41,8 @@ func (x *exchange) join() bool {
 	} else {
 		o.Client.DUID = o.DUID
 	}
-	x.why, x.pool, x.owner = "", p, o
-	return true
+	x.owner = o
+	return ""
 }
 
 // of is the owner of one IA.
@@ -54,56 +64,81 @@ func (x *exchange) offers(ias []wire.IANA, skip func(wire.IANA) bool) []offer {
 		return nil
 	}
 	all := make([]offer, len(ias))
-	room := x.bindings.Room(x.pool, x.owner.MAC)
 	for i, ia := range ias {
 		if skip(ia) {
-			continue
-		}
-		if b := x.bound(ia.ID); b != nil {
-			all[i] = offer{b, b.Addr()}
-			continue
-		}
-		switch {
-		case x.why == whyOtherMAC:
-			continue
-		case room == 0:
-			x.why = whyPerMAC
 			continue
 		}
 		hint := netip.Addr{}
 		if len(ia.Addresses) > 0 {
 			hint = ia.Addresses[0].Addr
 		}
-		a, ok := x.pool.Choose(x.bindings, x.of(ia.ID).Client, hint, func(a netip.Addr) pool.Verdict {
-			if slices.ContainsFunc(all[:i], func(o offer) bool { return o.addr == a }) {
-				return pool.Busy
-			}
-			return x.verdict(a)
-		})
-		if !ok {
-			x.why = whyExhausted
-			continue
-		}
-		all[i].addr = a
-		room--
+		all[i] = x.offer(x.pool, ia.ID, hint, all[:i], &x.why)
 	}
 	return all
 }
 
-// bound is the binding of an IA, if it has one that it may keep.
+// offer finds what an IA gets of a pool, beside what others of the message get of it, or says why it gets
+// nothing.
+func (x *exchange) offer(p *pool.Pool, id wire.IAID, hint netip.Addr, others []offer, why *string) offer {
+	if b := x.boundIn(p, id, why); b != nil {
+		return offer{b, b.Addr()}
+	}
+	if *why == whyOtherMAC {
+		return offer{}
+	}
+	made := uint64(0)
+	for _, o := range others {
+		if o.isNew() {
+			made++
+		}
+	}
+	if x.bindings.Room(p, x.owner.MAC) <= made {
+		*why = whyPerMAC
+		return offer{}
+	}
+	a, ok := p.Choose(x.bindings, x.of(id).Client, hint, func(a netip.Addr) pool.Verdict {
+		if slices.ContainsFunc(others, func(o offer) bool { return o.addr == a }) {
+			return pool.Busy
+		}
+		return x.judge(p, a)
+	})
+	if !ok {
+		*why = whyExhausted
+		return offer{}
+	}
+	return offer{addr: a}
+}
+
+// isNew reports whether a binding is to be made.
+func (o *offer) isNew() bool { return o.binding == nil && o.addr.IsValid() }
+
+// bound is the binding of an IA_NA, if it has one that it may keep.
 func (x *exchange) bound(id wire.IAID) *pool.Binding {
 	if x.pool == nil {
 		return nil
 	}
-	b := x.pool.Find(x.of(id).Client)
-	if b == nil || !x.pool.Allows(b.Addr()) || x.verdict(b.Addr()) == pool.Excluded {
+	return x.boundIn(x.pool, id, &x.why)
+}
+
+// boundIn is the binding that an IA has in a pool, if it may keep it.
+func (x *exchange) boundIn(p *pool.Pool, id wire.IAID, why *string) *pool.Binding {
+	b := p.Find(x.of(id).Client)
+	if b == nil || !p.Allows(b.Addr()) || x.judge(p, b.Addr()) == pool.Excluded {
 		return nil
 	}
 	if !x.sameMAC(b) {
-		x.why = whyOtherMAC
+		*why = whyOtherMAC
 		return nil
 	}
 	return b
+}
+
+// judge says what stands against what a pool would give.
+func (x *exchange) judge(p *pool.Pool, a netip.Addr) pool.Verdict {
+	if p.Bits < 128 {
+		return x.prefixVerdict(netip.PrefixFrom(a, p.Bits))
+	}
+	return x.verdict(a)
 }
 
 // sameMAC reports whether the message comes from the MAC that the binding was made from.
@@ -143,48 +178,46 @@ func (x *exchange) poolTerms() pool.Terms {
 	return pool.Terms{Preferred: x.network.Preferred, Valid: x.network.Valid}
 }
 
-// mayCreate reports whether the new bindings among the offers may be made now. If not, the client is not
-// told: it asks again.
-func (x *exchange) mayCreate(offers []offer) bool {
-	if !slices.ContainsFunc(offers, func(o offer) bool { return o.binding == nil && o.addr.IsValid() }) {
+// mayCreate reports whether the new bindings of a pool among the offers may be made now. If not, the client
+// is not told: it asks again.
+func (x *exchange) mayCreate(p *pool.Pool, offers []offer) bool {
+	if !slices.ContainsFunc(offers, func(o offer) bool { return o.isNew() }) {
 		return true
 	}
 	switch {
-	case !x.pool.MayCreate(x.now):
+	case !p.MayCreate(x.now):
 		x.dropped = dropLinkRate
-	case !x.bindings.MayCreate(x.now, x.pool, x.owner.MAC):
+	case !x.bindings.MayCreate(x.now, p, x.owner.MAC):
 		x.dropped = dropMACRate
 	}
 	return x.dropped == ""
 }
 
-// lend puts an offer into an answer, and with commit makes it the client's.
-func (x *exchange) lend(o *offer, id wire.IAID, commit bool) wire.Address {
+// lend says for how long an offer of a pool is, and with commit makes it the client's.
+func (x *exchange) lend(p *pool.Pool, o *offer, id wire.IAID, terms pool.Terms, commit bool) pool.Terms {
 	switch {
 	case !commit:
-		terms := x.poolTerms()
-		return wire.Address{Addr: o.addr, Preferred: terms.Preferred, Valid: terms.Valid}
+		return terms
 	case o.binding != nil:
-		return x.extended(o.binding)
+		return x.extended(o.binding, terms)
 	}
-	b := x.bindings.Bind(x.now, x.pool, o.addr, x.of(id), x.poolTerms())
+	b := x.bindings.Bind(x.now, p, o.addr, x.of(id), terms)
 	x.leased(b)
 	x.put(b)
-	return address(b, b.Terms())
+	return b.Terms()
 }
 
 // fresh is how long what a client was told may be told again without the store: its lifetimes are so much
 // shorter. A client that repeats its message, or asks without end, costs no disk.
 const fresh = 10 * time.Second
 
-// extended extends a binding.
-func (x *exchange) extended(b *pool.Binding) wire.Address {
-	terms := x.poolTerms()
+// extended extends a binding and returns the lifetimes that are left.
+func (x *exchange) extended(b *pool.Binding, terms pool.Terms) pool.Terms {
 	age := x.now.Sub(b.Granted())
 	if b.Live(x.now) && age < min(fresh, terms.Valid/100) && b.Has(terms) &&
 		(b.Durable || x.commits.underWay(b.Change)) {
 		x.needs = append(x.needs, b)
-		return address(b, b.Left(x.now))
+		return b.Left(x.now)
 	}
 	if b.MAC() == (hosts.MAC{}) && x.cfg.Identity != IdentityFrame {
 		x.bindings.Adopt(x.now, b, x.owner.MAC) // another server's lease: the first MAC that claims it has it
@@ -195,11 +228,11 @@ func (x *exchange) extended(b *pool.Binding) wire.Address {
 		x.leased(b)
 	}
 	x.put(b)
-	return address(b, terms)
+	return terms
 }
 
-func address(b *pool.Binding, t pool.Terms) wire.Address {
-	return wire.Address{Addr: b.Addr(), Preferred: t.Preferred, Valid: t.Valid}
+func address(a netip.Addr, t pool.Terms) wire.Address {
+	return wire.Address{Addr: a, Preferred: t.Preferred, Valid: t.Valid}
 }
 
 // letGo takes back what a client releases or declines, if that is the binding's address.
@@ -211,8 +244,13 @@ func (x *exchange) letGo(b *pool.Binding, ia wire.IANA, declined bool) {
 		x.declined(b)
 		x.put(b)
 	default:
-		x.bindings.Remove(b)
-		x.released(b)
-		x.forget(b)
+		x.over(b)
 	}
+}
+
+// over makes free what its client has released.
+func (x *exchange) over(b *pool.Binding) {
+	x.bindings.Remove(b)
+	x.released(b)
+	x.forget(b)
 }

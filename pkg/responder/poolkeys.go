@@ -37,10 +37,14 @@ func poolKeys() []Key {
 
 // poolNumber is a key that takes a number.
 func poolNumber(name, def, unit, sentence string, field func(*Pool) *uint64) Key {
+	return networkNumber(name, def, unit, sentence, func(n *NetworkConfig) *uint64 { return field(&n.Pool) })
+}
+
+func networkNumber(name, def, unit, sentence string, field func(*NetworkConfig) *uint64) Key {
 	return Key{
 		Name: name, Default: def, Values: "a number", Unit: unit, Sentence: sentence,
 		setNetwork: func(n *NetworkConfig, v string) (err error) {
-			*field(&n.Pool), err = number(v, 0, mostBindings)
+			*field(n), err = number(v, 0, mostBindings)
 			return err
 		},
 	}

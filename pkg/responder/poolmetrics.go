@@ -9,6 +9,7 @@ import (
 
 // A poolSight is how full a pool is.
 type poolSight struct {
+	kind       string // "pool" or "prefix_pool"
 	network    string
 	used, size uint64
 }
@@ -19,7 +20,10 @@ func (e *Engine) pools() []poolSight {
 	for i := range e.cfg.Networks {
 		name := e.cfg.Networks[i].Name
 		if p := e.bindings.Pool(name); p != nil {
-			out = append(out, poolSight{name, p.Used(), p.Size()})
+			out = append(out, poolSight{"pool", name, p.Used(), p.Size()})
+		}
+		if p := e.bindings.Prefixes(name); p != nil {
+			out = append(out, poolSight{"prefix_pool", name, p.Used(), p.Size()})
 		}
 	}
 	return out
@@ -28,8 +32,8 @@ func (e *Engine) pools() []poolSight {
 // writePools writes how full the pools are, and what the store does.
 func (v sight) writePools(w io.Writer) {
 	for _, p := range v.pools {
-		vm.WriteGaugeUint64(w, fmt.Sprintf("v6responder_pool_used{network=%q}", p.network), p.used)
-		vm.WriteGaugeFloat64(w, fmt.Sprintf("v6responder_pool_size{network=%q}", p.network), float64(p.size))
+		vm.WriteGaugeUint64(w, fmt.Sprintf("v6responder_%s_used{network=%q}", p.kind, p.network), p.used)
+		vm.WriteGaugeFloat64(w, fmt.Sprintf("v6responder_%s_size{network=%q}", p.kind, p.network), float64(p.size))
 	}
 	if s := v.store; s != nil {
 		vm.WriteGaugeUint64(w, "v6responder_store_leases", uint64(s.Leases))

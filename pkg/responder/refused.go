@@ -12,7 +12,7 @@ import (
 // ones that came last.
 const maxRefused = 1024
 
-// A Refused is a client that got no address, and why.
+// A Refused is a client that got no address, or no prefix, and why.
 type Refused struct {
 	MAC       hosts.MAC // zero where it is not known
 	DUID      wire.DUID
@@ -28,6 +28,7 @@ type refusedKey struct {
 	mac     hosts.MAC
 	duid    wire.DUID
 	network string
+	prefix  bool // that was asked for, not an address
 }
 
 // refusals remember them, in a ring.
@@ -37,25 +38,25 @@ type refusals struct {
 	next int
 }
 
-// note remembers that a client got nothing.
-func (x *exchange) note() {
+// note remembers that a client got no address or prefix.
+func (x *exchange) note(why string, prefix bool) {
 	mac, _ := hosts.MACOf(x.in.FrameMAC)
 	if x.client.mac != (hosts.MAC{}) {
 		mac = x.client.mac
 	}
-	key := refusedKey{mac, x.in.Msg.ClientID, x.network.Name}
+	key := refusedKey{mac, x.in.Msg.ClientID, x.network.Name, prefix}
 	rs := &x.refusals
 	r := rs.by[key]
 	if r == nil {
 		r = &Refused{MAC: mac, DUID: key.duid, Network: key.network}
 		rs.add(key, r)
 	}
-	if r.Reason != x.why {
+	if r.Reason != why {
 		r.Times = 0
 	}
-	r.Reason, r.Try, r.Interface, r.At = x.why, x.cure(), x.in.Interface, x.now
+	r.Reason, r.Try, r.Interface, r.At = why, x.cure(why), x.in.Interface, x.now
 	r.Times++
-	x.count["refused: "+x.why]++
+	x.count["refused: "+why]++
 }
 
 func (rs *refusals) add(key refusedKey, r *Refused) {
@@ -84,12 +85,12 @@ func (e *Engine) Refused(now clock.Instant) []Refused {
 	return out
 }
 
-// served forgets that the client had no address.
-func (x *exchange) served() {
+// served forgets that the client had no address or prefix.
+func (x *exchange) served(prefix bool) {
 	if len(x.refusals.by) == 0 {
 		return
 	}
-	if r := x.refusals.by[refusedKey{x.client.mac, x.in.Msg.ClientID, x.network.Name}]; r != nil {
+	if r := x.refusals.by[refusedKey{x.client.mac, x.in.Msg.ClientID, x.network.Name, prefix}]; r != nil {
 		r.At = clock.Instant(-refusedFor) // out of sight; the ring overwrites it
 	}
 }

@@ -111,34 +111,38 @@ func origin(r *Received) []slog.Attr {
 	return attrs
 }
 
-// reportUnmatched says why a client gets no address, and what would help.
-func (x *exchange) reportUnmatched() {
-	x.note()
-	x.reportClient("no address for client")
+// reportUnmatched says why a client gets no address or prefix, and what would help.
+func (x *exchange) reportUnmatched(why string, prefix bool) {
+	x.note(why, prefix)
+	if prefix {
+		x.reportClient("no prefix for client", why)
+		return
+	}
+	x.reportClient("no address for client", why)
 }
 
 // reportRefused says that somebody whose identity is not proven would give an address back.
 func (x *exchange) reportRefused() {
-	x.reportClient(strings.ToLower(wire.TypeName(x.in.Msg.Type)) + " refused")
+	x.reportClient(strings.ToLower(wire.TypeName(x.in.Msg.Type))+" refused", x.why)
 }
 
-func (x *exchange) reportClient(message string) {
+func (x *exchange) reportClient(message, why string) {
 	attrs := []slog.Attr{slog.String("network", x.network.Name)}
 	if x.host != nil {
 		attrs = append(attrs, slog.String("line", x.host.Where()))
 	}
-	if x.why == whyDeclined {
+	if why == whyDeclined {
 		attrs = append(attrs, slog.Duration("held_back", x.wait.Round(time.Second)))
 	}
-	if cure := x.cure(); cure != "" {
+	if cure := x.cure(why); cure != "" {
 		attrs = append(attrs, slog.String("try", cure))
 	}
-	x.report(x.in, slog.LevelWarn, message, x.why, attrs...)
+	x.report(x.in, slog.LevelWarn, message, why, attrs...)
 }
 
-// cure says what the operator can do about a client that gets no address.
-func (x *exchange) cure() string {
-	switch x.why {
+// cure says what the operator can do about a client that gets no address or prefix.
+func (x *exchange) cure(why string) string {
+	switch why {
 	case whyNoHost:
 		return "add a line to the hosts file: " + x.line()
 	case whyNotLL:
@@ -154,6 +158,12 @@ func (x *exchange) cure() string {
 		return "if one MAC shall have more: pool_per_mac"
 	case whyOtherMAC:
 		return "if it is the same machine with another NIC: v6responder leases release ADDRESS; if machines share a DUID: identity = frame"
+	case whyNoPrefixFree:
+		return "make pd_pool larger, or pd_length longer, or valid_lifetime shorter"
+	case whyPrefixPerMAC:
+		return "if one MAC shall have more: pd_per_mac"
+	case whyPrefixOther:
+		return "if it is the same machine with another NIC: v6responder leases release PREFIX; if machines share a DUID: identity = frame"
 	case whyDeclined:
 		return "look for the node that uses the address (ip -6 neigh), or reserve another one"
 	case whyUntrusted:

@@ -205,7 +205,7 @@ func (b *bench) statusText(words string) string {
 //	frame=none      it is not known
 //	duid=HEX|none   its DUID is another
 //	ia=1,ADDR,…     an IA_NA with addresses
-//	pd=1            an IA_PD
+//	pd=1,PREFIX,…   an IA_PD with prefixes
 //	oro=23,24       options asked for
 //	server=own|other
 //	in=eth1         the interface
@@ -243,7 +243,12 @@ func (b *bench) message(words string) Received {
 			}
 			r.Msg.IANAs = append(r.Msg.IANAs, ia)
 		case "pd":
-			r.Msg.IAPDs = append(r.Msg.IAPDs, wire.IAPD{ID: wire.IAID(b.number(v))})
+			parts := strings.Split(v, ",")
+			ia := wire.IAPD{ID: wire.IAID(b.number(parts[0])), T1: 7 * time.Second, T2: 9 * time.Second}
+			for _, p := range parts[1:] {
+				ia.Prefixes = append(ia.Prefixes, wire.Prefix{Prefix: netip.MustParsePrefix(p), Preferred: 3 * time.Second, Valid: time.Second})
+			}
+			r.Msg.IAPDs = append(r.Msg.IAPDs, ia)
 		case "oro":
 			for o := range strings.SplitSeq(v, ",") {
 				r.Msg.Requested = append(r.Msg.Requested, dhcpv6.OptionCode(b.number(o)))
@@ -345,7 +350,16 @@ func render(s Send) string {
 		}
 	}
 	for _, ia := range m.IAPDs {
-		fmt.Fprintf(&b, " PD %d %s", ia.ID, ia.Status.Code)
+		fmt.Fprintf(&b, " PD %d", ia.ID)
+		for _, p := range ia.Prefixes {
+			fmt.Fprintf(&b, " %s %s/%s", p.Prefix, short(p.Preferred), short(p.Valid))
+		}
+		if ia.T1 != 0 || ia.T2 != 0 {
+			fmt.Fprintf(&b, " T1 %s T2 %s", short(ia.T1), short(ia.T2))
+		}
+		if ia.Status != nil {
+			fmt.Fprintf(&b, " %s", ia.Status.Code)
+		}
 	}
 	renderOptions(&b, m)
 	if len(s.Relays) > 0 {

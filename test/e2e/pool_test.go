@@ -115,7 +115,7 @@ func TestFourKindsOfClientsShareAPool(t *testing.T) {
 	if after := leases(); len(after) != 3 {
 		t.Errorf("after the release: %v", after)
 	}
-	if out, err := n.Router.Run(ctx, "v6responder", "leases", "list", "bound"); err != nil || !strings.Contains(out.Stdout, "3 leases, 0 clients without an address") {
+	if out, err := n.Router.Run(ctx, "v6responder", "leases", "list", "bound"); err != nil || !strings.Contains(out.Stdout, "3 leases, 0 clients without one") {
 		t.Errorf("leases list: %v %s", err, out.Stdout)
 	}
 }

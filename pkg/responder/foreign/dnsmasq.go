@@ -57,16 +57,20 @@ func dnsmasqLease(f []string) (l Lease, err error) {
 		return l, fmt.Errorf("%.40q is no IAID", f[1])
 	}
 	l.IAID = wire.IAID(iaid)
-	return l, l.client(f[2], f[4])
+	return l, l.client(f[2], 128, f[4])
 }
 
-// client reads the address and the client's DUID.
-func (l *Lease) client(addr, duid string) (err error) {
-	if l.Addr, err = netip.ParseAddr(addr); err != nil || !l.Addr.Is6() || l.Addr.Zone() != "" {
+// client reads the address, or the prefix of so many bits, and the client's DUID.
+func (l *Lease) client(addr string, bits int, duid string) error {
+	a, err := netip.ParseAddr(addr)
+	if err != nil || !a.Is6() || a.Is4In6() || a.Zone() != "" {
 		return fmt.Errorf("%.60q is no IPv6 address", addr)
 	}
+	if l.Prefix = netip.PrefixFrom(a, bits); l.Prefix != l.Prefix.Masked() {
+		return fmt.Errorf("%s has bits set behind its length", l.Prefix)
+	}
 	if l.DUID, err = wire.ParseDUID(duid); err != nil {
-		return fmt.Errorf("%s: DUID: %w", l.Addr, err)
+		return fmt.Errorf("%s: DUID: %w", a, err)
 	}
 	if mac, ok := l.DUID.MAC(); ok && len(mac) == 6 && l.MAC == [6]byte{} {
 		l.MAC = [6]byte(mac)

@@ -11,14 +11,16 @@ import (
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
-// A Lease is an address that a client has from another server.
+// A Lease is an address, or a prefix, that a client has from another server.
 type Lease struct {
 	Where string // file and line
-	Addr  netip.Addr
-	DUID  wire.DUID
-	IAID  wire.IAID
-	MAC   [6]byte   // zero where it is not known
-	Ends  time.Time // zero for never
+	// Prefix is the address as /128, or a delegated prefix.
+	Prefix    netip.Prefix
+	Delegated bool
+	DUID      wire.DUID
+	IAID      wire.IAID
+	MAC       [6]byte   // zero where it is not known
+	Ends      time.Time // zero for never
 }
 
 // A Line is a reservation as a line of the hosts file.

@@ -24,6 +24,8 @@ const keaLeases = `address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,le
 2001:db8:1::1040,00:03:00:01:06:a0:f0:00:00:40,4000,1800000000,1,3000,0,7,128,0,0,,,0,,0
 2001:db8:1::1040,00:03:00:01:06:a0:f0:00:00:40,0,1800000000,1,0,0,7,128,0,0,,,0,,0
 2001:db8:8::,00:03:00:01:06:a0:f0:00:00:41,4000,1800000000,1,3000,2,7,56,0,0,,,0,,0
+2001:db8:a::1,00:03:00:01:06:a0:f0:00:00:41,4000,1800000000,1,3000,2,7,56,0,0,,,0,,0
+2001:db8:b::,00:03:00:01:06:a0:f0:00:00:41,4000,1800000000,1,3000,1,7,128,0,0,,,0,,0
 2001:db8:1::1042,00:03:00:01:06:a0:f0:00:00:42,x,1800000000,1,3000,0,7,128,0,0,,,0,,0
 2001:db8:1::1043,00:03:00:01:06:a0:f0:00:00:43,4294967295,0,1,3000,0,7,128,0,0,,,0,,0
 `
@@ -47,19 +49,21 @@ func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
 		want []string
 	}{
 		{"dnsmasq", Dnsmasq, dnsmasqLeases, []string{
-			"f:3 2001:db8:1::1038 00:03:00:01:06:a0:f0:00:00:38 f0000038 06a0f0000038 1800000000",
-			"f:4 2001:db8:1::1039 00:04:aa:bb:cc:dd:ee:ff:00:11 00000039 000000000000 never",
+			"f:3 2001:db8:1::1038/128 00:03:00:01:06:a0:f0:00:00:38 f0000038 06a0f0000038 1800000000",
+			"f:4 2001:db8:1::1039/128 00:04:aa:bb:cc:dd:ee:ff:00:11 00000039 000000000000 never",
 			`left f:2: the server's DUID is kept by duid = "00:01:00:01:2d:11:22:33:06:a0:f0:00:00:01" in [server]`,
 			`left f:5: "2001:db8:1::1040" is a temporary address (IA_TA)`,
 			`left f:6: "x" is no IAID`,
 			`left f:7: "half a line" is no lease`,
 		}},
 		{"kea-leases", KeaLeases, keaLeases, []string{
-			"f:3 2001:db8:1::1039 00:04:aa:bb:cc:dd:ee:ff:00:11 00000008 06a0f0000039 1800000000",
-			"f:4 2001:db8:1::1038 00:03:00:01:06:a0:f0:00:00:38 00000007 06a0f0000038 1800004000",
-			"f:9 2001:db8:1::1043 00:03:00:01:06:a0:f0:00:00:43 00000007 06a0f0000043 never",
-			`left f:7: "2001:db8:8::" is no address of an IA_NA (lease_type "2")`,
-			`left f:8: "2001:db8:1::1042": valid_lifetime is no number`,
+			"f:3 2001:db8:1::1039/128 00:04:aa:bb:cc:dd:ee:ff:00:11 00000008 06a0f0000039 1800000000",
+			"f:4 2001:db8:1::1038/128 00:03:00:01:06:a0:f0:00:00:38 00000007 06a0f0000038 1800004000",
+			"f:7 2001:db8:8::/56 00:03:00:01:06:a0:f0:00:00:41 00000007 06a0f0000041 1800000000",
+			"f:11 2001:db8:1::1043/128 00:03:00:01:06:a0:f0:00:00:43 00000007 06a0f0000043 never",
+			`left f:8: 2001:db8:a::1/56 has bits set behind its length`,
+			`left f:9: "2001:db8:b::" is neither an address of an IA_NA nor a prefix (lease_type "1")`,
+			`left f:10: "2001:db8:1::1042": valid_lifetime is no number`,
 		}},
 		{"kea-config", KeaConfig, keaConfig, []string{
 			"host id:00:04:aa:bb:cc:dd:ee:ff:00:11,[2001:db8:1::39]",
@@ -80,7 +84,7 @@ func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
 				if !l.Ends.IsZero() {
 					ends = fmt.Sprint(l.Ends.Unix())
 				}
-				got = append(got, fmt.Sprintf("%s %s %s %s %x %s", l.Where, l.Addr, l.DUID, l.IAID, l.MAC, ends))
+				got = append(got, fmt.Sprintf("%s %s %s %s %x %s", l.Where, l.Prefix, l.DUID, l.IAID, l.MAC, ends))
 			}
 			for _, h := range c.Hosts {
 				got = append(got, "host "+h.Text)
@@ -103,7 +107,7 @@ func FuzzReaders(f *testing.F) {
 		for _, read := range []func(string, []byte) Content{Dnsmasq, KeaLeases, KeaConfig} {
 			c := read("f", text)
 			for _, l := range c.Leases {
-				if !l.Addr.Is6() || !l.DUID.Valid() || l.Where == "" {
+				if !l.Prefix.Addr().Is6() || !l.DUID.Valid() || l.Where == "" {
 					t.Errorf("lease %+v", l)
 				}
 			}

@@ -55,7 +55,7 @@ func KeaLeases(name string, text []byte) (c Content) {
 		if reason != "" {
 			c.left(where, "%s", reason)
 		}
-		if reason == "" && l.Addr.IsValid() {
+		if reason == "" && l.Prefix.IsValid() {
 			l.Where = where
 			last[addr] = len(c.Leases)
 			c.Leases = append(c.Leases, l)
@@ -75,8 +75,16 @@ func keaLease(get func(string) string) (l Lease, reason string) {
 	if valid == 0 || get("state") != "0" && get("state") != "" { // released, declined, reclaimed
 		return Lease{}, ""
 	}
-	if kind := get("lease_type"); kind != "0" {
-		return l, fmt.Sprintf("%.60q is no address of an IA_NA (lease_type %.10q)", addr, kind)
+	bits := 128
+	switch kind := get("lease_type"); kind {
+	case "0":
+	case "2":
+		if bits, err = strconv.Atoi(get("prefix_len")); err != nil || bits < 1 || bits > 127 {
+			return l, fmt.Sprintf("%.60q: prefix_len is no length", addr)
+		}
+		l.Delegated = true
+	default:
+		return l, fmt.Sprintf("%.60q is neither an address of an IA_NA nor a prefix (lease_type %.10q)", addr, kind)
 	}
 	iaid, err := strconv.ParseUint(get("iaid"), 10, 32)
 	if err != nil {
@@ -93,7 +101,7 @@ func keaLease(get func(string) string) (l Lease, reason string) {
 	if mac, err := net.ParseMAC(get("hwaddr")); err == nil && len(mac) == 6 {
 		l.MAC = [6]byte(mac)
 	}
-	if err := l.client(addr, get("duid")); err != nil {
+	if err := l.client(addr, bits, get("duid")); err != nil {
 		return l, err.Error()
 	}
 	return l, ""

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Network string
 	Ranges  Ranges
-	// Exclude are not given to anybody.
+	// Exclude are not given to anybody, nor is a prefix with one of them in it.
 	Exclude Ranges
 	// Bits is the length of what a client gets: 128 for an address.
 	Bits int
@@ -87,7 +87,15 @@ func (p *Pool) Find(c Client) *Binding {
 // Allows reports whether the pool has the address and gives it out, as far as its configuration says.
 func (p *Pool) Allows(a netip.Addr) bool {
 	_, ok := p.Ranges.index(a, p.shift())
-	return ok && !p.Exclude.Contains(a)
+	return ok && !p.excludes(a)
+}
+
+// excludes reports whether something in the address or prefix is nobody's.
+func (p *Pool) excludes(a netip.Addr) bool {
+	if p.Bits == 128 {
+		return p.Exclude.Contains(a)
+	}
+	return slices.ContainsFunc(p.Exclude, PrefixRange(netip.PrefixFrom(a, p.Bits)).Overlaps)
 }
 
 // MayCreate reports whether a new binding may be made now, by the pool's rate.
@@ -112,9 +120,9 @@ func (p *Pool) Choose(t *Table, c Client, hint netip.Addr, judge func(netip.Addr
 	}
 	verdict := func(a netip.Addr) Verdict {
 		switch {
-		case p.Exclude.Contains(a):
+		case p.excludes(a):
 			return Excluded
-		case t.at(a, p.Bits) != nil:
+		case t.at(a, p.Bits) != nil, p.Bits < 128 && t.strayIn(netip.PrefixFrom(a, p.Bits)):
 			return Busy
 		}
 		return judge(a)

@@ -39,6 +39,15 @@ func parseAddr(s string) (netip.Addr, error) {
 	return a, nil
 }
 
+// PrefixRange is all addresses of a prefix.
+func PrefixRange(p netip.Prefix) Range {
+	last := p.Masked().Addr().As16()
+	for i := p.Bits(); i < 128; i++ {
+		last[i/8] |= 0x80 >> (i % 8)
+	}
+	return Range{p.Masked().Addr(), netip.AddrFrom16(last)}
+}
+
 // String is FIRST-LAST.
 func (r Range) String() string { return r.First.String() + "-" + r.Last.String() }
 

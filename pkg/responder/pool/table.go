@@ -17,7 +17,8 @@ type Table struct {
 	byAddr set
 	abouts map[about]*about
 	queue  queue
-	uses   uses
+	uses   [2]uses // of addresses, and of delegated prefixes
+	strays strays
 	byMAC  bool
 	seed   uint64
 	secret maphash.Seed // of the sets: clients choose DUIDs, and addresses of the pool
@@ -31,7 +32,7 @@ type key struct {
 
 // New returns a table without pools.
 func New() *Table {
-	t := &Table{pools: map[key]*Pool{}, abouts: map[about]*about{}, uses: newUses(), secret: maphash.MakeSeed()}
+	t := &Table{pools: map[key]*Pool{}, abouts: map[about]*about{}, uses: [2]uses{newUses(), newUses()}, secret: maphash.MakeSeed()}
 	t.byAddr.hash = func(b *Binding) uint64 { return t.hashAddr(&b.first, b.bits) }
 	return t
 }
@@ -100,6 +101,7 @@ func (t *Table) rebuild(configs []Config) {
 		}
 		t.pools[p.key()] = p
 	}
+	t.strays = newStrays(t.pools)
 	for b := range t.byAddr.all {
 		b.pool = nil
 		t.file(b)
@@ -118,6 +120,7 @@ func (t *Table) file(b *Binding) {
 			return
 		}
 	}
+	t.strays.add(b)
 }
 
 // take makes the binding one of the pool, if it is of its ranges.
@@ -164,6 +167,17 @@ func (t *Table) Reset() {
 // Pool returns the network's pool of addresses, nil if it has none.
 func (t *Table) Pool(network string) *Pool { return t.pools[key{network, false}] }
 
+// Prefixes returns the network's pool of prefixes to delegate, nil if it has none.
+func (t *Table) Prefixes(network string) *Pool { return t.pools[key{network, true}] }
+
+// used is what each MAC has of what is so long: addresses and prefixes are counted apart.
+func (t *Table) used(bits int) *uses {
+	if bits < 128 {
+		return &t.uses[1]
+	}
+	return &t.uses[0]
+}
+
 // At returns the binding of an address or prefix, nil if there is none.
 func (t *Table) At(p netip.Prefix) *Binding { return t.at(p.Addr(), p.Bits()) }
 
@@ -176,11 +190,11 @@ func (t *Table) at(a netip.Addr, length int) *Binding {
 func (t *Table) Len() int { return t.byAddr.len }
 
 // Room is how many more bindings the MAC may have.
-func (t *Table) Room(p *Pool, m hosts.MAC) uint64 { return t.uses.room(m, p.PerMAC) }
+func (t *Table) Room(p *Pool, m hosts.MAC) uint64 { return t.used(p.Bits).room(m, p.PerMAC) }
 
 // MayCreate reports whether the MAC may have a new binding at this moment.
 func (t *Table) MayCreate(now clock.Instant, p *Pool, m hosts.MAC) bool {
-	return t.uses.mayCreate(now, m, p.PerMAC)
+	return t.used(p.Bits).mayCreate(now, m, p.PerMAC)
 }
 
 // Restore takes in a lease that was stored. Pools may be configured before or after.
@@ -188,7 +202,7 @@ func (t *Table) Restore(l *leasestore.Lease) {
 	b := t.binding(l)
 	b.Durable = true
 	t.byAddr.add(b)
-	t.uses.add(0, b.mac, false)
+	t.used(int(b.bits)).add(0, b.mac, false)
 	t.file(b)
 	t.schedule(b)
 }
@@ -208,7 +222,7 @@ func (t *Table) Bind(now clock.Instant, p *Pool, a netip.Addr, o Owner, terms Te
 	p.used++
 	p.mark(a, true)
 	p.created.pass(now, p.Rate)
-	t.uses.add(now, o.MAC, true)
+	t.used(p.Bits).add(now, o.MAC, true)
 	t.schedule(b)
 	return b
 }
@@ -224,7 +238,7 @@ func (t *Table) Extend(now clock.Instant, b *Binding, terms Terms) {
 // known by MAC.
 func (t *Table) Adopt(now clock.Instant, b *Binding, m hosts.MAC) {
 	b.mac = m
-	t.uses.add(now, m, false)
+	t.used(int(b.bits)).add(now, m, false)
 }
 
 // Decline sets an address aside that another node uses.
@@ -244,8 +258,10 @@ func (t *Table) Remove(b *Binding) {
 	if b.pool != nil {
 		b.pool.used--
 		b.pool.mark(b.Addr(), false)
+	} else {
+		t.strays.remove(b)
 	}
-	t.uses.remove(b.mac)
+	t.used(int(b.bits)).remove(b.mac)
 	if b.at >= 0 {
 		heap.Remove(&t.queue, int(b.at))
 	}
