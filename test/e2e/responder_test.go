@@ -116,7 +116,7 @@ func TestOthersReadTheAdvertisementAsItIsConfigured(t *testing.T) {
 			"prefix_preferred_lifetime = 1h|prefix_valid_lifetime = 2h|ra_dns_lifetime = 10m|routes = 2001:db8:8000::/33|"+
 			"route_preference = low|route_lifetime = 20m|pref64 = 64:ff9b::/96", "|")
 	})
-	r, err := n.Neighbour.Run(ctx, "rdisc6", "-1", "eth0")
+	r, err := n.Neighbour.Run(ctx, "rdisc6", "-1", "-r", "20", "eth0")
 	check(t, err)
 	words := func(s string) string { return strings.Join(strings.Fields(s), " ") }
 	for _, want := range []string{
