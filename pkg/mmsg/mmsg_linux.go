@@ -97,10 +97,11 @@ func (b *Batch) Send(fd, first, n int) (int, error) {
 	return call(unix.SYS_SENDMMSG, fd, b.headers[first:n])
 }
 
-// call repeats one of the two calls while a signal interrupts it.
+// call repeats one of the two calls while a signal interrupts it. Neither waits, so that Go's scheduler need
+// not be told of them: it would give the processor away in the middle of every long batch.
 func call(trap uintptr, fd int, headers []unix.Mmsghdr) (int, error) {
 	for {
-		n, _, e := unix.Syscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&headers[0])), uintptr(len(headers)), unix.MSG_DONTWAIT, 0, 0)
+		n, _, e := unix.RawSyscall6(trap, uintptr(fd), uintptr(unsafe.Pointer(&headers[0])), uintptr(len(headers)), unix.MSG_DONTWAIT, 0, 0)
 		switch e {
 		case 0:
 			return int(n), nil

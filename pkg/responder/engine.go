@@ -97,6 +97,8 @@ func (e *Engine) Restore(l *leasestore.Lease) { e.bindings.Restore(l) }
 func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 	e.now, e.out = now, e.out[:0]
 	switch ev := ev.(type) {
+	case *Received:
+		e.received(ev)
 	case Received:
 		e.received(&ev)
 	case Malformed:

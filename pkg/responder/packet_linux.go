@@ -13,17 +13,18 @@ import (
 	"github.com/v6guest/v6guest/pkg/mmsg"
 )
 
-// A packetConn is a packet socket on one NIC. It hears the UDP datagrams to port 547 with the MAC that
-// each comes from, and sends frames to the MAC that it is told, past the kernel's neighbour table. One
-// goroutine may read while another writes.
+// A packetConn is two packet sockets on one NIC. One hears the UDP datagrams to port 547 with the MAC that
+// each comes from. The other sends frames to the MAC that it is told, past the kernel's neighbour table; it
+// is apart since Go's poller would be woken for every frame that has left a socket which it watches.
 type packetConn struct {
 	f     *os.File
 	raw   syscall.RawConn
+	out   int // the socket that sends
 	index int
 
-	in  *mmsg.Batch // read's
-	out *mmsg.Batch // push's and flush's
-	// queued is how many packets of out wait for flush.
+	read *mmsg.Batch // receive's
+	send *mmsg.Batch // push's and flush's
+	// queued is how many packets of send wait for flush.
 	queued int
 }
 
@@ -70,9 +71,14 @@ func openPacket(name string, index int) (*packetConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packet socket on %s: %w", name, errors.Join(err, f.Close()))
 	}
+	// Of protocol 0: it hears nothing.
+	out, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("packet socket on %s: %w", name, errors.Join(err, f.Close()))
+	}
 	return &packetConn{
-		f: f, raw: raw, index: index,
-		in: mmsg.New(batchSize, frameRoom, oobRoom), out: mmsg.New(batchSize, answerRoom, 0),
+		f: f, raw: raw, out: out, index: index,
+		read: mmsg.New(batchSize, frameRoom, oobRoom), send: mmsg.New(batchSize, answerRoom, 0),
 	}, nil
 }
 
@@ -99,46 +105,39 @@ func protocolIPv6() uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_IPV6))
 }
 
-// read waits for datagrams to port 547 and calls take for each that is there, with its payload in the
-// socket's own memory until take returns; frames that are not ours are passed over. After close the error
-// is os.ErrClosed; while the NIC is down the socket waits on.
-func (c *packetConn) read(take func(arrival)) error {
+// receive waits for frames and returns how many it has read. After close the error is os.ErrClosed; while
+// the NIC is down the socket waits on.
+func (c *packetConn) receive() (n int, err error) {
 	for {
-		var n int
 		var failed error
 		err := c.raw.Read(func(fd uintptr) bool {
-			n, failed = c.in.Receive(int(fd))
+			n, failed = c.read.Receive(int(fd))
 			return !errors.Is(failed, unix.EAGAIN)
 		})
 		switch {
 		case err != nil:
-			return os.ErrClosed // the poller has no other reason
+			return 0, os.ErrClosed // the poller has no other reason
 		case errors.Is(failed, unix.ENETDOWN):
 			continue // told once; the socket hears again when the NIC is up
 		case failed != nil:
-			return fmt.Errorf("packet socket: %w", failed)
+			return 0, fmt.Errorf("packet socket: %w", failed)
 		}
-		for i := range n {
-			if a, ok := c.arrived(i); ok {
-				take(a)
-			}
-		}
-		return nil
+		return n, nil
 	}
 }
 
-// arrived looks at one frame of what was read. Its address is a struct sockaddr_ll: family, protocol,
+// arrived looks at one frame of what was read; ok is false if it is not ours. Its address is a struct sockaddr_ll: family, protocol,
 // index (2, 2 and 4 bytes), hardware type (2), packet type, length of the MAC, the MAC.
 func (c *packetConn) arrived(i int) (arrival, bool) {
-	name := c.in.Name(i)
-	if c.in.Truncated(i) || len(name) < 18 || name[11] != 6 || !forUs(name[10]) {
+	name := c.read.Name(i)
+	if c.read.Truncated(i) || len(name) < 18 || name[11] != 6 || !forUs(name[10]) {
 		return arrival{}, false
 	}
-	tagged, checked := auxdata(c.in.Control(i))
+	tagged, checked := auxdata(c.read.Control(i))
 	if tagged {
 		return arrival{}, false
 	}
-	d, ok := parsePacket(c.in.Data(i), checked)
+	d, ok := parsePacket(c.read.Data(i), checked)
 	return arrival{d, net.HardwareAddr(name[12:18])}, ok && d.dst.Port() == serverPort
 }
 
@@ -171,7 +170,7 @@ func auxdata(oob []byte) (tagged, checked bool) {
 // push keeps a packet for the MAC until flush, which it calls itself where there is no more room.
 func (c *packetConn) push(d datagram, mac net.HardwareAddr) error {
 	var failed error
-	if c.queued == c.out.Len() {
+	if c.queued == c.send.Len() {
 		failed = c.flush()
 	}
 	var name [20]byte // struct sockaddr_ll
@@ -180,8 +179,8 @@ func (c *packetConn) push(d datagram, mac net.HardwareAddr) error {
 	binary.NativeEndian.PutUint32(name[4:], uint32(c.index))
 	name[11] = 6
 	copy(name[12:18], mac)
-	packet := appendPacket(c.out.Room(c.queued)[:0], d)
-	c.out.Set(c.queued, len(packet), name[:])
+	packet := appendPacket(c.send.Room(c.queued)[:0], d)
+	c.send.Set(c.queued, len(packet), name[:])
 	c.queued++
 	return failed
 }
@@ -190,21 +189,19 @@ func (c *packetConn) push(d datagram, mac net.HardwareAddr) error {
 // wire, and the clients ask again. The error is that of the last packet that could not be sent.
 func (c *packetConn) flush() error {
 	var failed error
-	err := c.raw.Control(func(fd uintptr) {
-		for sent := 0; sent < c.queued; {
-			n, err := c.out.Send(int(fd), sent, c.queued)
-			if err != nil {
-				failed, n = err, 1 // that one is lost; the others may have another fate
-			}
-			sent += n
+	for sent := 0; sent < c.queued; {
+		n, err := c.send.Send(c.out, sent, c.queued)
+		if err != nil {
+			failed, n = err, 1 // that one is lost; the others may have another fate
 		}
-	})
-	c.queued = 0
-	if err != nil {
-		return os.ErrClosed
+		sent += n
 	}
+	c.queued = 0
 	return failed
 }
 
-// close ends a read that waits.
-func (c *packetConn) close() error { return c.f.Close() }
+// close ends a receive that waits. What push kept is lost.
+func (c *packetConn) close() error {
+	c.queued = 0
+	return errors.Join(c.f.Close(), unix.Close(c.out))
+}

@@ -193,44 +193,56 @@ func (p *port) close() {
 	p.conn, p.nic = nil, link.NIC{}
 }
 
-// A packetIn is a message that was read.
-type packetIn struct {
-	port  *port // of a packet socket; nil for the UDP socket
-	index int   // of the NIC that it came in by
-	ev    Event // Received or Malformed, with Interface still open
-}
-
-// arrivals are messages that were read at once, and when: Go's monotonic clock will do, it is only for the
-// metrics.
-type arrivals struct {
-	at   time.Time
-	list []packetIn
-}
-
-// read tells the loop what comes in by the packet socket. Relays are the UDP socket's business.
+// read answers what comes in by the packet socket.
 func (p *port) read(conn *packetConn) {
 	for {
-		var batch arrivals
-		err := conn.read(func(a arrival) {
-			if len(a.payload) == 0 || relayed(a.payload) || a.dst.Addr().IsMulticast() && a.dst.Addr() != allServers {
-				return
-			}
-			in := packetIn{port: p, index: conn.index}
-			mac := bytes.Clone(a.mac)
-			msg, err := wire.Decode(a.payload)
-			if err != nil {
-				in.ev = Malformed{FrameMAC: mac, From: a.src, Err: err}
-			} else {
-				in.ev = Received{Msg: msg, FrameMAC: mac, From: a.src, Unicast: !a.dst.Addr().IsMulticast()}
-			}
-			if batch.list == nil {
-				batch.at = time.Now()
-			}
-			batch.list = append(batch.list, in)
-		})
-		if errors.Is(err, os.ErrClosed) || len(batch.list) > 0 && !p.tell(batch) {
+		n, err := conn.receive()
+		if errors.Is(err, os.ErrClosed) {
 			return
 		}
+		at := time.Now()
+		p.turn(func() error {
+			if p.known && p.conn == conn { // else nobody can be answered yet, or any more
+				p.answer(n, at)
+			}
+			return nil
+		})
+	}
+}
+
+// answer answers the first n frames that the packet socket has read. When they came is told by Go's monotonic
+// clock, which is only for the metrics.
+func (p *port) answer(n int, at time.Time) {
+	s, now, messages := p.Server, p.opts.Clock.Now(), 0
+	for i := range n {
+		frame, ok := p.conn.arrived(i)
+		if !ok || !direct(frame) {
+			continue
+		}
+		messages++
+		msg, err := s.decoder.Decode(frame.payload)
+		if err != nil {
+			s.do(s.engine.Step(now, Malformed{FrameMAC: frame.mac, From: frame.src, Interface: p.nic.Name, Err: err}))
+			continue
+		}
+		s.message = Received{Msg: msg, FrameMAC: frame.mac, From: frame.src, Interface: p.nic.Name, Unicast: !frame.dst.Addr().IsMulticast()}
+		s.trace(p.nic.Name, "<", frame.src, frame.mac, msg, 0)
+		s.do(s.engine.Step(now, &s.message))
+	}
+	s.flush()
+	s.took(at, messages)
+}
+
+// direct leaves out what relays send, which is the UDP socket's business, and what is for other groups.
+func direct(f arrival) bool {
+	return len(f.payload) > 0 && !relayed(f.payload) && (f.dst.Addr() == allServers || !f.dst.Addr().IsMulticast())
+}
+
+// took notes how long so many messages have taken.
+func (s *Server) took(since time.Time, messages int) {
+	took := time.Since(since).Seconds()
+	for range messages {
+		s.meters.seconds.Update(took)
 	}
 }
 
@@ -239,8 +251,8 @@ func relayed(payload []byte) bool {
 	return t == dhcpv6.MessageTypeRelayForward || t == dhcpv6.MessageTypeRelayReply
 }
 
-// readUDP tells the loop what only the UDP socket hears: messages through relays, and those that came
-// in fragments, whose sender's MAC is not known.
+// readUDP answers what only the UDP socket hears: messages through relays, and those that came in
+// fragments, whose sender's MAC is not known.
 func (s *Server) readUDP() {
 	buf := make([]byte, 64<<10)
 	for {
@@ -251,34 +263,28 @@ func (s *Server) readUDP() {
 		if len(a.payload) == 0 || !relayed(a.payload) && !a.fragmented {
 			continue
 		}
-		in := packetIn{index: a.index}
+		at := time.Now()
 		msg, relays, err := wire.DecodeRelayed(a.payload)
-		if err != nil {
-			in.ev = Malformed{From: a.src, Err: err}
-		} else {
-			in.ev = Received{Msg: msg, Relays: relays, From: a.src, Unicast: !a.dst.IsMulticast()}
-		}
-		if !s.tell(arrivals{time.Now(), []packetIn{in}}) {
-			return
-		}
+		s.turn(func() error {
+			if s.known { // else nobody can be answered yet
+				s.answerRelayed(&a, msg, relays, err)
+				s.took(at, 1)
+			}
+			return nil
+		})
 	}
 }
 
-// receive takes a message to the engine and does what it says.
-func (s *Server) receive(in packetIn) {
-	name := s.nics[in.index].Name
-	if !s.known || in.port != nil && in.port.nic.Index != in.index {
-		return // nobody can be answered yet, or any more
+// answerRelayed answers a message that came in by the UDP socket, or err if it is none.
+func (s *Server) answerRelayed(a *udpArrival, msg *wire.Message, relays []wire.Relay, err error) {
+	name := s.nics[a.index].Name
+	if err != nil {
+		s.step(Malformed{From: a.src, Interface: name, Err: err})
+	} else {
+		s.trace(name, "<", a.src, nil, msg, len(relays))
+		s.step(&Received{Msg: msg, Relays: relays, From: a.src, Interface: name, Unicast: !a.dst.IsMulticast()})
 	}
-	switch ev := in.ev.(type) {
-	case Received:
-		ev.Interface = name
-		s.trace(name, "<", ev.From, ev.FrameMAC, ev.Msg, len(ev.Relays))
-		s.step(ev)
-	case Malformed:
-		ev.Interface = name
-		s.step(ev)
-	}
+	s.flush()
 }
 
 // step tells the engine what has happened, and does what it says.

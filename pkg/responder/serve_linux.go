@@ -49,10 +49,13 @@ type Server struct {
 	opts Options
 	log  *slog.Logger
 
-	in      chan any      // what the goroutines that read tell the loop
+	in      chan any      // what other goroutines tell the loop
 	done    chan struct{} // closed when the loop has ended
 	readers sync.WaitGroup
 
+	// turns is held by whoever uses what follows: the loop, and the goroutines that read packets, which
+	// answer them by themselves. To wake a loop for them costs more than the answers.
+	turns    sync.Mutex
 	kernel   *link.Kernel
 	udp      *udpConn
 	engine   *Engine
@@ -70,6 +73,8 @@ type Server struct {
 	ctx      context.Context         // Serve's
 	stop     context.CancelCauseFunc // ends the server with an error
 	unfollow context.CancelFunc      // ends the watcher of the hosts; nil where there is none
+	decoder  wire.Decoder            // of what comes by the packet sockets
+	message  Received                // that is being answered
 	buf      []byte                  // of encode
 	meters   meters
 	unsent   []*packetConn // those with answers that wait for flush
@@ -190,7 +195,28 @@ func stopped(ctx context.Context) error {
 	return nil
 }
 
-// loop owns everything: the goroutines that read only tell it.
+// turn runs f while nobody else uses the server's state, and then what there is to do after every change of
+// it. What fails ends the server.
+func (s *Server) turn(f func() error) {
+	s.turns.Lock()
+	defer s.turns.Unlock()
+	err := f()
+	if err == nil {
+		err = s.settle()
+	}
+	if err != nil {
+		s.stop(err)
+	}
+}
+
+// settle does what there is to do after every change.
+func (s *Server) settle() error {
+	s.kept(nil)
+	s.size()
+	return s.arm()
+}
+
+// loop takes in everything but packets.
 func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 	heart, err := newHeartbeat(s.opts)
 	if err != nil {
@@ -198,29 +224,27 @@ func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 	}
 	defer func() { _ = heart.timer.Close() }() // nothing is lost with it
 	ready := false
+	s.turn(func() error { return nil })
 	for {
-		s.kept(nil)
-		s.size()
-		if err := s.arm(); err != nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return stopped(ctx)
 		case <-heart.timer.C():
-			if err := heart.beat(); err != nil {
-				return err
-			}
+			s.turn(heart.beat)
 		case ev := <-s.in:
-			if err := s.handle(ev); err != nil {
-				return err
-			}
+			s.turn(func() error { return s.handle(ev) })
 		case <-s.stored.full:
-			s.kept(s.stored.fetch())
-			s.flush()
+			s.turn(func() error {
+				s.kept(s.stored.fetch())
+				s.flush()
+				return nil
+			})
 		case <-s.timer.C():
-			s.armed = clock.Never
-			s.due()
+			s.turn(func() error {
+				s.armed = clock.Never
+				s.due()
+				return nil
+			})
 		case ev, ok := <-events.C:
 			switch {
 			case !ok && ctx.Err() != nil:
@@ -228,12 +252,11 @@ func (s *Server) loop(ctx context.Context, events *link.Watch) error {
 			case !ok:
 				return events.Err()
 			}
-			if err := s.linkEvent(ev); err != nil {
-				return err
-			}
-			if _, listed := ev.(link.Listed); listed && !ready {
+			_, listed := ev.(link.Listed)
+			s.turn(func() error { return s.linkEvent(ev) })
+			if listed && !ready {
 				ready = true
-				s.begun()
+				s.turn(func() error { s.begun(); return nil })
 			}
 		}
 	}
@@ -323,16 +346,20 @@ func (s *Server) followForwarding() error {
 // told that this router is none any more.
 func (s *Server) close(final bool) error {
 	var waits []func()
+	s.turns.Lock()
 	for _, p := range s.ports {
 		waits = append(waits, p.cease(final))
 	}
+	s.turns.Unlock()
 	for _, wait := range waits {
 		wait()
 	}
 	close(s.done)
+	s.turns.Lock()
 	for _, p := range s.ports {
 		p.close()
 	}
+	s.turns.Unlock()
 	var errs []error
 	if s.forwarding != nil {
 		errs = append(errs, s.forwarding.close())
@@ -365,15 +392,6 @@ func (s *Server) handle(ev any) error {
 		s.step(HostsChanged{ev.Index})
 		ev.Problems = append(slices.Clip(ev.Problems), s.addedProblems()...)
 		s.logHosts(ev.Update)
-	case arrivals:
-		for _, in := range ev.list {
-			s.receive(in)
-		}
-		s.flush()
-		took := time.Since(ev.at).Seconds()
-		for range ev.list {
-			s.meters.seconds.Update(took)
-		}
 	case []forwarding:
 		return s.forwardingChanged(ev)
 	case func():

@@ -16,46 +16,63 @@ import (
 // error, which is always a DiscardError: ErrShort, ErrMessageType, ErrRelayed, ErrServerDUID, ErrTwoIdentifiers.
 // A Client Identifier of bad length counts as absent (section 11.1): the checks of section 16 then
 // decide.
-func Decode(b []byte) (*Message, error) {
-	m, err := decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("decode DHCPv6 message: %w", err)
-	}
-	return m, nil
+func Decode(b []byte) (*Message, error) { return new(Decoder).Decode(b) }
+
+// A Decoder decodes one message after another into the same memory: what a server hears many thousand
+// times a second costs it an allocation for the Client Identifier, and no other. The zero Decoder is ready.
+type Decoder struct {
+	msg Message
+	// Room for what most messages have; where there is more it is allocated.
+	ianas     [2]IANA
+	addresses [4]Address
+	requested [24]dhcpv6.OptionCode
+	server    DUID // the last one
 }
 
-func decode(b []byte) (*Message, error) {
-	if len(b) < dhcpv6.MessageHeaderSize {
-		return nil, ErrShort
+// Decode is the function Decode, but that the message is the Decoder's: it holds until the next call.
+func (r *Decoder) Decode(b []byte) (*Message, error) {
+	if err := r.decode(b); err != nil {
+		return nil, fmt.Errorf("decode DHCPv6 message: %w", err)
 	}
-	m := &Message{Type: dhcpv6.MessageType(b[0]), TransactionID: dhcpv6.TransactionID(b[1:4])}
+	return &r.msg, nil
+}
+
+func (r *Decoder) decode(b []byte) error {
+	r.msg = Message{}
+	if len(b) < dhcpv6.MessageHeaderSize {
+		return ErrShort
+	}
+	m := &r.msg
+	m.Type, m.TransactionID = dhcpv6.MessageType(b[0]), dhcpv6.TransactionID(b[1:4])
 	switch {
 	case m.Type == dhcpv6.MessageTypeRelayForward || m.Type == dhcpv6.MessageTypeRelayReply:
-		return nil, ErrRelayed
+		return ErrRelayed
 	case !IsClientMessage(m.Type) && !IsServerMessage(m.Type):
-		return nil, ErrMessageType
+		return ErrMessageType
 	}
-	d := decoder{Message: m}
+	d := decoder{Message: m, room: r, addresses: r.addresses[:0]}
 	d.reserve(b[dhcpv6.MessageHeaderSize:])
 	o := options{rest: b[dhcpv6.MessageHeaderSize:]}
 	for o.next() {
 		if err := d.option(o.code, o.data); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if reason := o.flaw(); reason != "" {
 		m.Truncated = o.overrun
 		m.flaw(o.tailCode(), reason)
 	}
-	m.IANAs, m.IAPDs, m.Others = filled(m.IANAs), filled(m.IAPDs), filled(m.Others)
-	return m, nil
+	m.IANAs, m.IAPDs, m.Others, m.Requested = filled(m.IANAs), filled(m.IAPDs), filled(m.Others), filled(m.Requested)
+	return nil
 }
 
 // A decoder is a Message on its way to being complete.
 type decoder struct {
 	*Message
-	seen    [lastField + 1]bool // options that were read into their field
-	ntpSeen bool                // an option 56 named a server
+	room      *Decoder
+	addresses []Address           // what is left of the room for them
+	seen      [lastField + 1]bool // options that were read into their field
+	ntpSeen   bool                // an option 56 named a server
 }
 
 // reserve makes room for everything that may come in any number, so that nothing grows by copying.
@@ -71,9 +88,22 @@ func (d *decoder) reserve(b []byte) {
 			others++
 		}
 	}
-	d.IANAs = reserve[IANA](ianas)
+	if d.IANAs = d.room.ianas[:0]; ianas > cap(d.IANAs) {
+		d.IANAs = make([]IANA, 0, ianas)
+	}
+	d.Requested = d.room.requested[:0]
 	d.IAPDs = reserve[IAPD](iapds)
 	d.Others = reserve[Option](others)
+}
+
+// few takes room for n addresses.
+func (d *decoder) few(n int) []Address {
+	free := d.addresses[len(d.addresses):cap(d.addresses)]
+	if n > len(free) {
+		return reserve[Address](n)
+	}
+	d.addresses = d.addresses[:len(d.addresses)+n]
+	return free[:0:n]
 }
 
 // reserve returns an empty slice with room for n elements, nil for none.
@@ -104,8 +134,7 @@ func (d *decoder) option(code dhcpv6.OptionCode, data []byte) error {
 	case dhcpv6.OptionNTPServer:
 		d.ntp(data)
 	default:
-		read, ok := fields[code]
-		if !ok {
+		if !hasField(code) {
 			d.Others = append(d.Others, Option{Code: code, Data: bytes.Clone(data)})
 			return nil
 		}
@@ -113,7 +142,7 @@ func (d *decoder) option(code dhcpv6.OptionCode, data []byte) error {
 			d.flaw(code, "comes more than once")
 			return nil
 		}
-		if reason := read(d.Message, data); reason != "" {
+		if reason := fields[code](d.Message, data); reason != "" {
 			d.flaw(code, reason)
 			return nil
 		}
@@ -129,6 +158,10 @@ func (d *decoder) identifier(code dhcpv6.OptionCode, data []byte) error {
 	id := &d.ClientID
 	if code == dhcpv6.OptionServerID {
 		id = &d.ServerID
+		if *id == "" && d.room.server != "" && string(d.room.server) == string(data) {
+			*id = d.room.server
+			return nil
+		}
 	}
 	switch {
 	case len(data) < MinDUID || len(data) > MaxDUID:
@@ -137,7 +170,9 @@ func (d *decoder) identifier(code dhcpv6.OptionCode, data []byte) error {
 		}
 		d.flaw(code, "a DUID has 3 to 130 bytes")
 	case *id == "":
-		*id = DUID(data)
+		if *id = DUID(data); code == dhcpv6.OptionServerID {
+			d.room.server = *id
+		}
 	case string(*id) != string(data):
 		return ErrTwoIdentifiers
 	default:

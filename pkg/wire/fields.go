@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,7 +18,7 @@ const lastField = dhcpv6.OptionInfMaxRT
 
 // fields says how each option that may stand once is read into its field. A reader returns why it
 // left the option out, or "".
-var fields = map[dhcpv6.OptionCode]func(*Message, []byte) string{
+var fields = [lastField + 1]func(*Message, []byte) string{
 	dhcpv6.OptionORO:                    readRequested,
 	dhcpv6.OptionPreference:             func(m *Message, b []byte) string { return readByte(&m.Preference, b) },
 	dhcpv6.OptionElapsedTime:            readElapsed,
@@ -41,8 +42,7 @@ func hasField(code dhcpv6.OptionCode) bool {
 	case dhcpv6.OptionClientID, dhcpv6.OptionServerID, dhcpv6.OptionIANA, dhcpv6.OptionIAPD, dhcpv6.OptionNTPServer:
 		return true
 	default:
-		_, ok := fields[code]
-		return ok
+		return code <= lastField && fields[code] != nil
 	}
 }
 
@@ -73,7 +73,7 @@ func readSeconds(to *time.Duration, b []byte) string {
 // readRequested reads an Option Request up to the last whole code (section 21.7): half a code at the
 // end is no reason to send a guest no DNS servers.
 func readRequested(m *Message, b []byte) string {
-	m.Requested = reserve[dhcpv6.OptionCode](len(b) / 2)
+	m.Requested = slices.Grow(m.Requested[:0], len(b)/2)
 	for ; len(b) >= 2; b = b[2:] {
 		m.Requested = append(m.Requested, dhcpv6.OptionCode(binary.BigEndian.Uint16(b)))
 	}

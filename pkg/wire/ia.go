@@ -16,7 +16,7 @@ func (d *decoder) iana(data []byte) {
 		return
 	}
 	ia := IANA{ID: IAID(binary.BigEndian.Uint32(data)), T1: seconds(data[4:]), T2: seconds(data[8:])}
-	ia.Addresses = reserve[Address](count(data[iaHeader:], dhcpv6.OptionIAAddr))
+	ia.Addresses = d.few(count(data[iaHeader:], dhcpv6.OptionIAAddr))
 	o := options{rest: data[iaHeader:]}
 	for o.next() {
 		switch o.code {

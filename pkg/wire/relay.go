@@ -42,10 +42,11 @@ func decodeRelayed(b []byte) (*Message, []Relay, error) {
 		}
 		relays, b = append(relays, r), inner
 	}
-	m, err := decode(b)
-	if err != nil {
+	d := new(Decoder)
+	if err := d.decode(b); err != nil {
 		return nil, nil, err
 	}
+	m := &d.msg
 	for _, f := range flaws.Flaws {
 		m.flaw(f.Code, f.Reason)
 	}
