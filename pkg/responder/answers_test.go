@@ -22,6 +22,8 @@ interface = eth2
 prefix = 2001:db8:2::/64
 pool = 2001:db8:2::1000-2001:db8:2::ffff
 pool_per_mac = 8
+pd_pool = 2001:db8:8000::/48
+pd_length = 60
 dns = 2001:db8:2::53 2001:db8:2::54
 search = a.example.org b.example.org example.org
 ntp = 2001:db8:2::123 2001:db8:2::124
@@ -46,8 +48,8 @@ func talk(t *testing.T, change func(*Received)) []said {
 			has := "2001:db8:1::38"
 			for _, oro := range []string{"", " oro=" + everyCode} {
 				for _, kind := range []string{
-					"Solicit ia=1", "Solicit ia=1 rapid", "Request ia=1 server=own", "Confirm ia=1,%s", "Renew ia=1,%s ia=2 server=own",
-					"Rebind ia=1,%s ia=2", "Request ia=1,2001:db8:7::1 ia=2 server=own", "Rebind ia=9,2001:db8:7::1", "Information-request",
+					"Solicit ia=1 pd=1", "Solicit ia=1 rapid", "Request ia=1 pd=1,::/56 server=own", "Confirm ia=1,%s", "Renew ia=1,%s ia=2 pd=1 server=own",
+					"Rebind ia=1,%s ia=2 pd=1,2001:db8:8000::/60", "Release pd=1 server=own", "Request ia=1,2001:db8:7::1 ia=2 server=own", "Rebind ia=9,2001:db8:7::1", "Information-request",
 					"Information-request server=own", "Release ia=1,%s server=own", "Request ia=1 server=own", "Decline ia=1,%s server=own",
 				} {
 					word, rest, _ := strings.Cut(strings.Replace(kind, "%s", has, 1), " ")
@@ -161,6 +163,11 @@ var answerDemands = []struct {
 				seen[fmt.Sprint(ia.T1, ia.T2)] = true
 			}
 		}
+		for _, ia := range s.out.Options.IAPD() {
+			if ia.T2 > 0 {
+				seen[fmt.Sprint(ia.T1, ia.T2)] = true
+			}
+		}
 		return len(seen) <= 1
 	}},
 	{"S-21-02 no option twice where one may be", 0, func(s said) bool {
@@ -175,7 +182,7 @@ var answerDemands = []struct {
 			return true
 		})
 	}},
-	{"S-B-01 S-21.7-02 S-3646-03 S-5908-02 only options that appendices B and C allow there", 0, func(s said) bool {
+	{"S-B-01 S-21.5-02 S-21.7-02 S-3646-03 S-5908-02 only options that appendices B and C allow there", 0, func(s said) bool {
 		return s.places(func(where dhcpv6.OptionCode, list dhcpv6.Options) bool {
 			for _, o := range list {
 				if !slices.Contains(s.allowed(where), o.Code()) {
@@ -284,12 +291,19 @@ func TestWhatMustNotMatterChangesNoAnswer(t *testing.T) {
 		name   string
 		change func(*Received)
 	}{
-		{"S-18.3.3-05 S-21.4-01 S-21.6-01 the client's T1, T2 and lifetimes", func(r *Received) {
+		{"S-18.3.3-05 S-21.4-01 S-21.6-01 S-21.22-01 the client's T1, T2 and lifetimes", func(r *Received) {
 			for i := range r.Msg.IANAs {
 				ia := &r.Msg.IANAs[i]
 				ia.T1, ia.T2 = wire.Infinite, 0
 				for j := range ia.Addresses {
 					ia.Addresses[j].Preferred, ia.Addresses[j].Valid = wire.Infinite, wire.Infinite
+				}
+			}
+			for i := range r.Msg.IAPDs {
+				ia := &r.Msg.IAPDs[i]
+				ia.T1, ia.T2 = wire.Infinite, 0
+				for j := range ia.Prefixes {
+					ia.Prefixes[j].Preferred, ia.Prefixes[j].Valid = wire.Infinite, wire.Infinite
 				}
 			}
 		}},

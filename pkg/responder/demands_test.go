@@ -245,6 +245,9 @@ func TestDeclinedPoolAddressLeavesTheIA(t *testing.T) {
 	if got := b.send("Renew mac=38 ia=1," + has.String() + " server=own"); !strings.Contains(got, "NoBinding") {
 		t.Errorf("S-18.3.8-01 Renew: %s", got)
 	}
+	if got := addressesOf(b.step(b.message("Request mac=39 ia=1," + has.String() + " server=own")))[0]; got == has || !got.IsValid() {
+		t.Errorf("S-18.3.8-03 another client's Request: %s", got)
+	}
 	if got := addressesOf(b.step(b.message("Request mac=38 ia=1," + has.String() + " server=own")))[0]; got == has || !got.IsValid() {
 		t.Errorf("S-18.3.8-01 Request: %s", got)
 	}

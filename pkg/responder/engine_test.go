@@ -155,7 +155,7 @@ func TestEngine(t *testing.T) {
 		{"SNTP servers by the old option", "", "Request mac=38 ia=1 oro=31 server=own", "Reply IA 1 " + lease38 + " option 31"},
 		{"S-21.23-04 S-21.23-08 SOL_MAX_RT in a refusal", "", "Solicit mac=99 ia=1 oro=82", "Advertise IA 1 NoAddrsAvail sol-max-rt 2h"},
 		{"S-21.12-01 Server Unicast asked for", "", "Request mac=38 ia=1 oro=12 server=own", "Reply IA 1 " + lease38},
-		{"S-18.3.6-04 Information-request", "", "Information-request mac=38 oro=23,24,32", "Reply dns [2001:db8:1::53] search [example.org] refresh 1h"},
+		{"S-18.3.6-04 S-21.23-01 Information-request", "", "Information-request mac=38 oro=23,24,32", "Reply dns [2001:db8:1::53] search [example.org] refresh 1h"},
 		{"S-18.3.6-04 Information-request of a NIC that is not the default one", "", "Information-request mac=40 oro=23,32", "Reply refresh 1h"},
 		{"S-18.3.6-06 Information-request without Client Identifier", "", "Information-request duid=none frame=40 oro=23", "Reply dns [2001:db8:1::53]"},
 		{"S-21.23-03 no refresh time in another Reply", "", "Request mac=38 ia=1 oro=32 server=own", "Reply IA 1 " + lease38},

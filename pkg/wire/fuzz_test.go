@@ -124,7 +124,7 @@ func worstCases(size int) map[string][]byte {
 	}
 }
 
-// TestCostIsLinear is S-10-02 and the bound of the fuzz target for datagrams of every size.
+// TestCostIsLinear is S-23-02, S-10-02 and the bound of the fuzz target for datagrams of every size.
 func TestCostIsLinear(t *testing.T) {
 	for _, size := range []int{1400, 16000, 65000} {
 		for name, b := range worstCases(size) {

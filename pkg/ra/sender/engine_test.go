@@ -31,7 +31,7 @@ func TestShortestConfiguration(t *testing.T) {
 			c.Managed, c.Other = true, true
 			c.Prefixes = []ra.Prefix{{Prefix: netip.MustParsePrefix("2001:db8::/64"), OnLink: true, Valid: 24 * time.Hour, Preferred: 4 * time.Hour}}
 		}, "8600000040c000000000000000000000 010106a0f0000001 0304 4080 00015180 00003840 00000000 20010db8000000000000000000000000"},
-		{"R-6.2.1-06 all fields", func(c *Config) {
+		{"R-6.2.1-06 R-4.2-05 all fields", func(c *Config) {
 			c.HopLimit, c.RouterLifetime, c.Preference, c.MTU = 32, 30*time.Minute, ra.High, 8950
 			c.ReachableTime, c.RetransTimer = time.Hour, time.Second
 		}, "86000000200807080036ee80000003e8 010106a0f0000001 0501 0000 000022f6"},
@@ -408,7 +408,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// TestLargeAdvertisement: R-4.6-04, R-6.2.3-06. Parts leave together and count as one.
+// TestLargeAdvertisement: R-4.6-04, R-4.2-06, R-6.2.3-06. Parts leave together and count as one.
 func TestLargeAdvertisement(t *testing.T) {
 	cfg := DefaultConfig()
 	for i := range 60 {

@@ -14,7 +14,10 @@ import (
 	"github.com/v6guest/v6guest/pkg/ra/internal/ratest"
 )
 
-// TestScenarios replays testdata/*.txt; testdata/README names the commands.
+// TestScenarios replays testdata/*.txt; testdata/README names the commands. The stories prove R-6.2.6-05
+// (solicited), R-6.2.7-01, R-6.2.7-02, R-6.2.7-03 and R-8781-05 (other-routers), R-6.2.4-05 and R-7772-03
+// (prefix-removed, dns-removed: three advertisements within 32 s, then at the usual intervals), R-4862-02
+// (prefix-removed), R-6.2.8-01 (link-flaps), R-4191-08 (stop), R-6.2.6-02 and R-7772-01 (unicast).
 func TestScenarios(t *testing.T) {
 	ratest.Run(t, 8, func(t *testing.T) ratest.Story {
 		st := &story{sim: newSim(t, 1, DefaultConfig())}
