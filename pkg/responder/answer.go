@@ -60,10 +60,9 @@ func (x *exchange) answer() (*wire.Message, string) {
 
 // message begins an answer: both identifiers and the transaction id (RFC 9915, section 18.3).
 func (x *exchange) message(t dhcpv6.MessageType) *wire.Message {
-	return &wire.Message{
-		Type: t, TransactionID: x.in.Msg.TransactionID,
-		ClientID: x.in.Msg.ClientID, ServerID: x.cfg.ServerID,
-	}
+	m := x.blank()
+	m.Type, m.TransactionID, m.ClientID, m.ServerID = t, x.in.Msg.TransactionID, x.in.Msg.ClientID, x.cfg.ServerID
+	return m
 }
 
 // solicit answers by an Advertise (section 18.3.9), or at once by a Reply where the client offers

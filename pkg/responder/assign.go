@@ -36,6 +36,9 @@ type exchange struct {
 	prefixes  *pool.Pool // of which its IA_PDs get prefixes; nil where they get nothing
 	whyPrefix string     // why one gets none
 
+	oneAddr  [1]netip.Addr // room for addrs
+	oneLease lease         // for lease
+
 	changes []leasestore.Change // that the answer has made
 	changed []*pool.Binding     // whose they are
 	needs   []*pool.Binding     // that must be durable before it is sent
@@ -92,16 +95,10 @@ func (x *exchange) lookUp() {
 // findHost looks for the client's line: the strongest that has an address on this link. One without
 // any address gives only its tags.
 func (x *exchange) findHost() {
-	list := x.hosts.File.ByMAC(x.client.mac)
-	if x.client.duid != "" {
-		list = x.hosts.File.ByDUID(x.client.duid)
-	}
-	if x.hosts.Added.Len() > 0 {
-		list = x.hosts.Of(x.client.mac, x.client.duid)
-	}
+	list := x.hosts.Find(x.client.mac, x.client.duid)
 	var tags *hosts.Host
 	elsewhere := false
-	for h := range list {
+	for h := list.Next(); h != nil; h = list.Next() {
 		if h.Ignore {
 			x.ignored = true
 			return
@@ -112,7 +109,7 @@ func (x *exchange) findHost() {
 			}
 			continue
 		}
-		if addrs := h.Within(x.network.Prefix); len(addrs) > 0 {
+		if addrs := h.AppendWithin(x.oneAddr[:0], x.network.Prefix); len(addrs) > 0 {
 			x.host = h
 			x.addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return x.hosts.Owner(a) != h })
 			if len(x.addrs) == 0 {
@@ -137,16 +134,17 @@ func (x *exchange) compute() {
 	case reservedID(a):
 		x.why = whyReserved
 	default:
-		x.addrs = []netip.Addr{a}
+		x.addrs = append(x.oneAddr[:0], a)
 	}
 }
 
 // terms adds the lifetimes: the line's, else the network's.
 func (x *exchange) terms(a netip.Addr) *lease {
+	x.oneLease = lease{a, x.network.Preferred, x.network.Valid}
 	if x.host != nil && x.host.Lifetime != 0 {
-		return &lease{a, x.host.Lifetime, x.host.Lifetime}
+		x.oneLease = lease{a, x.host.Lifetime, x.host.Lifetime}
 	}
-	return &lease{a, x.network.Preferred, x.network.Valid}
+	return &x.oneLease
 }
 
 // onLink reports whether the address belongs to the client's link.

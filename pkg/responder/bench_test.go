@@ -21,12 +21,13 @@ func BenchmarkExchange(b *testing.B) {
 		b.Fatal(err)
 	}
 	var buf, out []byte
+	var decoder wire.Decoder
 	b.ReportAllocs()
 	for b.Loop() {
-		if in.Msg, err = wire.Decode(packet); err != nil {
+		if in.Msg, err = decoder.Decode(packet); err != nil {
 			b.Fatal(err)
 		}
-		s, ok := bench.e.Step(0, in)[0].(Send)
+		s, ok := bench.e.Step(0, &in)[0].(Send)
 		if !ok {
 			b.Fatal("no answer")
 		}
@@ -50,7 +51,7 @@ func BenchmarkPoolExchange(b *testing.B) {
 			ask := func(i int) {
 				in.FrameMAC = net.HardwareAddr(binary.BigEndian.AppendUint32([]byte{6, 0xa0}, uint32(i)))
 				in.Msg.ClientID = wire.LinkLayerDUID(in.FrameMAC)
-				s, ok := bench.e.Step(0, in)[0].(Store)
+				s, ok := bench.e.Step(0, &in)[0].(Store)
 				if !ok {
 					b.Fatal("nothing to store")
 				}

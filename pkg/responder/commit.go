@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"bytes"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -36,6 +37,12 @@ type heldAnswer struct {
 	since clock.Instant
 }
 
+// held keeps an answer. The MAC that it is for stands in the caller's memory.
+func (x *exchange) held(s Send) heldAnswer {
+	s.MAC = bytes.Clone(s.MAC)
+	return heldAnswer{s, x.needs, x.now}
+}
+
 // maxHeldAnswers is how many answers wait for one commit: a client that repeats itself meanwhile gets the
 // first ones.
 const maxHeldAnswers = 8
@@ -63,7 +70,7 @@ func (x *exchange) finish(s Send) {
 		x.send(s)
 		return
 	}
-	id := x.store(x.changes, &commit{changed: x.changed, answers: []heldAnswer{{s, x.needs, x.now}}, changes: x.made})
+	id := x.store(x.changes, &commit{changed: x.changed, answers: []heldAnswer{x.held(s)}, changes: x.made})
 	for _, b := range x.changed {
 		b.Change, b.Durable = id, false
 	}
@@ -83,7 +90,7 @@ func (x *exchange) send(s Send) {
 	case last == 0:
 		x.sent(s)
 	case len(c.answers) < maxHeldAnswers:
-		c.answers = append(c.answers, heldAnswer{s, x.needs, x.now})
+		c.answers = append(c.answers, x.held(s))
 	default:
 		x.drop(x.in, dropWaiting)
 	}
@@ -108,7 +115,7 @@ func (e *Engine) stored(results []leasestore.Result) {
 		delete(e.commits.waiting, r.ID)
 		e.reportStore(r.Err)
 		if r.Err != nil {
-			e.count["dropped: "+dropNotStored] += uint64(len(c.answers))
+			e.count.other["dropped: "+dropNotStored] += uint64(len(c.answers))
 			continue
 		}
 		for _, b := range c.changed {
@@ -116,7 +123,7 @@ func (e *Engine) stored(results []leasestore.Result) {
 		}
 		for _, a := range c.answers {
 			if slices.ContainsFunc(a.needs, func(b *pool.Binding) bool { return !b.Durable }) {
-				e.count["dropped: "+dropNotStored]++
+				e.count.other["dropped: "+dropNotStored]++
 				continue
 			}
 			shorten(a.send.Msg, e.now.Sub(a.since))
@@ -258,7 +265,7 @@ func (x *exchange) changeBy(b *pool.Binding, event string, more ...slog.Attr) {
 }
 
 func (e *Engine) change(b *pool.Binding, event string) Changed {
-	e.count["lease "+event]++
+	e.count.other["lease "+event]++
 	l := b.Lease()
 	line, what := eventLines[event], slog.Any("address", l.Prefix.Addr())
 	if l.Delegated {

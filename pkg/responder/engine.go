@@ -3,7 +3,6 @@ package responder
 import (
 	"errors"
 	"log/slog"
-	"maps"
 	"net/netip"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
@@ -54,14 +53,15 @@ type Engine struct {
 
 	holds  holds
 	limits map[limitedLink]*limiter
-	count  map[string]uint64
+	count  counts
 	others otherServers
 
 	refusals refusals
 
-	now  clock.Instant
-	out  []Action
-	work exchange // of the Step under way
+	now   clock.Instant
+	out   []Action
+	work  exchange        // of the Step under way
+	spare []*wire.Message // of answers that are sent
 }
 
 // NewEngine returns an engine that serves the given networks, without any hosts or bindings yet. The
@@ -69,7 +69,7 @@ type Engine struct {
 func NewEngine(cfg EngineConfig) *Engine {
 	e := &Engine{
 		hosts: hosts.Reservations{Added: hosts.NewSet()},
-		self:  map[netip.Addr]bool{}, bindings: pool.New(), commits: newCommits(), count: map[string]uint64{},
+		self:  map[netip.Addr]bool{}, bindings: pool.New(), commits: newCommits(), count: counts{other: map[string]uint64{}},
 		holds: holds{until: map[netip.Addr]clock.Instant{}}, limits: map[limitedLink]*limiter{}, others: otherServers{},
 		refusals: refusals{by: map[refusedKey]*Refused{}},
 	}
@@ -92,9 +92,10 @@ func (e *Engine) configure(cfg EngineConfig) {
 // lease is the engine's.
 func (e *Engine) Restore(l *leasestore.Lease) { e.bindings.Restore(l) }
 
-// Step takes what happened and when, and returns what must now be done, in order. The slice is the
-// engine's until the next Step; the messages in it are the caller's.
+// Step takes what happened and when, and returns what must now be done, in order. The slice and the messages in
+// it are the caller's until the next Step, what a Received refers to is the engine's until Step returns.
 func (e *Engine) Step(now clock.Instant, ev Event) []Action {
+	e.recycle()
 	e.now, e.out = now, e.out[:0]
 	switch ev := ev.(type) {
 	case *Received:
@@ -133,11 +134,11 @@ func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 func (e *Engine) Deadline() clock.Instant { return e.bindings.Deadline() }
 
 // Counts tells how many messages were received by type, answered, and dropped by reason.
-func (e *Engine) Counts() map[string]uint64 { return maps.Clone(e.count) }
+func (e *Engine) Counts() map[string]uint64 { return e.count.all() }
 
 // received takes one message through the checks that hold for all types.
 func (e *Engine) received(r *Received) {
-	e.count["received "+wire.TypeName(r.Msg.Type)]++
+	e.count.received[r.Msg.Type]++
 	if err := r.Msg.CheckForServer(); err != nil {
 		e.drop(r, reasonOf(err))
 		return
@@ -177,8 +178,31 @@ func (e *Engine) received(r *Received) {
 
 // sent adds an answer to what must be done now.
 func (e *Engine) sent(s Send) {
-	e.count["sent "+wire.TypeName(s.Msg.Type)]++
+	e.count.sent[s.Msg.Type]++
 	e.out = append(e.out, s)
+}
+
+// recycle takes back the messages of the last Step's answers.
+func (e *Engine) recycle() {
+	for _, a := range e.out {
+		if s, ok := a.(Send); ok && len(e.spare) < maxSpare {
+			e.spare = append(e.spare, s.Msg)
+		}
+	}
+}
+
+const maxSpare = 64
+
+// blank is an empty message.
+func (e *Engine) blank() *wire.Message {
+	last := len(e.spare) - 1
+	if last < 0 {
+		return new(wire.Message)
+	}
+	m := e.spare[last]
+	e.spare = e.spare[:last]
+	*m = wire.Message{IANAs: m.IANAs[:0]}
+	return m
 }
 
 // maxIAs is how many identity associations one message may have. Each gets an answer of its own; more
@@ -254,6 +278,6 @@ func (e *Engine) malformed(m *Malformed) {
 
 // drop counts a message that gets no answer.
 func (e *Engine) drop(r *Received, reason string) {
-	e.count["dropped: "+reason]++
+	e.count.other["dropped: "+reason]++
 	e.report(r, slog.LevelDebug, "message dropped", reason)
 }

@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -271,7 +272,7 @@ func TestAStrangerCannotExhaustAPoolCheaply(t *testing.T) {
 			b.send("Request mac=38 ia=1,2001:db8:1::a:1 server=own")
 			b.send("Release mac=38 ia=1,2001:db8:1::a:1 server=own")
 		}
-		if n, made := b.e.count["dropped: "+dropMACRate], b.e.count["lease leased"]; made != 12 || n != 988 {
+		if n, made := b.e.Counts()["dropped: "+dropMACRate], b.e.Counts()["lease leased"]; made != 12 || n != 988 {
 			t.Errorf("%d made, %d dropped", made, n)
 		}
 		b.now = b.now.Add(time.Second)
@@ -389,5 +390,23 @@ func TestT1AndT2AreSpread(t *testing.T) {
 	}
 	if len(seen) < 500 {
 		t.Errorf("only %d different ones", len(seen))
+	}
+}
+
+// TestAnAnswerThatWaitsForTheDiskGoesToWhoAsked, though the memory of his message has others' by then.
+func TestAnAnswerThatWaitsForTheDiskGoesToWhoAsked(t *testing.T) {
+	b := newBench(t, pooled, "")
+	in := b.message("Request mac=38 ia=1 server=own")
+	mac, id := slices.Clone(in.FrameMAC), in.Msg.ClientID
+	store, ok := b.e.Step(0, &in)[0].(Store)
+	if !ok {
+		t.Fatal("nothing to store")
+	}
+	copy(in.FrameMAC, "\x02\xff\xff\xff\xff\xff")
+	*in.Msg = wire.Message{Type: in.Msg.Type, ClientID: "another", ServerID: in.Msg.ServerID, IANAs: in.Msg.IANAs}
+	b.e.Step(0, &in)
+	s, ok := b.e.Step(0, Stored{[]leasestore.Result{{ID: store.ID}}})[0].(Send)
+	if !ok || !bytes.Equal(s.MAC, mac) || s.Msg.ClientID != id || len(s.Msg.IANAs) != 1 || len(s.Msg.IANAs[0].Addresses) != 1 {
+		t.Errorf("%+v goes to %v", s.Msg, s.MAC)
 	}
 }

@@ -56,7 +56,7 @@ func (x *exchange) note(why string, prefix bool) {
 	}
 	r.Reason, r.Try, r.Interface, r.At = why, x.cure(why), x.in.Interface, x.now
 	r.Times++
-	x.count["refused: "+why]++
+	x.count.other["refused: "+why]++
 }
 
 func (rs *refusals) add(key refusedKey, r *Refused) {

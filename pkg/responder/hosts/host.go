@@ -69,14 +69,16 @@ func (h *Host) Where() string {
 }
 
 // Within returns the host's addresses in the prefix, [::38] completed by it.
-func (h *Host) Within(prefix netip.Prefix) []netip.Addr {
-	var out []netip.Addr
+func (h *Host) Within(prefix netip.Prefix) []netip.Addr { return h.AppendWithin(nil, prefix) }
+
+// AppendWithin is Within that adds the addresses to a list.
+func (h *Host) AppendWithin(to []netip.Addr, prefix netip.Prefix) []netip.Addr {
 	for _, a := range h.Addrs {
 		if b, ok := Within(a, prefix); ok {
-			out = append(out, b)
+			to = append(to, b)
 		}
 	}
-	return out
+	return to
 }
 
 // Within returns the address that a line's address stands for in the prefix, and whether there is one.
