@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/nicbind"
 )
 
 // Port is the UDP port that DHCPv6 clients listen on (RFC 9915, section 7.2).
@@ -68,8 +70,8 @@ func prepareUDP(fd int, nic string, index int) error {
 
 // prepare makes a socket one of a NIC alone that tells where datagrams were sent to.
 func prepare(fd int, nic string, index int) error {
-	if err := unix.BindToDevice(fd, nic); err != nil {
-		return fmt.Errorf("SO_BINDTODEVICE: %w", err)
+	if err := nicbind.Bind(fd, nic, index); err != nil {
+		return err
 	}
 	for _, o := range []struct {
 		name  string

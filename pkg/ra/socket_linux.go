@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/nicbind"
 )
 
 // A Role says what a Socket hears.
@@ -64,13 +66,8 @@ func prepare(fd int, nic string, index int, role Role) error {
 	if err := unix.SetsockoptICMPv6Filter(fd, unix.IPPROTO_ICMPV6, unix.ICMPV6_FILTER, &filter); err != nil {
 		return fmt.Errorf("ICMP6_FILTER: %w", err)
 	}
-	// By index, since the name may have gone to another NIC by now; kernels before 5.1 know the name only.
-	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, index)
-	if errors.Is(err, unix.ENOPROTOOPT) {
-		err = unix.BindToDevice(fd, nic)
-	}
-	if err != nil {
-		return fmt.Errorf("bind to NIC: %w", err)
+	if err := nicbind.Bind(fd, nic, index); err != nil {
+		return err
 	}
 	for _, o := range []struct {
 		name       string
