@@ -200,6 +200,43 @@ func TestDNSIsHandedToSystemdResolved(t *testing.T) {
 	})
 }
 
+// Nothing of systemd-resolved is there yet when the agent starts, not even its folder.
+func TestASystemdResolvedThatStartsLateIsTold(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 2*time.Minute)
+	c, _ := dnsCloud(ctx, t, roots.Resolved)
+	check(t, c.Guest.WriteFile("/etc/resolv.conf", "# by hand\n"))
+	bound, p := agent(ctx, t, c, "")
+	leased := c.Nets[0].Host(0x53).String()
+	from := handed(bound, t, p, 0, leased, "/etc/resolv.conf")
+	startResolved(ctx, t, c)
+	handed(bound, t, p, from, leased, "systemd-resolved")
+	if got := must(ctx, t, c, "resolvectl", "dns", "eth0"); !strings.Contains(got, leased) {
+		t.Errorf("systemd-resolved knows of %s", got)
+	}
+	if got := read(ctx, t, c, "/etc/resolv.conf"); got != "# by hand\n" {
+		t.Errorf("the file is not the original any more:\n%s", got)
+	}
+}
+
+// The disk of a machine that does not run any more, in which an agent was killed.
+func TestDNSIsTakenBackOnAnImage(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c, _ := dnsCloud(ctx, t, roots.Trixie)
+	const original = "# by hand\n"
+	check(t, c.Guest.WriteFile("/etc/resolv.conf", original))
+	bound, p := agent(ctx, t, c, "")
+	handed(bound, t, p, 0, c.Nets[0].Host(0x53).String(), "/etc/resolv.conf")
+	check(t, p.Kill())
+	<-p.Ended()
+	must(ctx, t, c, "sh", "-c", "mkdir /image && mount --bind / /image")
+	must(ctx, t, c, "v6guest", "restore", "--root", "/image")
+	if got := read(ctx, t, c, "/etc/resolv.conf"); got != original {
+		t.Errorf("after restore --root:\n%s", got)
+	}
+}
+
 // startResolved starts systemd-resolved and the bus that it is asked over, as systemd would.
 func startResolved(ctx context.Context, t *testing.T, c *cloud.Cloud) {
 	t.Helper()
