@@ -209,9 +209,9 @@ func TestProcessesReadsArgumentsAndTitles(t *testing.T) {
 	}
 	got, err := Processes(fs.FS(m), time.Unix(1700001000, 0))
 	want := []Process{
-		{Name: "systemd", Args: []string{"--system"}},
-		{Name: "dhcpcd", Args: []string{"eth0", "[ip4]", "[ip6]"}, Started: time.Unix(1700000123, 200_000_000)},
-		{Name: "dhclient", Args: []string{"-6", "eth0"}},
+		{PID: 1, Name: "systemd", Args: []string{"--system"}},
+		{PID: 30, Name: "dhcpcd", Args: []string{"eth0", "[ip4]", "[ip6]"}, Started: time.Unix(1700000123, 200_000_000)},
+		{PID: 31, Name: "dhclient", Args: []string{"-6", "eth0"}},
 	}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)

@@ -9,17 +9,17 @@ import (
 // SharesPort says whether dhcpcd works as manager and uses no DHCPv6 on a NIC: it has the client's UDP port
 // for every NIC all the same, and v6guest's client has to work beside it. Of a dhcpcd that runs only what
 // its file said when it started counts; one that will be started reads the file as it is. The processes are
-// asked for only where the file says so.
-func SharesPort(t *Tree, processes func() []Process, nic NIC) bool {
+// asked for only where the file says so. It names the process, 0 for one that will be started.
+func SharesPort(t *Tree, processes func() []Process, nic NIC) (pid int, shares bool) {
 	c := parseDhcpcd([]byte(t.text(dhcpcdFile)))
 	if c.denies(nic.Name) == 0 && !c.withoutDHCPv6(nic.Name) {
-		return false
+		return 0, false
 	}
 	all := processes()
 	if i := slices.IndexFunc(all, func(p Process) bool { return p.dhcpcdManager() }); i >= 0 {
-		return t.changed(dhcpcdFile).Before(all[i].Started.Add(startedWithin))
+		return all[i].PID, t.changed(dhcpcdFile).Before(all[i].Started.Add(startedWithin))
 	}
-	return t.enabled("dhcpcd") != ""
+	return 0, t.enabled("dhcpcd") != ""
 }
 
 // startedWithin is how exactly it is known when a process started.

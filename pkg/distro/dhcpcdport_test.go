@@ -37,7 +37,7 @@ func TestThePortIsSharedWithADhcpcdThatLeasesElsewhere(t *testing.T) {
 				m["etc/systemd/system/multi-user.target.wants/dhcpcd.service"] = file([]byte("[Service]\nExecStart=/usr/sbin/dhcpcd\n"))
 			}
 			processes := func() []Process { return tt.processes }
-			if got := SharesPort(NewTree(m), processes, NIC{Name: "eth0"}); got != tt.want {
+			if _, got := SharesPort(NewTree(m), processes, NIC{Name: "eth0"}); got != tt.want {
 				t.Errorf("%t, want %t", got, tt.want)
 			}
 		})

@@ -18,7 +18,8 @@ func Processes(procfs fs.FS, now time.Time) ([]Process, error) {
 	booted := bootTime(procfs, now)
 	var out []Process
 	for _, e := range entries {
-		if _, err := strconv.Atoi(e.Name()); err != nil {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
 			continue
 		}
 		b, err := fs.ReadFile(procfs, path.Join(e.Name(), "cmdline"))
@@ -34,7 +35,7 @@ func Processes(procfs fs.FS, now time.Time) ([]Process, error) {
 			continue
 		}
 		name := strings.TrimSuffix(path.Base(args[0]), ":")
-		out = append(out, Process{Name: name, Args: args[1:], Started: started(procfs, e.Name(), booted)})
+		out = append(out, Process{PID: pid, Name: name, Args: args[1:], Started: started(procfs, e.Name(), booted)})
 	}
 	return out, nil
 }

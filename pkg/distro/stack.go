@@ -78,6 +78,7 @@ type Facts struct {
 
 // A Process is one that runs.
 type Process struct {
+	PID  int      // 0 where nobody looked
 	Name string   // of the program, without folder
 	Args []string // without the program's own name
 	// Started is when; the zero Time when that cannot be told.

@@ -70,6 +70,8 @@ type fakeMachine struct {
 	unlooked bool                   // NetworkManager has yet to look at the NICs
 	looks    chan error             // tells that it has, or why that is not told
 	freed    map[chan struct{}]bool // who is told that a port is free
+	manager  int                    // the process that has the port for all NICs; 0 for none
+	ended    chan struct{}          // closed at its end
 	moves    chan string
 	mu       sync.Mutex
 	nics     map[int]link.NIC
@@ -531,9 +533,12 @@ func (m *fakeMachine) Set(nic string, s sysctl.Setting) error {
 }
 
 // DHCP opens the client's end of a link on which the NIC's server answers.
-func (m *fakeMachine) DHCP(_ context.Context, nic link.NIC, _ bool) (client.Conn, error) {
+func (m *fakeMachine) DHCP(_ context.Context, nic link.NIC, beside bool) (client.Conn, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if beside {
+		m.did("beside another on %s", nic.Name)
+	}
 	if err := m.taken[nic.Index]; err != nil {
 		return nil, err
 	}
@@ -575,8 +580,31 @@ func (m *fakeMachine) InCharge(link.NIC) distro.Finding {
 // Place is a machine of its own.
 func (m *fakeMachine) Place() Place { return Place{} }
 
-// SharesPort says that nobody has the port for all NICs.
-func (m *fakeMachine) SharesPort(link.NIC) bool { return false }
+// SharesPort is what the test says.
+func (m *fakeMachine) SharesPort(link.NIC) (pid int, shares bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.manager, m.manager != 0
+}
+
+// Ended tells when managerEnds is called.
+func (m *fakeMachine) Ended(ctx context.Context, _ int) (<-chan struct{}, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended = make(chan struct{})
+	context.AfterFunc(ctx, m.managerEnds)
+	return m.ended, nil
+}
+
+// managerEnds ends the program that has the port for all NICs.
+func (m *fakeMachine) managerEnds() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.manager = 0; m.ended != nil {
+		close(m.ended)
+		m.ended = nil
+	}
+}
 
 // AwaitsLook is what the test says of NetworkManager.
 func (m *fakeMachine) AwaitsLook(nic link.NIC) bool { return !m.Looked(nic.Index) }

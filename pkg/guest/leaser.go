@@ -21,8 +21,9 @@ type leaser struct {
 	stop   context.CancelFunc
 	done   chan struct{}
 
-	duid wire.DUID
-	key  link.Key
+	duid   wire.DUID
+	key    link.Key
+	beside int // the process that has the port for all NICs, beside which the client works; 0 for none
 
 	carrier   bool   // as the client was told last
 	changes   uint32 // of the carrier until then
@@ -64,6 +65,29 @@ func (n *managedNIC) startClient(ctx context.Context, now clock.Instant) {
 	}
 	n.leaser = l
 	n.foreignGone(now)
+	if l.beside != 0 {
+		n.watchManager(l)
+	}
+}
+
+// watchManager has the port be the client's own when the program has ended that has it for all NICs. The client
+// begins with a Confirm then.
+func (n *managedNIC) watchManager(l *leaser) {
+	ended, err := n.a.sys.Ended(l.host.ctx, l.beside)
+	if err != nil {
+		n.log.Debug("the end of the program that has port 546 for all NICs is not noticed", "error", err)
+		return
+	}
+	go func() {
+		<-ended
+		n.a.mail.post(func() {
+			if n.leaser == l {
+				n.log.Info("the program that had port 546 for all NICs has ended", "pid", l.beside)
+				n.stopClient()
+				n.startAt = 0
+			}
+		})
+	}()
 }
 
 const startingClient = "start the DHCPv6 client"
@@ -81,12 +105,12 @@ func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser,
 	if err != nil {
 		return nil, err
 	}
-	conn, err := n.openPort(ctx)
+	conn, beside, err := n.openPort(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	l := &leaser{stop: stop, done: make(chan struct{}), duid: n.plan.DUID, key: n.nic.Key(), heard: new(atomic.Bool)}
+	l := &leaser{beside: beside, stop: stop, done: make(chan struct{}), duid: n.plan.DUID, key: n.nic.Key(), heard: new(atomic.Bool)}
 	l.host = newHost(ctx, n, l)
 	l.runner, err = client.NewRunner(client.RunnerConfig{Engine: engine, Conn: conn, Clock: a.clock, Host: l.host, Trace: l.host.trace})
 	if err != nil {
@@ -104,14 +128,22 @@ func (n *managedNIC) newLeaser(ctx context.Context, now clock.Instant) (*leaser,
 
 // openPort opens the client's port, beside a program that has it for all NICs and leases on others only.
 // The one-shot command, which is to be quick, looks for one only where the port is taken.
-func (n *managedNIC) openPort(ctx context.Context) (client.Conn, error) {
+func (n *managedNIC) openPort(ctx context.Context) (conn client.Conn, manager int, err error) {
 	sys := n.a.sys
-	beside := !n.a.passive && sys.SharesPort(n.nic)
-	conn, err := sys.DHCP(ctx, n.nic, beside)
-	if _, taken := errors.AsType[*client.PortTakenError](err); taken && n.a.passive && sys.SharesPort(n.nic) {
-		return sys.DHCP(ctx, n.nic, true)
+	shares := false
+	if !n.a.passive {
+		manager, shares = sys.SharesPort(n.nic)
 	}
-	return conn, err
+	conn, err = sys.DHCP(ctx, n.nic, shares)
+	if _, taken := errors.AsType[*client.PortTakenError](err); taken && n.a.passive {
+		if _, shares = sys.SharesPort(n.nic); shares {
+			conn, err = sys.DHCP(ctx, n.nic, true)
+		}
+	}
+	if !shares {
+		manager = 0
+	}
+	return conn, manager, err
 }
 
 // savedLease is the lease of an earlier life, nil when there is none that can be read.

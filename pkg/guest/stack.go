@@ -1,10 +1,12 @@
 package guest
 
 import (
+	"context"
 	"os"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/distro"
+	"github.com/v6guest/v6guest/pkg/holder"
 	"github.com/v6guest/v6guest/pkg/link"
 )
 
@@ -16,8 +18,10 @@ type Stacks interface {
 	// InCharge says which stack is in charge of a NIC; distro.None when none is.
 	InCharge(nic link.NIC) distro.Finding
 	// SharesPort says whether a program that leases on other NICs, not on this one, has the client's port
-	// for all of them.
-	SharesPort(nic link.NIC) bool
+	// for all of them, and its process; 0 while it does not run.
+	SharesPort(nic link.NIC) (pid int, shares bool)
+	// Ended is closed when the process has ended, or ctx; an error says that this kernel does not tell.
+	Ended(ctx context.Context, pid int) (<-chan struct{}, error)
 }
 
 // StackRA asks the running system; before a stack runs, its files say that it will.
@@ -42,8 +46,13 @@ func (machine) InCharge(nic link.NIC) distro.Finding {
 }
 
 // SharesPort asks the running system: dhcpcd is such a program.
-func (machine) SharesPort(nic link.NIC) bool {
+func (machine) SharesPort(nic link.NIC) (pid int, shares bool) {
 	return distro.SharesPort(distro.NewTree(os.DirFS("/")), processes, distro.NIC{Name: nic.Name})
+}
+
+// Ended asks the kernel.
+func (machine) Ended(ctx context.Context, pid int) (<-chan struct{}, error) {
+	return holder.Ended(ctx, pid)
 }
 
 // processes are those that run; where none can be seen, files decide.

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,8 +133,21 @@ func TestADhcpcdThatLeasesOnOtherNICsOnlyIsNoForeignClient(t *testing.T) {
 		d := dhcpcdManager(t, c, told)
 		_, err := d.AwaitLine(ctx, 0, "Router Advertisement from")
 		check(t, err)
-		ctx, _ = agent(ctx, t, c, "")
+		ctx, a := agent(ctx, t, c, "")
 		asReserved(ctx, t, c)
+		// When it has ended, the port is v6guest's own.
+		from := len(c.Nets[0].Segment.Capture.Packets())
+		check(t, d.Kill())
+		_, err = a.AwaitLine(ctx, 0, "the program that had port 546 for all NICs has ended")
+		check(t, err)
+		_, _, err = c.Nets[0].Segment.Capture.Await(ctx, from, "a message of the client's", fromPort(c.Nets[0].Reserved.MAC, 546))
+		check(t, err)
+		if got := must(ctx, t, c, "ss", "-Hlunp", "sport", "=", ":546"); !strings.Contains(got, `"v6guest"`) {
+			t.Errorf("on UDP port 546: %s", got)
+		}
+		if got := history(c.Guest, c.Nets[0].Reserved.Addr); slices.Contains(got, "gone") {
+			t.Errorf("history of the address: %v", got)
+		}
 	})
 	t.Run("v6guest first", func(t *testing.T) {
 		t.Parallel()
