@@ -60,6 +60,7 @@ type Agent struct {
 	started clock.Instant
 	bootID  string
 	seen    *seenNICs
+	added   *addedLinkLocals
 	dirty   bool // something that the plan rests on has changed
 	waiters []*waiter
 	claimed claimed
@@ -206,6 +207,8 @@ func (a *Agent) begin() {
 		a.log.Warn("the boot has no name; leases are taken for those of another boot", "error", err)
 	}
 	a.seen = loadSeen(a.opts.RunDir, a.bootID)
+	note, ok := newRunNote(a.opts.RunDir, a.bootID)
+	a.added = loadAdded(note, ok && !a.passive, a.opts.RunDir)
 	a.follows.inForce = defaultInForce(a.opts.RunDir)
 	if a.memory.nic, a.memory.err = Remembered(a.opts.StateDir); a.memory.err != nil {
 		a.log.Warn("the default NIC is chosen anew", "error", a.memory.err)
@@ -454,6 +457,7 @@ func (a *Agent) stop(ctx context.Context) {
 	for _, n := range a.nics {
 		if n.plan.Settings.ReleaseOnStop && !a.passive && !a.restarts {
 			n.endSource(ctx)
+			n.endLinkLocal(ctx) // no address stays that it could be needed for
 		}
 		n.close(ctx)
 	}

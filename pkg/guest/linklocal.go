@@ -14,15 +14,15 @@ import (
 // A linkLocal is the EUI-64 link-local address of a NIC, which v6guest speaks from (decision 5): clouds
 // let no other through, and many a stack makes one of another kind. It is added beside the stack's own.
 type linkLocal struct {
-	made   netip.Addr // that was added here
-	failed bool       // it could not be added, or another node has it: any other one has to do
-	mend   backoff    // of one that others take off
+	failed bool    // it could not be added, or another node has it: any other one has to do
+	mend   backoff // of one that others take off
 	at     clock.Instant
 	came   clock.Instant // when the NIC could have made its own; 0 while it cannot
 }
 
 const (
 	addingLinkLocal = "add the EUI-64 link-local address"
+	notingLinkLocal = "keep in mind that the EUI-64 link-local address was added"
 	// ownTime is how long a NIC has to make a link-local address itself. One that has made another kind
 	// gets the EUI-64 one at once; one that has none may just not have told of it yet.
 	ownTime = time.Second
@@ -34,8 +34,8 @@ var errDuplicateLinkLocal = errors.New("another node on the link has it: two mac
 func (n *managedNIC) tendLinkLocal(ctx context.Context, now clock.Instant) {
 	l, eui := &n.linkLocal, eui64(n.nic.MAC)
 	l.at = clock.Never
-	if l.made.IsValid() && l.made != eui { // the MAC is another now
-		n.problem("remove the link-local address of the old MAC", n.a.sys.RemoveAddress(ctx, n.nic.Index, l.made))
+	if made := n.a.added.of(n.nic.Index); made.IsValid() && made != eui { // the MAC is another now
+		n.endLinkLocal(ctx)
 		n.linkLocal = linkLocal{at: clock.Never}
 	}
 	if n.plan.Settings.KeepLinkLocal || !eui.IsValid() {
@@ -72,6 +72,7 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 		return
 	}
 	l.mend.done(now)
+	n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, eui)) // before it is there: a kill must not hide it
 	err := n.a.sys.InstallAddress(ctx, n.nic.Index, eui, wire.Infinite, wire.Infinite, link.AddressOptions{})
 	n.problem(addingLinkLocal, err)
 	l.failed = err != nil
@@ -79,10 +80,22 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 		l.at = max(l.mend.at(now), now.Add(shortestPause))
 		return
 	}
-	l.made = eui
 	// The kernel tells of it only when duplicate address detection has ended.
 	n.a.world.see(link.AddrChanged{Addr: link.Addr{Index: n.nic.Index, Addr: eui, Bits: 128, Tentative: true}})
 	n.log.Info("EUI-64 link-local address added: the one that clouds let through", "address", eui)
+}
+
+// endLinkLocal takes off the address that was added here.
+func (n *managedNIC) endLinkLocal(ctx context.Context) {
+	made := n.a.added.of(n.nic.Index)
+	if !made.IsValid() {
+		return
+	}
+	err := n.a.sys.RemoveAddress(ctx, n.nic.Index, made)
+	n.problem("remove a link-local address that was added", err)
+	if err == nil {
+		n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, netip.Addr{}))
+	}
 }
 
 // speakFrom is the link-local address that DHCPv6 and Router Solicitations leave from, the zero Addr when

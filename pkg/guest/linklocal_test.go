@@ -84,9 +84,25 @@ func TestADuplicateLinkLocalAddressLeavesTheStacksOwn(t *testing.T) {
 func TestALinkLocalAddressGoesWithItsMAC(t *testing.T) {
 	play(t, "", private, func(s *stage) {
 		s.wait(5 * time.Second)
+		s.stop() // another agent knows which one it is
+		s.start(DefaultConfig())
 		s.m.done()
 		s.m.change(2, func(n *link.NIC) { n.MAC = mac("06:a0:f0:00:00:99") })
 		s.wait(5 * time.Second)
 		s.wantDid(s.m.done(), "remove "+ll0+" from eth0", "install fe80::4a0:f0ff:fe00:99 on eth0")
 	})
+}
+
+// It stays when the agent stops, as the leased address does, and goes where that is released.
+func TestTheLinkLocalAddressThatWasAddedGoesWithTheLeasedOne(t *testing.T) {
+	for config, stays := range map[string]bool{"": true, "[agent]\nrelease_on_stop = yes\n": false} {
+		play(t, config, private, func(s *stage) {
+			s.wait(5 * time.Second)
+			s.m.done()
+			s.stop()
+			if s.has(2, ll0) != stays || !s.has(2, private0) || s.has(2, addr0) != stays {
+				s.Errorf("%q: after the stop: %v", config, s.m.done())
+			}
+		})
+	}
 }

@@ -21,6 +21,7 @@ type LiveSystem interface {
 	Stop(ctx context.Context, pidFile string) error
 	Switches
 	SourceRemover
+	AddrRemover
 	RemoveRADefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
 	DefaultRoutes(ctx context.Context, index int) ([]link.Route, error)
 }

@@ -3,10 +3,12 @@ package guest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,6 +27,7 @@ type fakeLive struct {
 	left []link.Route
 	fail string
 
+	addrs  map[int][]link.Addr
 	rules  []link.Rule
 	routes []link.Route
 }
@@ -69,6 +72,15 @@ func (f *fakeLive) RemoveRoute(_ context.Context, r link.Route) error {
 }
 
 func (f *fakeLive) DefaultRoutes(context.Context, int) ([]link.Route, error) { return f.left, nil }
+
+func (f *fakeLive) Addrs(_ context.Context, index int) ([]link.Addr, error) {
+	return f.addrs[index], nil
+}
+
+func (f *fakeLive) RemoveAddress(_ context.Context, index int, addr netip.Addr) error {
+	f.log = append(f.log, fmt.Sprintf("no %s on %d", addr, index))
+	return nil
+}
 
 func livePlan() *FilePlan {
 	one := NICFiles{NICPlan: NICPlan{NIC: link.NIC{Index: 2, Name: "eth0"}, Role: RoleDefault, Switches: []sysctl.Setting{{Switch: sysctl.AcceptRA, Value: "2"}}}}
@@ -201,5 +213,38 @@ func TestRestoreLiveSetsTheSwitchesBackToWhatTheyWere(t *testing.T) {
 	f.log = nil
 	if _, err := files.RestoreLive(t.Context(), &f, nics, nil, runDir, nil); err != nil || len(f.log) > 0 {
 		t.Errorf("a second restore: %v, %v", err, f.log)
+	}
+}
+
+// What the agent has added beside the stack's own link-local addresses goes, unless the NIC has no other.
+func TestLinkLocalAddressesThatWereAddedGoWithTheirRestoring(t *testing.T) {
+	note, ok := thisBoot(t.TempDir())
+	if !ok {
+		t.Skip("this boot has no name")
+	}
+	runDir := t.TempDir()
+	added := loadAdded(note, ok, runDir)
+	mine, own, only := netip.MustParseAddr(ll0), netip.MustParseAddr(private0), netip.MustParseAddr("fe80::4a0:f0ff:fe00:39")
+	for index, addr := range map[int]netip.Addr{2: mine, 3: only, 4: mine, 5: mine} {
+		if err := added.set(index, addr); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := fakeLive{addrs: map[int][]link.Addr{
+		2: {{Addr: own}, {Addr: mine}},
+		3: {{Addr: only}, {Addr: netip.MustParseAddr(addr1)}},
+		4: {{Addr: own}}, // somebody was faster
+	}}
+	nics := []link.NIC{{Index: 2, Name: "eth0"}, {Index: 3, Name: "eth1"}, {Index: 4, Name: "eth2"}} // the fourth is gone
+	steps, err := loadAdded(note, ok, runDir).restore(t.Context(), &f, nics)
+	if err != nil || len(steps) != 1 || steps[0].What != "ip -6 addr del "+ll0+" dev eth0" {
+		t.Errorf("told %+v, %v", steps, err)
+	}
+	slices.Sort(f.log)
+	if diff := cmp.Diff([]string{"no " + ll0 + " on 2", "no " + ll0 + " on 4"}, f.log); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+	if left := loadAdded(note, ok, runDir).state.Added; len(left) != 1 || left[0] != (addedLinkLocal{3, only}) {
+		t.Errorf("still noted: %v", left)
 	}
 }

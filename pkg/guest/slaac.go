@@ -50,6 +50,7 @@ const makingAddress = "make an address of the advertised prefix"
 func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 	s := &n.slaac
 	s.at = clock.Never
+	n.dropMade(ctx)
 	if n.plan.Settings.Lease != LeaseAgent || !n.plan.Settings.SLAAC || n.hearing == nil || !n.nic.Up {
 		return
 	}
@@ -284,6 +285,22 @@ func (n *managedNIC) madeAddrFailed(addr link.Addr) {
 	s.duplicate[addr.Addr] = true
 	n.heardLine(slog.LevelWarn, "the autoconfigured address is in use by another node", "address", addr.Addr)
 	n.problem("remove a duplicate address", n.a.sys.RemoveAddress(n.a.life, n.nic.Index, addr.Addr))
+}
+
+// dropMade takes off the addresses that were made of a MAC which the NIC does not have any more: to the cloud
+// they are nobody's, or another's.
+func (n *managedNIC) dropMade(ctx context.Context) {
+	for addr := range n.slaac.have {
+		if addr == interfaceAddr(netip.PrefixFrom(addr, 64).Masked(), n.nic.MAC) {
+			continue
+		}
+		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, addr)
+		n.problem("remove an address of the old MAC", err)
+		if err == nil {
+			delete(n.slaac.have, addr)
+			n.log.Info("autoconfigured address removed: it was made of another MAC", "address", addr)
+		}
+	}
 }
 
 // linkIsAnother forgets what was heard on the link before.

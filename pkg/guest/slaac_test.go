@@ -12,6 +12,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -270,6 +271,31 @@ func TestARouterThatTogglesFillsNoLog(t *testing.T) {
 		}
 		if n := strings.Count(s.out.String(), "\n") - before; n > 20 {
 			t.Errorf("%d lines of log", n)
+		}
+	})
+}
+
+// The address that a MAC made is nobody's when the NIC has another MAC.
+func TestTheMadeAddressOfAnOldMACGoesAtOnce(t *testing.T) {
+	play(t, "", silent, func(s *stage) {
+		s.wait(time.Second)
+		say := func() {
+			s.m.tell[2](listener.Snapshot{Heard: true, Prefixes: []listener.Prefix{s.advertised("2001:db8::/64", time.Hour, 4*time.Hour)}})
+		}
+		say()
+		s.wait(5 * time.Second)
+		if !s.has(2, made0) {
+			t.Fatalf("addresses %v", s.m.addrs)
+		}
+		s.m.change(2, func(n *link.NIC) { n.MAC = mac("06:a0:f0:00:00:99") })
+		s.wait(time.Millisecond)
+		if s.has(2, made0) {
+			t.Error("the address of the old MAC is still there")
+		}
+		say()
+		s.wait(time.Second)
+		if !s.has(2, "2001:db8::4a0:f0ff:fe00:99") {
+			t.Errorf("addresses %v", s.m.addrs)
 		}
 	})
 }

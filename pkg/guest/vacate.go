@@ -33,6 +33,7 @@ func (n *managedNIC) vacate(ctx context.Context, heir string) {
 		}
 	}
 	n.endSource(ctx)
+	n.endLinkLocal(ctx)
 	n.log.Info("handed over to the NIC that has its MAC now", "to", heir)
 }
 

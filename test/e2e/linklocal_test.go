@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,9 +23,9 @@ func TestAGuestWithAPrivateLinkLocalWorksBehindACloudsRules(t *testing.T) {
 		"ether daddr "+mac+" ip6 daddr fe80::/10 ip6 daddr != "+eui))
 	const random = "3" // addr_gen_mode: a link-local address that does not show the MAC
 	check(t, c.Guest.Sysctl("net/ipv6/conf/eth0/addr_gen_mode", random))
-	ctx, _ = agent(ctx, t, c, "ra = agent\n")
-	usable(ctx, t, c, "eth0", c.Nets[0].Reserved.Addr)
-	s, err := c.Guest.Await(ctx, "a default route", func(s lab.State) bool { return len(s.Default()) == 1 })
+	bound, p := agent(ctx, t, c, "ra = agent\n")
+	usable(bound, t, c, "eth0", c.Nets[0].Reserved.Addr)
+	s, err := c.Guest.Await(bound, "a default route", func(s lab.State) bool { return len(s.Default()) == 1 })
 	check(t, err)
 	own := func(a lab.Addr) bool {
 		return a.NIC == "eth0" && a.Prefix.Addr().IsLinkLocalUnicast() && a.Prefix.Addr().String() != eui
@@ -33,4 +35,21 @@ func TestAGuestWithAPrivateLinkLocalWorksBehindACloudsRules(t *testing.T) {
 	}
 	ping(ctx, t, c.Guest, c.Nets[0].Neighbor6)
 	ping(ctx, t, c.Nets[0].Neighbour, c.Nets[0].Reserved.Addr)
+
+	// It stays with the leased address when the agent is stopped, until somebody wants all as it was.
+	_, err = p.Stop(ctx)
+	check(t, err)
+	s, err = c.Guest.State()
+	check(t, err)
+	if !s.Has("eth0", netip.MustParseAddr(eui)) || !s.Has("eth0", c.Nets[0].Reserved.Addr) {
+		t.Errorf("after the stop: %s", s)
+	}
+	if got := must(ctx, t, c, "v6guest", "restore", "--apply=live"); !strings.Contains(got, "ip -6 addr del "+eui+" dev eth0") {
+		t.Errorf("restore says\n%s", got)
+	}
+	s, err = c.Guest.State()
+	check(t, err)
+	if s.Has("eth0", netip.MustParseAddr(eui)) || !slices.ContainsFunc(s.Addrs, own) {
+		t.Errorf("after restore: %s", s)
+	}
 }

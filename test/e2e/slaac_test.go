@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"testing"
@@ -81,4 +82,13 @@ func TestSLAACNetworksAndThePassageToDHCPv6(t *testing.T) {
 	if got := history(c.Guest, first.Reserved.Addr); !cmp.Equal(got, []string{"came", "usable"}) && !cmp.Equal(got, []string{"usable"}) {
 		t.Errorf("history of the leased address: %v", got)
 	}
+
+	old := made(second)
+	second.Reserved.MAC = net.HardwareAddr{0x06, 0xa0, 0xf0, 0, 1, 0x99}
+	check(t, c.Guest.SetMAC("eth1", second.Reserved.MAC))
+	_, err = c.Guest.Await(ctx, "the address of the new MAC alone", func(s lab.State) bool {
+		return s.Usable("eth1", made(second)) && !s.Has("eth1", old)
+	})
+	check(t, err)
+	ping(ctx, t, c.Guest, second.Neighbor6)
 }
