@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 )
 
 // A reply is what qemu says over its control socket: the answer to a command, or an event.
@@ -17,55 +18,77 @@ type reply struct {
 	Event string `json:"event"`
 }
 
-// control sends qemu one command and waits for its answer, and then for an event where one is named.
-func (m *vm) control(ctx context.Context, event, command string, arguments map[string]any) error {
+// A line is a connection to qemu's control socket. Events that come are kept until somebody asks for them.
+type line struct {
+	conn   net.Conn
+	in     *json.Decoder
+	events []string
+}
+
+// dial opens one. Every event from then on is told.
+func (m *vm) dial(ctx context.Context) (*line, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", m.qmp)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer conn.Close()
+	l := &line{conn: conn, in: json.NewDecoder(conn)}
+	context.AfterFunc(ctx, func() { conn.Close() })
+	var greeting json.RawMessage
+	if err := l.in.Decode(&greeting); err != nil {
+		return nil, errors.Join(fmt.Errorf("qemu's control socket: %w", err), conn.Close())
+	}
+	if err := l.command(ctx, "qmp_capabilities", nil); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return l, nil
+}
+
+// command sends a command and waits for its answer.
+func (l *line) command(ctx context.Context, name string, arguments map[string]any) error {
 	if arguments == nil {
 		arguments = map[string]any{}
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	in, out := json.NewDecoder(conn), json.NewEncoder(conn)
-	var greeting json.RawMessage
-	if err := in.Decode(&greeting); err != nil {
-		return fmt.Errorf("qemu's control socket: %w", err)
+	if err := json.NewEncoder(l.conn).Encode(map[string]any{"execute": name, "arguments": arguments}); err != nil {
+		return err
 	}
-	var events []string
-	for _, c := range []map[string]any{{"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}} {
-		if err := out.Encode(c); err != nil {
-			return err
-		}
-		for {
-			var r reply
-			if err := in.Decode(&r); err != nil {
-				return fmt.Errorf("%s: %w", command, errors.Join(err, context.Cause(ctx)))
-			}
-			if r.Error != nil {
-				return fmt.Errorf("%s: %s", command, r.Error.Desc)
-			}
-			if r.Return != nil {
-				break
-			}
-			events = append(events, r.Event)
-		}
-	}
-	for event != "" {
-		for _, e := range events {
-			if e == event {
-				return nil
-			}
-		}
+	for {
 		var r reply
-		if err := in.Decode(&r); err != nil {
-			return fmt.Errorf("%s: no %s: %w", command, event, errors.Join(err, context.Cause(ctx)))
+		if err := l.in.Decode(&r); err != nil {
+			return fmt.Errorf("%s: %w", name, errors.Join(err, context.Cause(ctx)))
 		}
-		events = append(events, r.Event)
+		switch {
+		case r.Error != nil:
+			return fmt.Errorf("%s: %s", name, r.Error.Desc)
+		case r.Return != nil:
+			return nil
+		}
+		l.events = append(l.events, r.Event)
+	}
+}
+
+// await waits for an event, which may have come already.
+func (l *line) await(ctx context.Context, event string) error {
+	for !slices.Contains(l.events, event) {
+		var r reply
+		if err := l.in.Decode(&r); err != nil {
+			return fmt.Errorf("no %s: %w", event, errors.Join(err, context.Cause(ctx)))
+		}
+		l.events = append(l.events, r.Event)
 	}
 	return nil
+}
+
+// control sends qemu one command and waits for its answer, and then for an event where one is named.
+func (m *vm) control(ctx context.Context, event, command string, arguments map[string]any) error {
+	l, err := m.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.conn.Close()
+	if err := l.command(ctx, command, arguments); err != nil || event == "" {
+		return err
+	}
+	return l.await(ctx, event)
 }
 
 // plug puts a NIC into the running machine.

@@ -21,6 +21,9 @@ type nic struct {
 	net   *cloud.Net
 	mac   net.HardwareAddr
 	later bool // it is plugged in while the machine runs
+	// failover makes it a pair of one MAC: virtio as the standby, and a primary beside it that qemu plugs in
+	// when the guest says that it knows of such pairs (net_failover).
+	failover bool
 }
 
 // A vm is a virtual machine that runs.
@@ -62,17 +65,15 @@ func boot(ctx context.Context, nics []nic, root, disk string, words ...string) (
 	}
 	m.cmd = exec.Command("qemu-system-x86_64", args...)
 	for i, n := range nics {
-		tap, err := n.net.Segment.Tap(ctx)
-		if err != nil {
+		if err := m.wire(ctx, i, n); err != nil {
 			return nil, err
 		}
-		defer tap.Close() // qemu has its own descriptor
-		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, tap)
-		m.cmd.Args = append(m.cmd.Args, "-netdev", fmt.Sprintf("tap,id=n%d,fd=%d", i, 3+i))
-		if !n.later {
-			m.cmd.Args = append(m.cmd.Args, "-device", fmt.Sprintf("virtio-net-pci,netdev=n%d,id=nic%d,mac=%s", i, i, n.mac))
-		}
 	}
+	defer func() { // qemu has its own descriptors
+		for _, tap := range m.cmd.ExtraFiles {
+			tap.Close()
+		}
+	}()
 	out, err := os.Create(filepath.Join(dir, "qemu.log"))
 	if err != nil {
 		return nil, err
@@ -91,9 +92,35 @@ func boot(ctx context.Context, nics []nic, root, disk string, words ...string) (
 	m.in = json.NewDecoder(bufio.NewReader(m.conn))
 	var hello answer
 	if err := m.receive(ctx, &hello); err != nil {
-		return nil, errors.Join(fmt.Errorf("the machine does not report: %w\n%s", err, m.console()), m.cut())
+		log, _ := os.ReadFile(out.Name())
+		return nil, errors.Join(fmt.Errorf("the machine does not report: %w\n%s%s", err, log, m.console()), m.cut())
 	}
 	return m, nil
+}
+
+// wire puts a NIC's devices and their ports of the network on qemu's command line.
+func (m *vm) wire(ctx context.Context, i int, n nic) error {
+	port := func(id string) error {
+		tap, err := n.net.Segment.Tap(ctx)
+		if err != nil {
+			return err
+		}
+		m.cmd.ExtraFiles = append(m.cmd.ExtraFiles, tap)
+		m.cmd.Args = append(m.cmd.Args, "-netdev", fmt.Sprintf("tap,id=%s%d,fd=%d", id, i, 2+len(m.cmd.ExtraFiles)))
+		return nil
+	}
+	if err := port("n"); err != nil || n.later {
+		return err
+	}
+	device := fmt.Sprintf("virtio-net-pci,netdev=n%d,id=nic%d,mac=%s", i, i, n.mac)
+	if !n.failover {
+		m.cmd.Args = append(m.cmd.Args, "-device", device)
+		return nil
+	}
+	// The primary has to be on PCI Express, with a port that can be plugged.
+	m.cmd.Args = append(m.cmd.Args, "-machine", "q35", "-device", fmt.Sprintf("pcie-root-port,id=port%d,chassis=%d", i, 1+i),
+		"-device", device+",failover=on", "-device", fmt.Sprintf("vmxnet3,netdev=p%d,id=primary%d,mac=%s,bus=port%d,failover_pair_id=nic%d", i, i, n.mac, i, i))
+	return port("p")
 }
 
 // accept waits for qemu to open the hand's end.
