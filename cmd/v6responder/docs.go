@@ -38,7 +38,8 @@ func (e *env) book() *manual.Book {
 		SeeAlso:   []string{"v6guest(8)", "dnsmasq(8)", "radvd(8)"},
 		ConfTitle: "configuration of v6responder",
 		ConfAbout: "The file is read when v6responder(8) is started, and anew by `v6responder reload`. A [server] section holds what is true for all networks; each network has a section " +
-			"[network NAME], whose name is for messages.\n\n" +
+			"[network NAME], whose name is for messages. A section [class TAG], or [class TAG NETWORK] for one network, may hold dns, search, ntp, option.NN, the two " +
+			"lifetimes and information_refresh: they are for clients whose hosts line has set:TAG, in place of the network's; a key without a value takes away.\n\n" +
 			manual.IniRules,
 		Conf: "Configuration of v6responder: see v6responder.conf(5). What stands behind a ';' is the default.\n" +
 			"Needed is one network: take the ';' off [network NAME], interface and prefix, and fill them in. Then:\n" +

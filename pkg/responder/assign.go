@@ -138,11 +138,12 @@ func (x *exchange) compute() {
 	}
 }
 
-// terms adds the lifetimes: the line's, else the network's.
+// terms adds the lifetimes: the line's, else the class's, else the network's.
 func (x *exchange) terms(a netip.Addr) *lease {
-	x.oneLease = lease{a, x.network.Preferred, x.network.Valid}
+	x.oneLease.addr = a
+	x.oneLease.preferred, x.oneLease.valid = x.lifetimes()
 	if x.host != nil && x.host.Lifetime != 0 {
-		x.oneLease = lease{a, x.host.Lifetime, x.host.Lifetime}
+		x.oneLease.preferred, x.oneLease.valid = x.host.Lifetime, x.host.Lifetime
 	}
 	return &x.oneLease
 }

@@ -16,13 +16,14 @@ func (d *draft) check(c *Config) error {
 		return errors.New("no network is configured; write a section [network NAME] with interface and prefix")
 	}
 	var errs []error
-	at := d.networks()
+	at := d.all("network")
 	for i := range c.Networks {
 		n := &c.Networks[i]
 		s := checker{section: &at[i], errs: &errs, config: c}
 		s.prefix(n)
 		s.link(n)
 		s.lifetimes(n)
+		s.options(n)
 		s.pool(n)
 		s.delegation(n)
 		for j := range i {
@@ -124,6 +125,20 @@ func (s *checker) lifetimes(n *NetworkConfig) {
 	}
 	if n.Preferred == wire.Infinite {
 		s.warn("preferred_lifetime", "clients of infinite lifetimes never renew: they notice a change only when they start")
+	}
+}
+
+// options bounds what an answer holds, whatever tags its client has.
+func (s *checker) options(n *NetworkConfig) {
+	if size := n.size(); size > maxOptions {
+		s.fail("dns", "dns, search, ntp and option.NN of network %s take %d bytes; at most %d fit into an answer here", n.Name, size, maxOptions)
+	}
+	for i := range n.Classes {
+		o := n.Classes[i].over(n.Parameters)
+		if size := o.size(); size > maxOptions {
+			s.fail("dns", "with class %s, dns, search, ntp and option.NN of network %s take %d bytes; at most %d fit into an answer here",
+				n.Classes[i].Tag, n.Name, size, maxOptions)
+		}
 	}
 }
 

@@ -36,7 +36,11 @@ func CheckHosts(c *Config) Check {
 		}
 	}
 	more := 0
+	set := map[string]bool{}
 	for h := range u.Index.All() {
+		for _, tag := range h.Tags {
+			set[tag] = true
+		}
 		for _, w := range c.doubts(h) {
 			if more++; more <= hosts.MaxProblems {
 				out.Warnings = append(out.Warnings, h.Where()+": "+w)
@@ -45,6 +49,20 @@ func CheckHosts(c *Config) Check {
 	}
 	if more > hosts.MaxProblems {
 		out.Warnings = append(out.Warnings, fmt.Sprintf("%d more doubtful lines", more-hosts.MaxProblems))
+	}
+	out.Warnings = append(out.Warnings, c.unset(set)...)
+	return out
+}
+
+// unset names the classes whose tag no line sets.
+func (c *Config) unset(set map[string]bool) (out []string) {
+	for i := range c.Networks {
+		for _, class := range c.Networks[i].Classes {
+			if !set[class.Tag] {
+				set[class.Tag] = true // told once
+				out = append(out, fmt.Sprintf("class %s: no hosts line sets this tag (set:%s)", class.Tag, class.Tag))
+			}
+		}
 	}
 	return out
 }

@@ -48,7 +48,7 @@ func TestSmallestConfiguration(t *testing.T) {
 		Networks: []NetworkConfig{{
 			Network: Network{
 				Name: "guests", Interface: "eth1", Prefix: netip.MustParsePrefix("2001:db8:1::/64"), Assign: AssignHosts,
-				DNS: []netip.Addr{netip.MustParseAddr("2001:db8:1::53")}, Preferred: 12 * time.Hour, Valid: 24 * time.Hour,
+				Parameters: Parameters{DNS: []netip.Addr{netip.MustParseAddr("2001:db8:1::53")}}, Preferred: 12 * time.Hour, Valid: 24 * time.Hour,
 				Pool:       Pool{Grace: time.Hour, Declined: 24 * time.Hour, PerMAC: 8, Rate: 200},
 				Delegation: Delegation{Length: 64, Grace: time.Hour, PerMAC: 4},
 			},
@@ -133,7 +133,7 @@ func TestConfigurationMistakes(t *testing.T) {
 		{"pool twice", network + "pool = 2001:db8:1::1-2001:db8:1::9 2001:db8:1::9-2001:db8:1::f", "f:5: pool: 2001:db8:1::9-2001:db8:1::f overlaps 2001:db8:1::1-2001:db8:1::9"},
 		{"pool beside assign = eui64", network + "pool = 2001:db8:1::1000-2001:db8:1::1fff", "f:5: with assign = eui64 every MAC has an address already"},
 		{"pool_per_mac", network + "pool_per_mac = many", `f:5: pool_per_mac: "many" is no number`},
-		{"unknown section", "[srever]\n" + network, "f:1: unknown section [srever]; there are [server] and [network NAME]"},
+		{"unknown section", "[srever]\n" + network, "f:1: unknown section [srever]; there are [server], [network NAME] and [class TAG]"},
 		{"a key of the other section", network + "[server]\nprefix = 2001:db8::/64", `f:6: "prefix" does not belong into a [server] section`},
 		{"a key before any section", "hosts = /x\n" + network, "f:1: a key before the first section"},
 		{"doubled key", network + "dns = ::1:1\ndns = 2001:db8::1", `f:6: "dns" is set twice; first in line 5`},
@@ -152,7 +152,36 @@ func TestConfigurationMistakes(t *testing.T) {
 		{"prefix twice", network + "[network more]\ninterface = eth2\nprefix = 2001:db8:1::/64\nassign = eui64", "f:7: 2001:db8:1::/64 overlaps 2001:db8:1::/64 of network guests"},
 		{"bad choice", network + "[server]\nidentity = mac", `f:6: identity: "mac" is not one of: duid, frame`},
 		{"bad address", network + "dns = 10.0.0.1", `f:5: dns: "10.0.0.1" is no IPv6 address of a host`},
-		{"multicast address", network + "ntp = ff02::1", `is no IPv6 address of a host`},
+		{"multicast address", network + "dns = ff02::1", `is no IPv6 address of a host`},
+		{"time server that is neither address nor name", network + "ntp = 192.0.2.1:123", `f:5: ntp: "192.0.2.1:123" is no IPv6 address of a host`},
+		{"time server of IPv4", network + "ntp = 192.0.2.1", `f:5: ntp: "192.0.2.1" is no IPv6 address of a host`},
+		{"option that the server writes", network + "option.3 = 00", "f:5: option.3: the server writes this option itself where it has to"},
+		{"option that has a key", network + "option.23 = 00", "f:5: option.23: the server writes this option itself; write dns ="},
+		{"option without a code", network + "option.x = 00", "f:5: option.x: write the option's code in place of NN: option.59"},
+		{"option 0", network + "option.0 = 00", "f:5: option.0: write the option's code in place of NN"},
+		{"option with a leading zero", network + "option.059 = 00", "f:5: option.059: write the option's code in place of NN"},
+		{"option beyond all", network + "option.65536 = 00", "f:5: option.65536: write the option's code in place of NN"},
+		{"option of the documentation", network + "option.NN = 00", "f:5: option.NN: write the option's code in place of NN"},
+		{"option that is no hex", network + "option.59 = http://x", `f:5: option.59: "http://x": write the option's bytes in hex, such as 20 01 0d b8`},
+		{"option without bytes", network + "option.59 =", `f:5: option.59: "": write the option's bytes in hex`},
+		{"long option", network + "option.59 = " + strings.Repeat("00", 1025), "f:5: option.59: 1025 bytes; an option has at most 1024 here"},
+		{"long options", network + "option.59 = " + strings.Repeat("00", 1024) + "\noption.60 = " + strings.Repeat("00", 1024), "f:1: dns, search, ntp and option.NN of network guests take 2056 bytes; at most 2048 fit into an answer here"},
+		{"long options of a class", network + "[class x]\noption.59 = " + strings.Repeat("00", 1024) + "\noption.60 = " + strings.Repeat("00", 1024), "f:1: with class x, dns, search, ntp and option.NN of network guests take 2056 bytes"},
+		{"option of the server", network + "[server]\noption.59 = 00", `f:6: "option.59" does not belong into a [server] section`},
+		{"class without a tag", network + "[class]\n", "f:5: a class has a tag of one word"},
+		{"class of no network", network + "[class x gests]\ndns = ::1:1", "f:5: class x: there is no network gests"},
+		{"class with a network's key", network + "[class x]\npool = ::1", `f:6: "pool" does not belong into a [class] section`},
+		{"class with a mistake", network + "[class x]\nntp = ff02::1%eth0\noption.1 = 00", "f:6: ntp: \"ff02::1%eth0\" is no IPv6 address of a host\nf:7: option.1: the server writes"},
+		{"class with preferred above valid", network + "[class x]\npreferred_lifetime = 2h\nvalid_lifetime = 1h", "f:6: preferred_lifetime is longer than valid_lifetime"},
+		{"pd_pool into which nothing fits", network + "pd_pool = 2001:db8:8000::/56\npd_length = 48", "f:5: no /48 fits into 2001:db8:8000::/56; write a shorter prefix here, or a longer pd_length"},
+		{"pd_pool over a network", network + "pd_pool = 2001:db8::/32", "f:5: 2001:db8::/32 overlaps 2001:db8:1::/64, the prefix of network guests; write prefixes beside it"},
+		{"pd_pool twice", network + "pd_pool = 2001:db8:8000::/40 2001:db8:8000::/48", "f:5: 2001:db8:8000::/48 overlaps 2001:db8:8000::/40"},
+		{
+			"pd_pool of two networks", network + "pd_pool = 2001:db8:8000::/40\n[network more]\ninterface = eth2\nprefix = 2001:db8:2::/64\nassign = eui64\npd_pool = 2001:db8:8000::/48",
+			"f:10: 2001:db8:8000::/48 overlaps pd_pool of network guests",
+		},
+		{"pd_pool of link-local addresses", network + "pd_pool = fe80::/56", "f:5: fe80::/56 is no prefix of global or unique local addresses"},
+		{"pd_length", network + "pd_length = 127", `f:5: pd_length: "127" is no number from 16 to 126`},
 		{"bad name", network + "search = a..b", `f:5: search:`},
 		{"relative path", network + "[server]\nhosts = hosts", `f:6: hosts: "hosts": write the whole path`},
 		{"bad DUID", network + "[server]\nduid = xyz", `f:6: duid: "xyz": not a DUID`},
@@ -211,7 +240,7 @@ nonsense
 		`f:2: prefix: "x" is no IPv6 prefix; write it as 2001:db8:1::/64`,
 		`f:4: unknown key "perfix"; did you mean "prefix"?`,
 		`f:5: mtu: "1" is no number from 1280 to 65535`,
-		`f:6: unknown section [netwk more]; there are [server] and [network NAME]`,
+		`f:6: unknown section [netwk more]; there are [server], [network NAME] and [class TAG]`,
 		`f:9: identity: "mac" is not one of: duid, frame`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -279,7 +308,7 @@ func TestCheckHosts(t *testing.T) {
 	if err := os.WriteFile(file, []byte("06:a0:f0:00:00:38,[2001:db8:1::38]\nbroken\n06:a0:f0:00:00:39,[2001:db8:9::39]\nid:00:04:aa:bb,[2001:db8:1::]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := ParseConfig("f", []byte(strings.Replace(plain, "/hosts", file, 1)))
+	c, err := ParseConfig("f", []byte(strings.Replace(plain, "/hosts", file, 1)+"[class storage]\ndns =\n[class storage guests]\nntp =\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,6 +320,7 @@ func TestCheckHosts(t *testing.T) {
 			file + ":3: [2001:db8:9::39] is in no network's prefix",
 			file + ":4: [2001:db8:1::] has an interface identifier that RFC 5453 reserves",
 			file + ":4: id:00:04:aa:bb: holds no MAC, so that the frame cannot prove whose it is; any guest can claim it",
+			"class storage: no hosts line sets this tag (set:storage)",
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

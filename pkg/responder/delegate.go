@@ -137,7 +137,8 @@ func (x *exchange) giveBackPrefixes(m *wire.Message) {
 // prefixTerms are the lifetimes of delegated prefixes. What a hosts line says is about its address: a
 // prefix that is delegated for ever would never come back.
 func (x *exchange) prefixTerms() pool.Terms {
-	return pool.Terms{Preferred: x.network.Preferred, Valid: x.network.Valid}
+	preferred, valid := x.lifetimes()
+	return pool.Terms{Preferred: preferred, Valid: valid}
 }
 
 // prefixVerdict says what stands against a prefix of the pool: that something of this network is in it.

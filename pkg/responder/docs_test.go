@@ -53,7 +53,8 @@ var keyExamples = map[string]string{
 	"pd_per_mac":                "pd_per_mac = 1",
 	"dns":                       "dns = 2001:db8:1::53 2001:db8:2::53",
 	"search":                    "search = example.org cloud.example.org",
-	"ntp":                       "ntp = 2001:db8:1::123",
+	"ntp":                       "ntp = 2001:db8:1::123 ntp.example.org",
+	"option.NN":                 "option.59 = 68 74 74 70 3a 2f 2f 62 6f 6f 74",
 	"preferred_lifetime":        "preferred_lifetime = 2h",
 	"valid_lifetime":            "valid_lifetime = 3d",
 	"sol_max_rt":                "sol_max_rt = 10m",
@@ -85,7 +86,7 @@ func TestDocumentationListsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(text)
-	for _, section := range []string{"server", "network"} {
+	for _, section := range []string{"server", "network", "class"} {
 		before, rest, ok := strings.Cut(page, keysBegin(section))
 		got, after, closed := strings.Cut(rest, keysEnd(section))
 		if !ok || !closed {
@@ -136,11 +137,11 @@ func keysTable(section string) string {
 	var b strings.Builder
 	b.WriteString("| key | default | what may be written | what it does | example |\n|---|---|---|---|---|\n")
 	for _, k := range Keys() {
-		if k.Section != section {
+		if k.Section != section && (section != "class" || !k.Class) {
 			continue
 		}
 		def, values := "", k.Values
-		if k.Default != "" {
+		if k.Default != "" && section != "class" {
 			def = "`" + k.Default + "`"
 		}
 		if k.Unit != "" {

@@ -20,6 +20,8 @@ type Key struct {
 	Values   string // what may be written
 	Unit     string // "" for keys that have none
 	Sentence string // what it does
+	// Class says that a [class TAG] section may have it too.
+	Class bool
 
 	set        func(*Config, string) error
 	setNetwork func(*NetworkConfig, string) error
@@ -112,31 +114,43 @@ func networkKeys() []Key {
 			setNetwork: word(func(n *NetworkConfig, v string) { n.Assign = Assign(v) }, "hosts", "eui64"),
 		},
 		{
-			Name: "dns", Values: "IPv6 addresses, separated by blanks",
+			Name: "dns", Values: "IPv6 addresses, separated by blanks", Class: true,
 			Sentence:   "DNS servers, for clients that ask and are not tagged nondefault6.",
 			setNetwork: func(n *NetworkConfig, v string) (err error) { n.DNS, err = addresses(v); return err },
 		},
 		{
-			Name: "search", Values: "domains, separated by blanks",
+			Name: "search", Values: "domains, separated by blanks", Class: true,
 			Sentence:   "Search domains, likewise.",
 			setNetwork: setSearch,
 		},
 		{
-			Name: "ntp", Values: "IPv6 addresses, separated by blanks",
-			Sentence:   "Time servers, likewise.",
-			setNetwork: func(n *NetworkConfig, v string) (err error) { n.NTP, err = addresses(v); return err },
+			Name: "ntp", Values: "IPv6 addresses, groups too, and names, separated by blanks", Class: true,
+			Sentence:   "Time servers, likewise (RFC 5908); addresses also in the older option (RFC 4075).",
+			setNetwork: setNTP,
 		},
-		networkTime("preferred_lifetime", "12h", unitLifetime, "The preferred lifetime of addresses of the pool, and of those whose hosts line gives none.",
-			time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.Preferred = d }),
-		networkTime("valid_lifetime", "1d", unitLifetime, "The valid lifetime of addresses of the pool, and of those whose hosts line gives none.",
-			time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.Valid = d }),
+		{
+			Name: rawKey, Values: "bytes in hex", Class: true,
+			Sentence: "Any other option by its code, likewise: a key for each, option.59 for the URL of a boot file.",
+			// What a section gives is read by section.raw.
+			setNetwork: func(*NetworkConfig, string) error { return nil },
+		},
+		inClass(networkTime("preferred_lifetime", "12h", unitLifetime, "The preferred lifetime of addresses of the pool, and of those whose hosts line gives none.",
+			time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.Preferred = d })),
+		inClass(networkTime("valid_lifetime", "1d", unitLifetime, "The valid lifetime of addresses of the pool, and of those whose hosts line gives none.",
+			time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.Valid = d })),
 		networkTime("sol_max_rt", "", unitTime, "The longest time between two Solicits (SOL_MAX_RT), for clients that ask.",
 			time.Minute, 24*time.Hour, func(n *NetworkConfig, d time.Duration) { n.SOLMaxRT = d }),
 		networkTime("inf_max_rt", "", unitTime, "The longest time between two Information-requests (INF_MAX_RT), for clients that ask.",
 			time.Minute, 24*time.Hour, func(n *NetworkConfig, d time.Duration) { n.INFMaxRT = d }),
-		networkTime("information_refresh", "", unitLifetime, "When clients that only ask for information ask again.",
-			10*time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.InformationRefresh = d }),
+		inClass(networkTime("information_refresh", "", unitLifetime, "When clients that only ask for information ask again.",
+			10*time.Minute, wire.Infinite, func(n *NetworkConfig, d time.Duration) { n.InformationRefresh = d })),
 	}
+}
+
+// inClass lets a key stand in a class too.
+func inClass(k Key) Key {
+	k.Class = true
+	return k
 }
 
 // networkTime is a key that takes a duration between two bounds, or nothing where that is the default.
@@ -270,6 +284,30 @@ func setPrefix(n *NetworkConfig, v string) error {
 		return fmt.Errorf("%s is no prefix of global or unique local addresses", p)
 	}
 	n.Prefix = p
+	return nil
+}
+
+func setNTP(n *NetworkConfig, v string) error {
+	n.NTP, n.NTPOthers = nil, nil
+	for _, w := range list(v) {
+		a, err := netip.ParseAddr(w)
+		switch {
+		case err == nil && a.Is6() && a.IsMulticast() && a.Zone() == "":
+			n.NTPOthers = append(n.NTPOthers, wire.NTPMulticast(a))
+		case err == nil || strings.Contains(w, ":"):
+			one, err := addresses(w)
+			if err != nil {
+				return err
+			}
+			n.NTP = append(n.NTP, one...)
+		default:
+			o, err := wire.NTPName(w)
+			if err != nil {
+				return err
+			}
+			n.NTPOthers = append(n.NTPOthers, o)
+		}
+	}
 	return nil
 }
 

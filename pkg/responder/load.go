@@ -93,7 +93,7 @@ type section struct {
 // add lays a file's sections over what there is. Names of sections and keys are checked here; what has
 // a mistake is left out, so that the rest can be looked at too.
 func (d *draft) add(name string, text []byte) error {
-	list, err := inifile.Parse(name, text, "[server]", "[network NAME]")
+	list, err := inifile.Parse(name, text, "[server]", "[network NAME]", "[class TAG]")
 	errs := []error{err}
 	keys := Keys()
 	for _, s := range list {
@@ -124,26 +124,30 @@ func checkTitle(s inifile.Section) error {
 		return nil
 	case s.Title == "network" && s.Name != "" && !strings.Contains(s.Name, " "):
 		return nil
+	case s.Title == "class" && s.Name != "" && strings.Count(s.Name, " ") < 2:
+		return nil
+	case s.Title == "class":
+		return fmt.Errorf("%s: a class has a tag of one word, and behind it one network if it is for that alone: [class storage]", s.Where)
 	case s.Title == "network":
 		return fmt.Errorf("%s: a network has a name of one word: [network guests]", s.Where)
 	}
-	return fmt.Errorf("%s: unknown section [%s]; there are [server] and [network NAME]", s.Where, strings.TrimSpace(s.Title+" "+s.Name))
+	return fmt.Errorf("%s: unknown section [%s]; there are [server], [network NAME] and [class TAG]", s.Where, strings.TrimSpace(s.Title+" "+s.Name))
 }
 
 // checkName refuses keys that there are not in such a section.
 func checkName(keys []Key, title string, k inifile.Key) error {
 	var here, elsewhere []string
 	for _, known := range keys {
-		if known.Section == title {
+		if known.Section == title || title == "class" && known.Class {
 			here = append(here, known.Name)
 		} else {
 			elsewhere = append(elsewhere, known.Name)
 		}
 	}
 	switch {
-	case slices.Contains(here, k.Name):
+	case slices.Contains(here, k.Name), slices.Contains(here, rawKey) && strings.HasPrefix(k.Name, "option."):
 		return nil
-	case slices.Contains(elsewhere, k.Name):
+	case slices.Contains(elsewhere, k.Name), strings.HasPrefix(k.Name, "option."):
 		return fmt.Errorf("%s: %q does not belong into a [%s] section", k.Where, k.Name, title)
 	}
 	return fmt.Errorf("%s: unknown key %.80q; %s", k.Where, k.Name, inifile.Suggest(k.Name, here))
@@ -166,11 +170,11 @@ func (d *draft) server() *section {
 	return &section{title: "server"}
 }
 
-// networks are the sections of the networks, in the order of Config.Networks.
-func (d *draft) networks() []section {
+// all are the sections of one title, networks in the order of Config.Networks.
+func (d *draft) all(title string) []section {
 	var out []section
 	for _, s := range d.sections {
-		if s.title == "network" {
+		if s.title == title {
 			out = append(out, s)
 		}
 	}
@@ -180,7 +184,7 @@ func (d *draft) networks() []section {
 // config sets every key, to its default where it is not given.
 func (d *draft) config() (*Config, error) {
 	c := new(Config)
-	server, at := d.server(), d.networks()
+	server, at := d.server(), d.all("network")
 	for _, s := range at {
 		c.Networks = append(c.Networks, NetworkConfig{Network: Network{Name: s.name}})
 	}
@@ -193,6 +197,53 @@ func (d *draft) config() (*Config, error) {
 		for i := range c.Networks {
 			errs = append(errs, at[i].apply(&k, func(v string) error { return k.setNetwork(&c.Networks[i], v) }))
 		}
+	}
+	for i := range c.Networks {
+		errs = append(errs, at[i].raw(&c.Networks[i].Parameters, nil))
+	}
+	return c, errors.Join(append(errs, d.classes(c))...)
+}
+
+// classes gives each network its classes.
+func (d *draft) classes(c *Config) error {
+	var errs []error
+	for _, s := range d.all("class") {
+		tag, network, _ := strings.Cut(s.name, " ")
+		class, err := s.class(tag)
+		errs = append(errs, err)
+		known := network == ""
+		for i := range c.Networks {
+			if n := &c.Networks[i]; network == "" || n.Name == network {
+				n.Classes, known = append(n.Classes, class), true
+			}
+		}
+		if !known {
+			errs = append(errs, fmt.Errorf("%s: class %s: there is no network %s", s.where, tag, network))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// class reads a class; what its section does not give, or leaves empty, it does not say, or takes away.
+func (s *section) class(tag string) (Class, error) {
+	var errs []error
+	n, c := NetworkConfig{}, Class{Tag: tag}
+	for _, k := range Keys() {
+		v, given := s.keys[k.Name]
+		if !given || !k.Class {
+			continue
+		}
+		if err := k.setNetwork(&n, v.Text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", v.Where, k.Name, err))
+		}
+	}
+	errs = append(errs, s.raw(&n.Parameters, &c.Codes))
+	_, c.DNS = s.keys["dns"]
+	_, c.Search = s.keys["search"]
+	_, c.NTP = s.keys["ntp"]
+	c.Parameters, c.Preferred, c.Valid, c.InformationRefresh = n.Parameters, n.Preferred, n.Valid, n.InformationRefresh
+	if c.Valid != 0 && c.Preferred > c.Valid {
+		errs = append(errs, fmt.Errorf("%s: preferred_lifetime is longer than valid_lifetime", s.keys["preferred_lifetime"].Where))
 	}
 	return c, errors.Join(errs...)
 }

@@ -43,12 +43,12 @@ type Network struct {
 	// Delegation is what clients that ask for prefixes get, with a reservation or without.
 	Delegation Delegation
 
-	// DNS, Search and NTP are for clients that ask for them and are not tagged nondefault6.
-	DNS    []netip.Addr
-	Search []string
-	NTP    []netip.Addr
+	// Parameters are for clients that ask for them and are not tagged nondefault6; Classes are for those whose
+	// hosts line sets their tag, a later one over an earlier one.
+	Parameters
+	Classes []Class
 
-	// Preferred and Valid are the lifetimes of addresses whose hosts line gives none; wire.Infinite for
+	// Preferred and Valid are the lifetimes of addresses whose hosts line, or class, gives none; wire.Infinite for
 	// ever. Preferred <= Valid.
 	Preferred, Valid time.Duration
 
@@ -101,5 +101,5 @@ func prefixRanges(list []netip.Prefix) (out pool.Ranges) {
 }
 
 // TagNonDefault is the tag of a hosts line whose NIC is not its machine's default one: it gets an
-// address, but no DNS servers, search domains or time servers.
+// address, but none of the Parameters.
 const TagNonDefault = "nondefault6"

@@ -10,35 +10,37 @@ import (
 )
 
 // configure adds the options that the client asked for (RFC 9915, sections 18.3.9 and 21.7) and that
-// there is a value for. A NIC tagged nondefault6 gets none that its machine could confuse with those of
-// its default NIC.
+// there is a value for.
 func (x *exchange) configure(m *wire.Message) {
-	n := x.network
+	n, o := x.network, x.options()
 	if x.asks(dhcpv6.OptionSolMaxRT) {
 		m.SOLMaxRT = n.SOLMaxRT
 	}
 	if x.asks(dhcpv6.OptionInfMaxRT) {
 		m.INFMaxRT = n.INFMaxRT
 	}
-	if x.in.Msg.Type == dhcpv6.MessageTypeInformationRequest && n.InformationRefresh > 0 &&
-		x.asks(dhcpv6.OptionInformationRefreshTime) {
-		refresh := n.InformationRefresh
-		m.InformationRefresh = &refresh
-	}
-	if x.host != nil && x.host.Tagged(TagNonDefault) {
-		return
+	if x.in.Msg.Type == dhcpv6.MessageTypeInformationRequest && x.asks(dhcpv6.OptionInformationRefreshTime) {
+		if refresh := x.refresh(); refresh > 0 {
+			m.InformationRefresh = &refresh
+		}
 	}
 	if x.asks(dhcpv6.OptionDNSRecursiveNameServer) {
-		m.DNS = n.DNS
+		m.DNS = o.DNS
 	}
 	if x.asks(dhcpv6.OptionDomainSearchList) {
-		m.Search = n.Search
+		m.Search = o.Search
 	}
 	if x.asks(dhcpv6.OptionNTPServer) {
-		m.NTP = n.NTP
+		m.NTP = o.NTP
+		m.Others = append(m.Others, o.NTPOthers...)
 	}
-	if x.asks(dhcpv6.OptionSNTPServerList) && len(n.NTP) > 0 {
-		m.Others = append(m.Others, wire.Option{Code: dhcpv6.OptionSNTPServerList, Data: addressList(n.NTP)})
+	if x.asks(dhcpv6.OptionSNTPServerList) && len(o.NTP) > 0 {
+		m.Others = append(m.Others, wire.Option{Code: dhcpv6.OptionSNTPServerList, Data: addressList(o.NTP)})
+	}
+	for _, r := range o.Raw {
+		if x.asks(r.Code) {
+			m.Others = append(m.Others, r)
+		}
 	}
 }
 

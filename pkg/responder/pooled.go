@@ -159,7 +159,7 @@ func (x *exchange) mine(b *pool.Binding) bool {
 func (x *exchange) verdict(a netip.Addr) pool.Verdict {
 	n := x.network
 	switch {
-	case reservedID(a), x.self[a], x.hosts.Owner(a) != nil, slices.Contains(n.DNS, a), slices.Contains(n.NTP, a):
+	case reservedID(a), x.self[a], x.hosts.Owner(a) != nil, n.serves(a):
 		return pool.Excluded
 	}
 	for i := range x.in.Relays {
@@ -175,7 +175,8 @@ func (x *exchange) poolTerms() pool.Terms {
 	if x.host != nil && x.host.Lifetime != 0 {
 		return pool.Terms{Preferred: x.host.Lifetime, Valid: x.host.Lifetime}
 	}
-	return pool.Terms{Preferred: x.network.Preferred, Valid: x.network.Valid}
+	preferred, valid := x.lifetimes()
+	return pool.Terms{Preferred: preferred, Valid: valid}
 }
 
 // mayCreate reports whether the new bindings of a pool among the offers may be made now. If not, the client
