@@ -39,7 +39,7 @@ func (e *env) serveCommand() *cli.Command {
 				log.Warn("configuration", "problem", w)
 			}
 			opts := responder.Options{
-				Config: cfg, Load: func() (*responder.Config, error) { return responder.LoadConfig(file) }, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
+				Config: cfg, Version: version, Load: func() (*responder.Config, error) { return responder.LoadConfig(file) }, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
 				Ready: func() { notify(log, daemon.SdNotifyReady) }, Reservations: tuneMemory,
 			}
 			// Fed by the server's own loop, twice as often as it has to be.

@@ -19,7 +19,7 @@ type commits struct {
 	last    uint64
 	waiting map[uint64]*commit
 
-	failed   bool          // the last one was
+	failure  error         // of the last one; nil where it was done
 	reported clock.Instant // when that was told
 }
 
@@ -170,13 +170,13 @@ const storeReportEvery = time.Minute
 func (e *Engine) reportStore(err error) {
 	c := &e.commits
 	switch {
-	case err != nil && (!c.failed || e.now.Sub(c.reported) >= storeReportEvery):
-		c.failed, c.reported = true, e.now
+	case err != nil && (c.failure == nil || e.now.Sub(c.reported) >= storeReportEvery):
+		c.reported = e.now
 		e.out = append(e.out, Report{slog.LevelError, "bindings are not stored; clients of the pools get no answer", []slog.Attr{slog.Any("error", err)}})
-	case err == nil && c.failed:
-		c.failed = false
+	case err == nil && c.failure != nil:
 		e.out = append(e.out, Report{slog.LevelInfo, "bindings are stored again", nil})
 	}
+	c.failure = err
 }
 
 // maxDue is how many bindings one Step ends; Deadline asks for another.

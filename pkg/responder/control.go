@@ -81,6 +81,7 @@ func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
 	mux.HandleFunc("POST "+pathReload, func(w http.ResponseWriter, r *http.Request) {
 		reply(w, func() (any, error) { return s.Reload(r.Context()) })
 	})
+	s.handleStatus(mux)
 	s.handleLeases(mux)
 	s.handleHosts(mux)
 	srv := &http.Server{

@@ -25,6 +25,8 @@ var ErrRestart = errors.New("the server is being restarted")
 // Options are what a Server is made of.
 type Options struct {
 	Config *Config
+	// Version is the program's, for the status.
+	Version string
 	// Load reads the configuration anew, for Reload; nil keeps the one there is.
 	Load     func() (*Config, error)
 	StateDir string // for the server's DUID and the lease store
@@ -46,8 +48,9 @@ type Options struct {
 // A Server serves the networks of a configuration, in the network namespace of the thread that calls
 // Serve.
 type Server struct {
-	opts Options
-	log  *slog.Logger
+	opts  Options
+	log   *slog.Logger
+	began clock.Instant
 
 	in      chan any      // what other goroutines tell the loop
 	done    chan struct{} // closed when the loop has ended
@@ -96,7 +99,7 @@ type Server struct {
 // NewServer returns a server that does nothing yet.
 func NewServer(opts Options) *Server {
 	s := &Server{
-		opts: opts, log: opts.Log, in: make(chan any, 256), done: make(chan struct{}),
+		opts: opts, log: opts.Log, began: opts.Clock.Now(), in: make(chan any, 256), done: make(chan struct{}),
 		ports: map[string]*port{}, nics: map[int]link.NIC{}, locals: map[int][]netip.Addr{}, problems: map[string]bool{},
 		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), watching: map[chan Lease]bool{}, armed: clock.Never,
 		engine: NewEngine(opts.Config.Engine("")),
