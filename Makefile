@@ -71,10 +71,10 @@ test-rough: need-root roots ## floods and storms in the namespaces, one after th
 		-run "^($$(awk '/^func Test/ { sub(/\(.*/, "", $$2); name = $$2 } /^\trough\(t\)$$/ { printf "%s%s", sep, name; sep = "|" }' test/e2e/*_test.go))$$"
 
 test-boot: need-root lab-tools qemu ## guests as real virtual machines, emulated: Debian 12 and 13 as they come (root)
-	$(GO) test -count=1 -parallel 2 -timeout 90m ./test/boot
+	$(GO) test -count=1 -parallel 2 -timeout 60m ./test/boot
 
-test-boot-long: need-root lab-tools qemu ## and what takes an hour: 20 stops and starts, routers that come late or change, stacks started anew (root)
-	$(GO) test -count=1 -parallel 1 -timeout 3h -v ./test/boot -long
+test-boot-long: need-root lab-tools qemu ## every boot test: all stacks, cloud-init, 20 stops and starts, routers that come late or change, snapshots; hours (root)
+	$(GO) test -count=1 -parallel 2 -timeout 6h -v ./test/boot -long
 
 lint: $(GOLANGCI) $(GOVULNCHECK) ## golangci-lint (with gofumpt) and known vulnerabilities
 	$(GOLANGCI) run ./...

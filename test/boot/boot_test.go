@@ -5,13 +5,15 @@ import (
 )
 
 func TestAGuestHasItsAddressesFromBootOn(t *testing.T) {
+	t.Parallel()
 	for _, tt := range guestCases {
 		t.Run(tt.name, func(t *testing.T) {
+			tt.needTime(t)
 			g := bootCase(t, tt, enabled)
 			g.wasConfigured(tt)
 			g.asReserved(tt)
-			g.clockIsSet()
 			g.ipv4Stayed(tt)
+			g.clockIsSet() // to dhclient its IPv4 lease has ended then
 			g.asBefore(tt.files)
 		})
 	}
@@ -20,6 +22,8 @@ func TestAGuestHasItsAddressesFromBootOn(t *testing.T) {
 // TestFilesFollowTheDefaultNIC: on the first boot the files are made for the NIC that is first on the bus, and
 // an IPv4 default route through the other one settles the choice.
 func TestFilesFollowTheDefaultNIC(t *testing.T) {
+	needLong(t)
+	t.Parallel()
 	for _, tt := range swappedCases {
 		t.Run(tt.name, func(t *testing.T) {
 			g := bootCase(t, tt, enabled)
@@ -40,6 +44,7 @@ func TestFilesFollowTheDefaultNIC(t *testing.T) {
 }
 
 func TestConfigureRefusesWhatDhcpcdCannotDo(t *testing.T) {
+	needLong(t)
 	tt := guestCase{spec: debian13, files: []file{text("/etc/network/interfaces", twoNICs), distroLeases}}
 	g := bootCase(t, tt, enabled)
 	for _, n := range g.cloud.Nets {

@@ -31,6 +31,8 @@ type guestCase struct {
 	client string
 	// configured is how many NICs the distribution configures: those behind them have no IPv4. 0: all.
 	configured int
+	// quick is whether it is booted for every change; the others take too long for that.
+	quick bool
 	// way is the index of the network that has the IPv4 default route, whose NIC must be the default one.
 	way int
 }
@@ -48,13 +50,13 @@ var distroLeases = text("/etc/v6guest/v6guest.conf", "[agent]\nlease = distro\n"
 
 // guestCases are those that must have their addresses from boot on. ss(8) knows 15 characters of a program's name.
 var guestCases = []guestCase{
-	{name: "debian13-ifupdown-dhcpcd", spec: debian13, files: []file{text("/etc/network/interfaces", twoNICs)}, stack: "ifupdown with dhcpcd", client: "v6guest"},
-	{name: "debian12-ifupdown-dhclient", spec: debian12, files: []file{text("/etc/network/interfaces", twoNICs)}, stack: "ifupdown with dhclient", client: "v6guest"},
+	{name: "debian13-ifupdown-dhcpcd", spec: debian13, files: []file{text("/etc/network/interfaces", twoNICs)}, stack: "ifupdown with dhcpcd", client: "v6guest", quick: true},
+	{name: "debian12-ifupdown-dhclient", spec: debian12, files: []file{text("/etc/network/interfaces", twoNICs)}, stack: "ifupdown with dhclient", client: "v6guest", quick: true},
 	{
 		name: "debian12-ifupdown-dhclient-leases", spec: debian12, files: []file{text("/etc/network/interfaces", twoNICs), distroLeases},
 		stack: "ifupdown with dhclient", client: "dhclient",
 	},
-	{name: "debian13-networkd", spec: networkd, files: networkdForAll, stack: "networkd", client: "v6guest"},
+	{name: "debian13-networkd", spec: networkd, files: networkdForAll, stack: "networkd", client: "v6guest", quick: true},
 	{name: "debian13-networkd-leases", spec: networkd, files: append(networkdForAll, distroLeases), stack: "networkd", client: "systemd-network"},
 	{name: "debian12-networkd", spec: debian12, files: append(networkdForAll, text("/etc/network/interfaces", "auto lo\niface lo inet loopback\n")), stack: "networkd", client: "v6guest"},
 	{name: "debian13-networkmanager", spec: nm, stack: "NetworkManager", client: "v6guest"}, // without a profile it makes one by itself for each NIC

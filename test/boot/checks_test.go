@@ -40,7 +40,7 @@ func (g *machine) asReserved(tt guestCase) {
 		g.t.Errorf("%d IPv6 default routes", got)
 	}
 	g.has("1 received", "ping", "-c", "1", "-w", "10", cloud.Outside.String())
-	g.has(fmt.Sprintf("default via 10.0.%d.1", tt.way), "ip", "-4", "route", "show", "default")
+	g.await("IPv4 default route", fmt.Sprintf("ip -4 route show default | grep -qF 'default via 10.0.%d.1'", tt.way))
 	g.has("0 loaded units listed", "systemctl", "--failed", "--no-pager")
 	if clients := g.say("ss", "-Hlunp", "sport", "=", ":546"); strings.Count(clients, `"`+tt.client+`"`) != 2 || strings.Count(clients, "\n") != 1 {
 		g.t.Errorf("on UDP port 546: %s", clients)

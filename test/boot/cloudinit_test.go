@@ -60,6 +60,8 @@ config:
 // TestChangesSurviveCloudInitAtEachBoot: cloud-init writes its files anew at each boot, before v6guest. The
 // second NIC, of which it does not speak, has no IPv4 and its reserved address all the same.
 func TestChangesSurviveCloudInitAtEachBoot(t *testing.T) {
+	needLong(t)
+	t.Parallel()
 	for _, tt := range cloudInitCases {
 		t.Run(tt.name, func(t *testing.T) {
 			g := bootCase(t, tt.guestCase, enabled)

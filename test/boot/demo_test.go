@@ -39,7 +39,7 @@ func TestDemonstration(t *testing.T) {
 	s := teller{began: time.Now()}
 	s.tell("A cloud with two networks: on each a router (v6responder, and dnsmasq for IPv4) and a neighbour. The cloud has reserved an address for each NIC.")
 	root := need(t, tt.spec)
-	ctx := within(t, 10*time.Minute)
+	ctx := within(t, 20*time.Minute)
 	c := networks(ctx, t, tt.way)
 	dir, err := thisVersion()
 	check(t, err)

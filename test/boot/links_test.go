@@ -16,7 +16,7 @@ func TestAVLANAndABondWhenTheyAreNamed(t *testing.T) {
 	needLong(t)
 	tt := caseOf("debian13-ifupdown-dhcpcd")
 	root := need(t, tt.spec)
-	ctx := within(t, 15*time.Minute)
+	ctx := within(t, 20*time.Minute)
 	c := networks4(ctx, t, tt.way)
 	inVLAN := netip.MustParseAddr("2001:db8:5::38")
 

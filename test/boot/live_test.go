@@ -14,7 +14,7 @@ func keyfile(nic, uuid string) file {
 // liveCases are guests on which the stack runs already, as it was installed, when v6guest comes.
 var liveCases = []guestCase{
 	{
-		name: "debian13-networkd", spec: networkd, stack: "networkd", client: "v6guest",
+		name: "debian13-networkd", spec: networkd, stack: "networkd", client: "v6guest", quick: true,
 		files: []file{
 			text("/etc/systemd/network/10-eth0.network", "[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n"),
 			text("/etc/systemd/network/10-eth1.network", "[Match]\nName=eth1\n\n[Network]\nDHCP=yes\n"),
@@ -40,8 +40,10 @@ var liveCases = []guestCase{
 }
 
 func TestConfigureCountsOnTheRunningSystem(t *testing.T) {
+	t.Parallel()
 	for _, tt := range liveCases {
 		t.Run(tt.name, func(t *testing.T) {
+			tt.needTime(t)
 			g := bootCase(t, tt, disabled)
 			// What is to be cured: each NIC has IPv4, and a default route of IPv6.
 			for _, n := range g.cloud.Nets {
@@ -74,6 +76,8 @@ var laterCases = []guestCase{
 }
 
 func TestWhatWouldCutIPv4OffIsLeftForTheNextBoot(t *testing.T) {
+	needLong(t)
+	t.Parallel()
 	for _, tt := range laterCases {
 		t.Run(tt.name, func(t *testing.T) {
 			g := bootCase(t, tt, disabled)

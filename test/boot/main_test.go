@@ -174,6 +174,7 @@ type machine struct {
 	root, disk string
 	nics       []nic    // in the order of their names
 	words      []string // on the kernel's command line, beside the lab's
+	snapshots  bool     // it can be reverted to one, and cannot be rebooted
 }
 
 // diskOf makes the disk of one of the lab's machines: a root as prepare leaves it, and files.
@@ -187,11 +188,11 @@ func diskOf(ctx context.Context, t *testing.T, root string, prepare func(tree st
 // bootCase boots a case's guest on networks of its own.
 func bootCase(t *testing.T, tt guestCase, enable bool) *machine {
 	t.Helper()
-	return bootWithin(t, tt, enable, 10*time.Minute)
+	return bootOn(t, tt, enable, networks, 20*time.Minute)
 }
 
-// bootWithin is bootCase for a test that takes so long at most.
-func bootWithin(t *testing.T, tt guestCase, enable bool, most time.Duration) *machine {
+// bootOn is bootCase on such networks, for a test that takes so long at most.
+func bootOn(t *testing.T, tt guestCase, enable bool, networks func(context.Context, *testing.T, int) *cloud.Cloud, most time.Duration) *machine {
 	t.Helper()
 	root := need(t, tt.spec)
 	ctx := within(t, most)
@@ -247,7 +248,7 @@ func (g *machine) tell() {
 // boot starts the machine from its disk and waits until its boot is done.
 func (g *machine) boot() {
 	g.t.Helper()
-	m, err := boot(g.ctx, g.nics, g.root, g.disk, g.words...)
+	m, err := boot(g.ctx, g.nics, g.root, g.disk, g.snapshots, g.words...)
 	check(g.t, err)
 	g.vm = m
 	g.say("systemctl", "is-system-running", "--wait")
@@ -284,7 +285,7 @@ func (g *machine) do(argv ...string) string {
 // and routes.
 func (g *machine) await(what, test string) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Minute)
 	defer cancel()
 	a, err := g.until(ctx, "sh", "-c", test)
 	if err != nil || a.Code != 0 {
@@ -295,7 +296,7 @@ func (g *machine) await(what, test string) {
 // logs waits until a unit has logged a text in this boot.
 func (g *machine) logs(unit, text string) {
 	g.t.Helper()
-	g.do("timeout", "120", "bash", "-c", "grep -qm1 -e '"+text+"' <(exec journalctl -b -f -n all -u "+unit+" 2>/dev/null)")
+	g.do("timeout", "300", "bash", "-c", "grep -qm1 -e '"+text+"' <(exec journalctl -b -f -n all -u "+unit+" 2>/dev/null)")
 }
 
 // has wants a text in what a program prints.

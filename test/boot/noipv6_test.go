@@ -13,7 +13,7 @@ func TestAKernelWithoutIPv6IsToldAndCostsNothing(t *testing.T) {
 	needLong(t)
 	tt := guestCases[0]
 	root := need(t, tt.spec)
-	ctx := within(t, 10*time.Minute)
+	ctx := within(t, 20*time.Minute)
 	c := networks(ctx, t, tt.way)
 	disk := diskOf(ctx, t, root, withPackage(ctx, enabled), tt.files)
 	g := &machine{t: t, ctx: ctx, cloud: c, root: root, disk: disk, nics: guestNICs(c), words: []string{"ipv6.disable=1"}}

@@ -38,8 +38,9 @@ type vm struct {
 }
 
 // boot starts a machine with NICs, from the kernel that lies in the root. It returns when the machine's
-// hand has reported, which is early in its boot. The words are put on the kernel's command line.
-func boot(ctx context.Context, nics []nic, root, disk string, words ...string) (*vm, error) {
+// hand has reported, which is early in its boot. The words are put on the kernel's command line. Of a machine
+// that snapshots are made of, the disk keeps nothing.
+func boot(ctx context.Context, nics []nic, root, disk string, snapshots bool, words ...string) (*vm, error) {
 	kernel, err := newest(filepath.Join(root, "boot/vmlinuz-*"))
 	if err != nil {
 		return nil, err
@@ -58,8 +59,8 @@ func boot(ctx context.Context, nics []nic, root, disk string, words ...string) (
 	m := &vm{ended: make(chan error, 1), serial: filepath.Join(dir, "serial.log"), nics: nics, qmp: filepath.Join(dir, "qmp")}
 	args := []string{
 		"-accel", "tcg", "-smp", "1", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
-		"-kernel", kernel, "-initrd", initrd, "-append", strings.Join(append(words, "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1 quiet"), " "),
-		"-drive", "file=" + disk + ",if=virtio,format=raw,cache=unsafe", "-serial", "file:" + m.serial, "-no-reboot",
+		"-kernel", kernel, "-initrd", initrd, "-append", strings.Join(append(words, "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1 quiet mitigations=off"), " "),
+		"-drive", "file=" + disk + ",if=virtio,format=raw,cache=unsafe,snapshot=" + onOff(snapshots), "-serial", "file:" + m.serial, "-no-reboot",
 		"-qmp", "unix:" + m.qmp + ",server=on,wait=off", "-device", "virtio-rng-pci", "-device", "virtio-serial-pci",
 		"-chardev", "socket,id=hand,path=" + socket, "-device", "virtserialport,chardev=hand,name=hand",
 	}
@@ -143,6 +144,14 @@ func (m *vm) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// onOff is a switch as qemu writes it.
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
 }
 
 // newest is the last file that matches.
