@@ -220,6 +220,11 @@ func (e *Engine) expire() {
 	}
 }
 
+// over says whether no address of the binding is valid any more.
+func (b *binding) over(now clock.Instant) bool {
+	return b.nextExpiry() <= now && !slices.ContainsFunc(b.addresses(), func(a netip.Addr) bool { return b.find(a).ValidUntil > now })
+}
+
 // expireFrom removes the expired addresses of b and returns b, or nil when none is left.
 func (e *Engine) expireFrom(b *binding) *binding {
 	if b.nextExpiry() > e.now {

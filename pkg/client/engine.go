@@ -276,10 +276,12 @@ func (e *Engine) attach() {
 	if e.binding == nil && e.replaced != nil { // it may fit this link
 		e.binding, e.replaced = e.replaced, nil
 	}
-	if e.binding != nil {
-		e.confirm()
-	} else {
+	switch {
+	case e.binding == nil:
 		e.solicit(e.startDelay())
+	case e.binding.over(e.now): // while the machine was suspended: the end of this step drops it
+	default:
+		e.confirm()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -110,6 +111,9 @@ func (st *story) command(args []string) {
 		default:
 			s.do(LinkChanged{Why: strings.Join(rest[1:], " ")})
 		}
+	case "sleep":
+		s.now = s.now.Add(st.duration(rest[0]))
+		s.do(LinkChanged{Why: "the machine was suspended for " + rest[0]})
 	case "lose":
 		s.lose = st.number(rest[0])
 	case "dad":
@@ -140,7 +144,11 @@ func (st *story) command(args []string) {
 
 func (st *story) config(args []string) {
 	for _, a := range args {
-		switch a {
+		switch key, value, _ := strings.Cut(a, "="); key {
+		case "only":
+			st.s.cfg.AcceptServer = func(id wire.DUID, _ netip.Addr) bool {
+				return slices.ContainsFunc(st.s.servers, func(srv *simServer) bool { return srv.name == value && srv.duid == id })
+			}
 		case "start-delay":
 			st.s.cfg.NoStartDelay = false
 		case "no-rapid-commit":
