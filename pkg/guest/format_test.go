@@ -60,6 +60,16 @@ func TestStateFilesOfFormat1AreReadAndNewerOnesAreIgnored(t *testing.T) {
 		t.Error("NICs of a newer format count")
 	}
 
+	released(t, dir, "link-locals.json")
+	note, ok := newRunNote(dir, boot)
+	if got := loadAdded(note, ok, dir).of(2); got.String() != ll0 {
+		t.Errorf("link-local address that was added: %s", got)
+	}
+	released(t, dir, "link-locals.json", newer...)
+	if got := loadAdded(note, ok, dir).of(2); got.IsValid() {
+		t.Errorf("link-local address of a newer format: %s", got)
+	}
+
 	released(t, dir, "switches.json")
 	want := []savedSwitch{{Index: 2, Switch: "accept_ra", Value: "1"}}
 	if diff := cmp.Diff(want, loadSwitches(dir).state.Switches); diff != "" {

@@ -120,9 +120,12 @@ func (m *vm) wire(ctx context.Context, i int, n nic) error {
 	}
 	// The primary has to be on PCI Express, with a port that can be plugged.
 	m.cmd.Args = append(m.cmd.Args, "-machine", "q35", "-device", fmt.Sprintf("pcie-root-port,id=port%d,chassis=%d", i, 1+i),
-		"-device", device+",failover=on", "-device", fmt.Sprintf("vmxnet3,netdev=p%d,id=primary%d,mac=%s,bus=port%d,failover_pair_id=nic%d", i, i, n.mac, i, i))
+		"-device", device+",failover=on", "-device", fmt.Sprintf("vmxnet3,netdev=p%d,id=%s,mac=%s,bus=port%d,failover_pair_id=nic%d", i, primaryOf(i), n.mac, i, i))
 	return port("p")
 }
+
+// primaryOf is qemu's name of the primary of a pair.
+func primaryOf(i int) string { return fmt.Sprintf("primary%d", i) }
 
 // accept waits for qemu to open the hand's end.
 func (m *vm) accept(ctx context.Context, ln net.Listener) (net.Conn, error) {

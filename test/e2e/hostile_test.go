@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/lab"
 	"github.com/v6guest/v6guest/test/peer"
+	"github.com/v6guest/v6guest/test/roots"
 )
 
 // onLink is a prefix as routers announce it: L and A, for two hours.
@@ -257,4 +259,32 @@ func TestAReconfigureWithoutAuthenticationDoesNothing(t *testing.T) {
 		t.Errorf("a Reconfigure made the guest speak: %s", summary([]lab.Packet{first}))
 	}
 	untouched(ctx, t, c)
+}
+
+// A stack in user space believes any prefix. What it makes of another NIC's on the default one takes nothing away
+// from that.
+func TestARouteThatAStackMakesOfAnothersPrefixIsOfNoEffect(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 2*time.Minute)
+	c := withRoot(ctx, t, roots.Stacks, 2)
+	check(t, c.Guest.WriteFile("/etc/systemd/network/10-eth0.network",
+		"[Match]\nName=eth0\n[Network]\nIPv6AcceptRA=yes\n[IPv6AcceptRA]\nDHCPv6Client=no\nUseAutonomousPrefix=no\n"))
+	networkd(ctx, t, c)
+	ctx, _ = agent(ctx, t, c, "default_nic = eth0\nra = stack\n")
+	asReserved(ctx, t, c)
+	second := c.Nets[1]
+	_, err := c.Guest.Await(ctx, "the way to its network", func(s lab.State) bool { return s.Route(second.Prefix, "eth1") })
+	check(t, err)
+	newStranger(ctx, t, c, c.Nets[0]).advertise(t, linkLocal(1), ra.Advertisement{Prefixes: []ra.Prefix{onLink(second.Prefix)}})
+	_, err = c.Guest.Await(ctx, "the stack's route", func(s lab.State) bool { return s.Route(second.Prefix, "eth0") })
+	check(t, err)
+	if got := must(ctx, t, c, "ip", "-6", "route", "get", second.Neighbor6.String()); !strings.Contains(got, "dev eth1 ") {
+		t.Errorf("the way to a neighbour on eth1: %s", got)
+	}
+	ping(ctx, t, second.Neighbour, second.Reserved.Addr) // the answer goes the same way
+	for _, ch := range c.Guest.Changes() {
+		if ch.Gone && ch.Route && ch.Prefix == second.Prefix && ch.NIC == "eth1" {
+			t.Errorf("%s was not on-link on eth1, for however short a time", ch.Prefix)
+		}
+	}
 }
