@@ -41,7 +41,7 @@ func (d *disk) write(name string, b []byte, attr metadata) (err error) {
 	}
 	f, err := d.root.OpenFile(inFS(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return err
+		return d.explain(err, path.Dir(name))
 	}
 	defer func() {
 		err = errors.Join(err, f.Close())
@@ -70,7 +70,7 @@ func (d *disk) rename(from, to string) error {
 		return err
 	}
 	if err := d.root.Rename(inFS(from), inFS(to)); err != nil {
-		return err
+		return d.explain(err, to, path.Dir(to))
 	}
 	if err := d.point("renamed", to); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (d *disk) remove(name string) error {
 	if err := d.takeAway(name); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
-		return err
+		return d.explain(err, name, path.Dir(name))
 	}
 	if err := d.point("removed", name); err != nil {
 		return err
@@ -103,13 +103,17 @@ func (d *disk) takeAway(name string) error {
 	return d.root.Remove(inFS(name))
 }
 
-// mkdir makes one folder.
+// mkdir makes one folder, with that mode whatever the umask is: others, like networkd, must read what lies in it.
 func (d *disk) mkdir(name string, mode fs.FileMode) error {
 	if err := d.point("mkdir", name); err != nil {
 		return err
 	}
-	if err := d.root.Mkdir(inFS(name), mode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	err := d.root.Mkdir(inFS(name), mode)
+	if err == nil {
+		err = d.root.Chmod(inFS(name), mode)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return d.explain(err, path.Dir(name))
 	}
 	if err := d.point("made", name); err != nil {
 		return err

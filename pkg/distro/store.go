@@ -64,6 +64,10 @@ func (s *Store) begin() (m *manifest, unlock func(), err error) {
 		unlock()
 		return nil, nil, fmt.Errorf("lock %s: %w", s.dir, errors.Join(ErrBusy, err))
 	}
+	if !s.inPlace(f) { // the one that had the lock has removed it
+		unlock()
+		return nil, nil, fmt.Errorf("lock %s: %w", s.dir, ErrBusy)
+	}
 	m, err = s.load()
 	if err == nil {
 		err = s.settle(m)
@@ -73,6 +77,22 @@ func (s *Store) begin() (m *manifest, unlock func(), err error) {
 		return nil, nil, err
 	}
 	return m, unlock, nil
+}
+
+// end removes what nothing needs any more, and gives the lock back.
+func (s *Store) end(m *manifest, unlock func()) error {
+	defer unlock()
+	return s.clear(m)
+}
+
+// inPlace reports whether the open folder is still the backup folder.
+func (s *Store) inPlace(f *os.File) bool {
+	ours, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := s.root.Stat(inFS(s.dir))
+	return err == nil && os.SameFile(ours, there)
 }
 
 // checkFolder refuses a backup folder that somebody else could have filled.
@@ -94,11 +114,13 @@ func (s *Store) Recover() error {
 	if !s.tree.Exists(s.dir) {
 		return nil
 	}
-	_, unlock, err := s.begin()
+	m, unlock, err := s.begin()
+	if err == nil {
+		err = s.end(m, unlock)
+	}
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
-	unlock()
 	return nil
 }
 
@@ -202,18 +224,20 @@ func (s *Store) Rebase(changes []Change) ([]Change, error) {
 // from the first change of each file on.
 //
 // Errors: ErrStale, ErrBusy, ErrUnsafeBackup, ErrNewerManifest, and those of the file system.
-func (s *Store) Apply(changes []Change) error {
+func (s *Store) Apply(changes []Change) (err error) {
 	if len(changes) == 0 && !s.tree.Exists(s.dir) {
 		return nil
 	}
-	if err := s.makeFolder(); err != nil {
+	made, err := s.makeFolder()
+	if err != nil {
 		return fmt.Errorf("make %s: %w", s.dir, err)
 	}
 	m, unlock, err := s.begin()
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, s.end(m, unlock)) }()
+	m.Folders = append(made, m.Folders...)
 	t := &transaction{}
 	if t.Files, err = s.stillOurs(m, changes); err != nil {
 		return err
@@ -223,7 +247,7 @@ func (s *Store) Apply(changes []Change) error {
 	}
 	for i, c := range changes {
 		if err := s.prepare(m, t, c, i); err != nil {
-			return fmt.Errorf("change %s: %w", c.Path, err)
+			return errors.Join(fmt.Errorf("change %s: %w", c.Path, err), s.prune(m))
 		}
 	}
 	return s.run(m, t)
@@ -245,18 +269,21 @@ func (s *Store) stillOurs(m *manifest, changes []Change) (out []entry, err error
 	return out, nil
 }
 
-// makeFolder makes the backup folder with all above it.
-func (s *Store) makeFolder() error {
-	for _, dir := range missingFolders(s.tree, s.dir) {
+// makeFolder makes the backup folder and returns the folders above it that it had to make.
+func (s *Store) makeFolder() (above []string, err error) {
+	missing := missingFolders(s.tree, s.dir)
+	for _, dir := range missing {
 		mode := fs.FileMode(0o755)
 		if dir == s.dir {
 			mode = 0o700
+		} else {
+			above = append(above, dir)
 		}
 		if err := s.disk.mkdir(dir, mode); err != nil {
-			return err
+			return nil, errors.Join(err, s.removeFolders(missing))
 		}
 	}
-	return nil
+	return above, nil
 }
 
 // missingFolders is those of a folder and the ones above it that do not exist, outermost first.

@@ -134,7 +134,12 @@ func (s *Store) undo(m *manifest) error {
 		return err
 	}
 	m.Pending = nil
-	if err := s.save(m); err != nil {
+	if len(m.Files) == 0 {
+		return s.prune(m)
+	}
+	if err := s.save(m); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return nil // nothing is left to take back, and the next run finds that out again
+	} else if err != nil {
 		return err
 	}
 	return s.prune(m)
@@ -176,14 +181,17 @@ func (s *Store) finish(m *manifest) error {
 		}
 	}
 	m.Pending = nil
+	if err := s.removeFolders(m.Folders); err != nil {
+		return err
+	}
+	m.Folders = slices.DeleteFunc(m.Folders, func(dir string) bool { return !s.tree.Exists(dir) })
 	if err := s.save(m); err != nil {
 		return err
 	}
 	return s.prune(m)
 }
 
-// prune removes originals that no entry names and, when nothing is changed any more, the folders that
-// v6guest made and the manifest itself.
+// prune removes originals that no entry names.
 func (s *Store) prune(m *manifest) error {
 	for _, name := range s.tree.List(s.dir) {
 		used := slices.ContainsFunc(m.Files, func(e entry) bool { return e.Backup == name })
@@ -193,16 +201,26 @@ func (s *Store) prune(m *manifest) error {
 			}
 		}
 	}
-	if len(m.Files) > 0 {
-		return nil
-	}
-	if err := s.removeFolders(m.Folders); err != nil {
-		return err
-	}
-	return s.disk.remove(path.Join(s.dir, manifestName))
+	return nil
 }
 
-// removeFolders removes folders that are empty, innermost first.
+// clear removes the manifest, the backup folder and the other folders that v6guest made, when nothing is
+// changed any more.
+func (s *Store) clear(m *manifest) error {
+	if len(m.Files) > 0 || m.Pending != nil {
+		return nil
+	}
+	if err := s.removeFolders(m.Folders); err != nil { // while the manifest says which they are
+		return err
+	}
+	if err := s.disk.remove(path.Join(s.dir, manifestName)); err != nil {
+		return err
+	}
+	above := slices.DeleteFunc(slices.Clone(m.Folders), func(dir string) bool { return !strings.HasPrefix(s.dir, dir+"/") })
+	return s.removeFolders(append(above, s.dir))
+}
+
+// removeFolders removes those of the folders that are empty, innermost first; they stand outermost first.
 func (s *Store) removeFolders(dirs []string) error {
 	for _, dir := range slices.Backward(dirs) {
 		err := s.disk.remove(dir)
@@ -225,7 +243,7 @@ func (s *Store) Restore(force bool) (restored []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
+	defer func() { err = errors.Join(err, s.end(m, unlock)) }()
 	t := &transaction{}
 	var refused []error
 	for i, e := range m.Files {

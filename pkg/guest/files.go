@@ -238,7 +238,10 @@ func filesFault(err error) error {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		f.Cure = "nothing was changed; make room on the file system"
 	case errors.Is(err, fs.ErrPermission):
-		f.Exit, f.Cure = fault.ExitNotPermitted, "run as root"
+		f.Exit = fault.ExitNotPermitted
+		if f.Cure == "" {
+			f.Cure = "run as root"
+		}
 	}
 	if cures := refusalCures(err); len(cures) > 0 {
 		f.Cure = strings.Join(cures, "\n")
