@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"os/user"
 
 	"github.com/urfave/cli/v2"
 
@@ -14,11 +16,14 @@ import (
 func (e *env) checkConfigCommand() *cli.Command {
 	return &cli.Command{
 		Name: "check-config", Usage: "check the configuration and the hosts file, and say what does not hold",
-		Description: "Exit code 0 when all is in order, 2 when the configuration cannot be used, a hosts line is left out or\n" +
-			"a hosts file cannot be read.\n" +
+		Description: "Exit code 0 when all is in order, 2 when the configuration cannot be used, a hosts line is left out,\n" +
+			"or a file cannot be read by root or by the service's user.\n" +
 			"What the configuration cannot promise: reservations are safe from other guests only where the\n" +
 			"hypervisor keeps guests from sending frames with a MAC that is not theirs.",
-		Flags: []cli.Flag{cmdline.JSONFlag()},
+		Flags: []cli.Flag{
+			cmdline.JSONFlag(),
+			&cli.StringFlag{Name: "user", Value: responder.ServiceUser, Usage: "whom the service runs as: root tries whether `NAME` can read the files; not where there is no such user"},
+		},
 		Action: func(c *cli.Context) error {
 			if err := e.NoArguments(c); err != nil {
 				return err
@@ -27,9 +32,29 @@ func (e *env) checkConfigCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return e.printCheck(responder.CheckHosts(cfg), c.Bool("json"))
+			found := responder.CheckHosts(cfg)
+			if err := closedToUser(c, cfg, &found); err != nil {
+				return err
+			}
+			return e.printCheck(found, c.Bool("json"))
 		},
 	}
+}
+
+// closedToUser adds what the service's user cannot use.
+func closedToUser(c *cli.Context, cfg *responder.Config, found *responder.Check) error {
+	name := c.String("user")
+	_, err := user.Lookup(name)
+	switch {
+	case os.Geteuid() != 0, err != nil && !c.IsSet("user"):
+		return nil
+	case err != nil:
+		return fault.New(fault.ExitUsage, "name a user that there is by --user", "%w", err)
+	}
+	closed, err := responder.Closed(cfg, c.String("config"), c.String("state-dir"), name)
+	found.Closed = len(closed)
+	found.Errors = append(found.Errors, closed...)
+	return err
 }
 
 func (e *env) printCheck(found responder.Check, asJSON bool) error {
@@ -37,7 +62,7 @@ func (e *env) printCheck(found responder.Check, asJSON bool) error {
 		if err := e.PrintJSON(found); err != nil {
 			return err
 		}
-		return notInForce(found.Tally, fault.ExitUsage)
+		return failed(found)
 	}
 	for _, w := range found.Warnings {
 		e.Print("warning: %s", w)
@@ -47,7 +72,17 @@ func (e *env) printCheck(found responder.Check, asJSON bool) error {
 	}
 	e.Print("%s, %s, %s, %s", cmdline.Count(found.Networks, "network", "networks"), hostsLines(found.Lines),
 		cmdline.Count(len(found.Errors), "error", "errors"), cmdline.Count(len(found.Warnings), "warning", "warnings"))
-	return notInForce(found.Tally, fault.ExitUsage)
+	return failed(found)
+}
+
+// failed is the error of a check that found what keeps the service from working as it is written.
+func failed(found responder.Check) error {
+	err := notInForce(found.Tally, fault.ExitUsage)
+	if n := found.Closed; n > 0 {
+		err = errors.Join(err, fault.New(fault.ExitUsage, "let the service's user read the file, and enter each folder on the way to it",
+			"%s to the service's user", cmdline.Count(n, "file or folder is closed", "files or folders are closed")))
+	}
+	return err
 }
 
 func hostsLines(n int) string { return cmdline.Count(n, "hosts line", "hosts lines") }

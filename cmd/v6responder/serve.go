@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"runtime/debug"
 
@@ -76,46 +75,27 @@ func (e *env) serve(ctx context.Context, runDir string, opts responder.Options) 
 	if err != nil {
 		return err
 	}
-	var metrics net.Listener
-	if opts.Config.Metrics.IsValid() {
-		if metrics, err = opts.Config.ListenMetrics(); err != nil {
-			return errors.Join(err, l.Close())
-		}
-	}
 	s := responder.NewServer(opts)
 	helpers, stop := context.WithCancel(context.WithoutCancel(ctx))
-	controlled, metered := make(chan error, 1), make(chan error, 1)
+	controlled := make(chan error, 1)
 	go func() { controlled <- s.ServeControl(helpers, l) }()
-	if metrics != nil {
-		go func() { metered <- s.ServeMetrics(helpers, metrics) }()
-	} else {
-		metered <- nil
-	}
-	go e.reloadOnHangup(helpers, opts.Log, s)
+	go e.reloadOnHangup(helpers, s)
 	told := context.AfterFunc(ctx, func() { notify(opts.Log, daemon.SdNotifyStopping) })
 	err = s.Serve(ctx)
 	told()
 	stop()
-	return errors.Join(err, <-controlled, <-metered)
+	return errors.Join(err, <-controlled)
 }
 
 // reloadOnHangup reads configuration and hosts anew at each SIGHUP.
-func (e *env) reloadOnHangup(ctx context.Context, log *slog.Logger, s *responder.Server) {
+func (e *env) reloadOnHangup(ctx context.Context, s *responder.Server) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.hangups:
 		}
-		done, err := s.Reload(ctx)
-		if err != nil {
-			log.Error("nothing read anew: all stays as it was", "error", err)
-			continue
-		}
-		for _, w := range done.Warnings {
-			log.Warn("configuration", "problem", w)
-		}
-		log.Info("read anew", "networks", done.Networks, "lines", done.Lines, "problems", len(done.Problems))
+		_, _ = s.Reload(ctx) // the log tells what has become of it
 	}
 }
 

@@ -75,6 +75,8 @@ func (s *checker) prefix(n *NetworkConfig) {
 		s.fail("prefix", "%s is no /64, of which alone assign = eui64 can make addresses", n.Prefix)
 	case bits != 64 && !n.anyPrefix:
 		s.fail("prefix", "%s is no /64; if it shall be so, write allow_any_prefix = yes", n.Prefix)
+	case bits != 64:
+		s.warn("prefix", "%s is no /64: guests make no addresses of their own in it (SLAAC), and [::38] in the hosts file stands for none", n.Prefix)
 	}
 }
 

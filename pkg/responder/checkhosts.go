@@ -11,7 +11,8 @@ type Check struct {
 	Networks int `json:"networks"`
 	Lines    int `json:"hosts_lines"` // that are in force
 	hosts.Tally
-	Errors   []string `json:"errors"` // what the Tally counts, in words
+	Closed   int      `json:"closed"` // files and folders that the service's user cannot use
+	Errors   []string `json:"errors"` // what the Tally and Closed count, in words
 	Warnings []string `json:"warnings"`
 }
 

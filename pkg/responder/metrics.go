@@ -15,7 +15,6 @@ import (
 
 	vm "github.com/VictoriaMetrics/metrics"
 
-	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/ra/sender"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -67,15 +66,6 @@ func (m *meters) answered(msg *wire.Message) {
 	m.answers[answerKind{wire.TypeName(msg.Type), result}]++
 }
 
-// ListenMetrics opens the address of the configuration's key metrics.
-func (c *Config) ListenMetrics() (net.Listener, error) {
-	l, err := net.Listen("tcp", c.Metrics.String())
-	if err != nil {
-		return nil, &fault.Fault{Err: fmt.Errorf("metrics: %w", err), Cure: "write another address and port at metrics in [server], or take the line out"}
-	}
-	return l, nil
-}
-
 // ServeMetrics answers Prometheus at /metrics until the context ends, and closes the listener.
 func (s *Server) ServeMetrics(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
@@ -93,7 +83,7 @@ func (s *Server) ServeMetrics(ctx context.Context, l net.Listener) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.Serve(l); ctx.Err() == nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	return nil

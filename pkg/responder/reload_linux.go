@@ -16,6 +16,19 @@ import (
 // with a mistake in it, or one that cannot be put in force, leaves the old one as it is: the error says
 // why.
 func (s *Server) Reload(ctx context.Context) (Reloaded, error) {
+	out, err := s.reload(ctx)
+	if err != nil {
+		s.log.Error("nothing read anew: all stays as it was", "error", err)
+		return out, err
+	}
+	for _, w := range out.Warnings {
+		s.log.Warn("configuration", "problem", w)
+	}
+	s.log.Info("read anew", "networks", out.Networks, "lines", out.Lines, "problems", len(out.Problems))
+	return out, nil
+}
+
+func (s *Server) reload(ctx context.Context) (Reloaded, error) {
 	out := Reloaded{Warnings: []string{}}
 	c := (*Config)(nil)
 	if s.opts.Load != nil {
@@ -28,11 +41,11 @@ func (s *Server) Reload(ctx context.Context) (Reloaded, error) {
 	err := s.inLoop(ctx, func() {
 		if c != nil {
 			out.Warnings = append(out.Warnings, c.Warnings...)
-			if c.Metrics != s.opts.Config.Metrics {
-				out.Warnings = append(out.Warnings, "metrics: another address holds after a restart")
-				c.Metrics = s.opts.Config.Metrics
-			}
+			old := s.opts.Config
 			failed = s.apply(c)
+			if kept, err := loadDUID(s.opts.StateDir); failed == nil && c.DUID == "" && old.DUID != "" && kept != s.duid && err == nil {
+				out.Warnings = append(out.Warnings, fmt.Sprintf("duid: the server goes on as %s, which the configuration does not say any more, until it is restarted", s.duid))
+			}
 		}
 		out.Networks = len(s.opts.Config.Networks)
 	})
@@ -49,23 +62,35 @@ func (s *Server) apply(c *Config) error {
 	if reflect.DeepEqual(old, c) {
 		return nil
 	}
-	if c.DUID == "" && s.duid == "" && !c.servesNIC() {
+	duid := c.DUID
+	if duid == "" && old.DUID != "" { // then the one that was kept, as after a restart
+		var err error
+		if duid, err = loadDUID(s.opts.StateDir); err != nil {
+			return err
+		}
+	}
+	if duid == "" && s.duid == "" && !c.servesNIC() {
 		return &fault.Fault{Err: errors.New("the server would have no DUID"), Cure: "write duid = … into [server]", Exit: fault.ExitUsage}
 	}
 	s.opts.Config = c
 	err := s.openStore()
-	if err == nil && c.Hosts != old.Hosts {
-		err = s.followHosts()
-	}
 	if err == nil {
 		err = s.followForwarding()
+	}
+	if err == nil {
+		err = s.listenMetrics(c.Metrics)
+	}
+	if err == nil && c.Hosts != old.Hosts {
+		if err = s.followHosts(); err != nil {
+			err = errors.Join(err, s.listenMetrics(old.Metrics))
+		}
 	}
 	if err != nil {
 		s.opts.Config = old
 		return fmt.Errorf("the configuration stays as it was: %w", err)
 	}
-	if c.DUID != "" && c.DUID != s.duid {
-		s.identify(c.DUID)
+	if duid != "" && duid != s.duid {
+		s.identify(duid)
 	} else {
 		s.step(ConfigChanged{c.Engine(s.duid)})
 	}

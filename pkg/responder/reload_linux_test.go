@@ -2,9 +2,12 @@ package responder
 
 import (
 	"errors"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -99,5 +102,107 @@ func TestReloadPutsTheWholeConfigurationInForce(t *testing.T) {
 	}
 	if s.duid != wire.LinkLayerDUID([]byte{2, 0, 0, 0, 0, 1}) {
 		t.Errorf("the server has become another one: %s", s.duid)
+	}
+}
+
+// TestEveryKeyIsInForceAfterAReload: each key of the documentation, changed while the server runs, is what the
+// engine, the NIC and its advertisements go by; none waits for a restart.
+func TestEveryKeyIsInForceAfterAReload(t *testing.T) {
+	n := newNet(t)
+	n.ip("link", "set", "lo", "up")
+	s, _ := n.serve(plain, reservations(3))
+	dir := n.control(s)
+	for _, k := range Keys() {
+		t.Run(k.Name, func(t *testing.T) {
+			lines := map[string]string{"server": "", "network": "interface = eth1\nprefix = 2001:db8:1::/64\n"}
+			example := keyExamples[k.Name]
+			switch k.Name {
+			case "interface", "prefix": // that it is in force is another test's
+			case "hosts":
+				lines["server"] = "hosts = " + filepath.Join(n.dir, "hosts") + "\n"
+			default:
+				lines[k.Section] += example + "\n"
+			}
+			c, err := ParseConfig("conf", []byte("[server]\n"+lines["server"]+"[network guests]\n"+lines["network"]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.opts.Load = func() (*Config, error) { return c, nil }
+			if got, err := Reload(t.Context(), dir); err != nil || strings.Contains(strings.Join(got.Warnings, "\n"), "restart") {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			err = s.inLoop(t.Context(), func() {
+				duid := c.DUID
+				if duid == "" {
+					duid = wire.LinkLayerDUID([]byte{2, 0, 0, 0, 0, 1})
+				}
+				if got, want := s.engine.cfg, c.Engine(duid); !reflect.DeepEqual(got, want) {
+					t.Errorf("the engine has\n%+v, not\n%+v", got, want)
+				}
+				if p := s.ports["eth1"]; p == nil || !reflect.DeepEqual(p.network, &c.Networks[0]) || (p.ra != nil) != c.Networks[0].RA.Send {
+					t.Errorf("the NIC is not served as it should be: %+v", p)
+				}
+				if (s.prometheus != nil) != c.Metrics.IsValid() {
+					t.Errorf("metrics at %v", s.prometheus)
+				}
+				if (s.watcher != nil) != (c.Hosts != "") {
+					t.Errorf("hosts %q", c.Hosts)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// TestMetricsMoveByAReload: to another address, to one that is taken, which leaves the old one in force, to one that
+// holds the old one, and nowhere.
+func TestMetricsMoveByAReload(t *testing.T) {
+	n := newNet(t)
+	n.ip("link", "set", "lo", "up")
+	taken, err := net.Listen("tcp", "[::1]:9549")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s, _ := n.serve(strings.Replace(plain, "[server]", "[server]\nmetrics = [::1]:9547", 1), reservations(1))
+	dir := n.control(s)
+	read := func(addr string) bool {
+		t.Helper()
+		c, err := net.Dial("tcp", addr) // by this thread, in its namespace
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "GET /metrics HTTP/1.0\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(c)
+		return err == nil && strings.Contains(string(b), "v6responder_hosts_lines 1")
+	}
+	for _, tt := range []struct {
+		metrics string
+		fails   string
+		at, not string
+	}{
+		{"metrics = [::1]:9548", "", "[::1]:9548", "[::1]:9547"},
+		{"metrics = [::1]:9549", "metrics: listen tcp [::1]:9549: bind: address already in use", "[::1]:9548", "[::1]:9547"},
+		{"metrics = [::]:9548", "", "127.0.0.1:9548", "[::1]:9547"},
+		{"metrics = [::1]:9548", "", "[::1]:9548", "127.0.0.1:9548"},
+		{"metrics = [2001:db8::9]:9548", "cannot assign requested address", "[::1]:9548", "127.0.0.1:9548"},
+		{"", "", "", "[::1]:9548"},
+	} {
+		s.opts.Load = func() (*Config, error) {
+			config := strings.Replace(plain, "[server]", "[server]\n"+tt.metrics, 1)
+			return ParseConfig("conf", []byte(strings.Replace(config, "/hosts", filepath.Join(n.dir, "hosts"), 1)))
+		}
+		_, err := Reload(t.Context(), dir)
+		if (err == nil) != (tt.fails == "") || err != nil && !strings.Contains(err.Error(), tt.fails) {
+			t.Fatalf("%s: %v", tt.metrics, err)
+		}
+		if tt.at != "" && !read(tt.at) || read(tt.not) {
+			t.Errorf("%q: read at %s: %v, at %s: %v", tt.metrics, tt.at, read(tt.at), tt.not, read(tt.not))
+		}
 	}
 }

@@ -82,6 +82,7 @@ type Server struct {
 	meters   meters
 	unsent   []*packetConn // those with answers that wait for flush
 
+	prometheus *metricsListener // nil where nobody reads the metrics
 	forwarding *forwardingWatch // nil where no network makes this machine a router
 	forwards   map[int]bool     // the NICs that forward, by index
 
@@ -146,6 +147,9 @@ func (s *Server) Serve(ctx context.Context) (err error) {
 		return err
 	}
 	if err := s.followForwarding(); err != nil {
+		return err
+	}
+	if err := s.listenMetrics(s.opts.Config.Metrics); err != nil {
 		return err
 	}
 	events, err := s.kernel.Watch(ctx)
@@ -364,6 +368,9 @@ func (s *Server) close(final bool) error {
 	}
 	s.turns.Unlock()
 	var errs []error
+	if s.prometheus != nil {
+		s.prometheus.close()
+	}
 	if s.forwarding != nil {
 		errs = append(errs, s.forwarding.close())
 	}
