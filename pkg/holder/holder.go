@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -50,17 +51,8 @@ func UDP(proc string, port uint16, addresses ...netip.Addr) []Process {
 	if len(bound)+len(wild) == 0 {
 		return nil
 	}
-	entries, err := os.ReadDir(proc)
-	if err != nil {
-		return nil
-	}
 	var first, rest []Process
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
-		}
-		folder := filepath.Join(proc, entry.Name())
+	for pid, folder := range processes(proc) {
 		switch descriptors := filepath.Join(folder, "fd"); {
 		case hasOpen(descriptors, bound):
 			first = append(first, Process{PID: pid, Name: name(folder)})
@@ -69,6 +61,30 @@ func UDP(proc string, port uint16, addresses ...netip.Addr) []Process {
 		}
 	}
 	return append(first, rest...)
+}
+
+// Named lists the other processes that call themselves by one of the names: of these everybody learns, so that it
+// serves to guess where UDP may tell nothing.
+func Named(proc string, names ...string) []Process {
+	var out []Process
+	for pid, folder := range processes(proc) {
+		if n := name(folder); pid != os.Getpid() && slices.Contains(names, n) {
+			out = append(out, Process{PID: pid, Name: n})
+		}
+	}
+	return out
+}
+
+// processes are the folders of processes, with their numbers.
+func processes(proc string) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		entries, _ := os.ReadDir(proc) // none can be seen then
+		for _, entry := range entries {
+			if pid, err := strconv.Atoi(entry.Name()); err == nil && !yield(pid, filepath.Join(proc, entry.Name())) {
+				return
+			}
+		}
+	}
 }
 
 // commLen is what the kernel keeps of a process's name at most, in bytes.

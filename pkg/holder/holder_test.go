@@ -52,6 +52,9 @@ func TestHoldersOfAPortAreNamed(t *testing.T) {
 	if diff := cmp.Diff([]holder.Process{{812, "dnsmasq"}, {814, "bad\x1bname"}, {815, ""}}, got); diff != "" {
 		t.Fatalf("holders (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff([]holder.Process{{812, "dnsmasq"}, {816, "systemd-networkd"}}, holder.Named(proc, "systemd-networkd", "dnsmasq", "radvd")); diff != "" {
+		t.Errorf("processes of a name (-want +got):\n%s", diff)
+	}
 	for i, want := range []string{"dnsmasq (pid 812)", `"bad\x1bname" (pid 814)`, "process 815"} {
 		if got[i].String() != want {
 			t.Errorf("%s, want %s", got[i], want)

@@ -93,18 +93,28 @@ func prepareUDP(fd int) error {
 func portFault(err error) error {
 	switch {
 	case errors.Is(err, unix.EADDRINUSE):
-		var who []string
-		for _, p := range holder.UDP("/proc", serverPort) {
-			who = append(who, p.String())
+		if who := holder.UDP("/proc", serverPort); len(who) > 0 {
+			return fault.New(fault.ExitFailure, "stop that server, or keep it off port 547", "%w: %s has it", err, named(who))
 		}
-		if len(who) == 0 {
-			return fault.New(fault.ExitFailure, "find it as root by: ss -lunp 'sport = :547'", "%w: another program has it", err)
+		if who := holder.Named("/proc", serverPrograms...); len(who) > 0 {
+			return fault.New(fault.ExitFailure, "stop that server, or keep it off port 547; as root, this names it: ss -lunp 'sport = :547'", "%w: another program has it, as it seems %s", err, named(who))
 		}
-		return fault.New(fault.ExitFailure, "stop that server, or keep it off port 547", "%w: %s has it", err, strings.Join(who, ", "))
+		return fault.New(fault.ExitFailure, "find it as root by: ss -lunp 'sport = :547'", "%w: another program has it", err)
 	case errors.Is(err, os.ErrPermission):
 		return notPermitted(err)
 	}
 	return err
+}
+
+// serverPrograms are those of which one may have the port where v6responder is not told, since it is not root.
+var serverPrograms = []string{"dnsmasq", "kea-dhcp6", "dhcpd", "dhcp6s", "odhcpd", "dibbler-server", "v6responder"}
+
+func named(who []holder.Process) string {
+	var out []string
+	for _, p := range who {
+		out = append(out, p.String())
+	}
+	return strings.Join(out, ", ")
 }
 
 // notPermitted adds to an error which rights are missing.

@@ -13,8 +13,6 @@ var installed = map[string]string{
 /usr/lib/systemd/system/v6guest-configure.service 644
 /usr/lib/systemd/system/v6guest-reconfigure.path 644
 /usr/lib/systemd/system/v6guest-reconfigure.service 644
-/usr/lib/systemd/system/v6guest-reconfigure.path 644
-/usr/lib/systemd/system/v6guest-reconfigure.service 644
 /usr/lib/systemd/system/v6guest-wait-online.service 644
 /usr/lib/systemd/system/v6guest.service 644
 /usr/sbin/v6guest 755
@@ -175,65 +173,5 @@ func TestADebThatIsRemovedBringsTheFilesBack(t *testing.T) {
 	out := m.must("dpkg", "-P", "v6guest")
 	if m.exists("/var/lib/v6guest") || strings.Contains(out, "kept") {
 		t.Errorf("the purge left the state folder:\n%s", out)
-	}
-}
-
-func TestRPMsInARoot(t *testing.T) {
-	m := image(t)
-	m.putPackages("rpm")
-	// The root that rpm works on is a copy of this one, so that its scripts have what they call; rpm's own
-	// database knows none of Debian's packages.
-	m.must("sh", "-c", "mkdir /target && tar -C / --one-file-system --exclude=./target --exclude=./usr/share --exclude=./usr/lib/modules -c . | tar -C /target -x")
-	rpm := func(args ...string) string {
-		return m.must(append([]string{"rpm", "--root", "/target"}, args...)...)
-	}
-	rpm("--initdb")
-	rpm("-i", "--nodeps", "/tmp/0-v6guest.rpm", "/tmp/0-v6guest-responder.rpm")
-	at := &machine{m.Machine, t, m.ctx}
-	for _, name := range names {
-		for line := range strings.Lines(installed[name]) {
-			file, mode, _ := strings.Cut(strings.TrimSpace(line), " ")
-			if got := strings.TrimSpace(at.do("stat", "-c", "%a %U %G", "/target"+file).Stdout); got != mode+" root root" {
-				t.Errorf("%s: %q, want %s root root", file, got, mode)
-			}
-		}
-		if out := rpm("-V", "--nodeps", name); strings.TrimSpace(out) != "" {
-			t.Errorf("rpm -V %s: %s", name, out)
-		}
-	}
-	there := func(want bool) {
-		t.Helper()
-		for _, link := range wants {
-			if m.exists("/target"+link) != want {
-				t.Errorf("%s: there %v, want %v", link, !want, want)
-			}
-		}
-	}
-	there(true)
-	if got := m.file("/target/etc/passwd"); !strings.Contains(got, "_v6responder:") {
-		t.Errorf("no user _v6responder:\n%s", got)
-	}
-	if got := rpm("-qc", "v6guest"); !strings.Contains(got, "/etc/v6guest/v6guest.conf") {
-		t.Errorf("configuration files: %s", got)
-	}
-
-	check(t, m.WriteFile("/target/etc/v6guest/v6guest.conf", "[agent]\nwait = 2m\n"))
-	check(t, m.WriteFile("/target/var/lib/v6guest/lease/x.json", "{}"))
-	m.must("chroot", "/target", "systemctl", "disable", "v6guest-wait-online.service")
-	rpm("-U", "--nodeps", "/tmp/1-v6guest.rpm", "/tmp/1-v6guest-responder.rpm")
-	if got := m.file("/target/etc/v6guest/v6guest.conf"); got != "[agent]\nwait = 2m\n" {
-		t.Errorf("the configuration after the upgrade:\n%s", got)
-	}
-	if !m.exists("/target/var/lib/v6guest/lease/x.json") || m.exists("/target"+wants[2]) || !m.exists("/target"+wants[0]) {
-		t.Error("the upgrade lost a lease, or enabled what was disabled")
-	}
-	if got := m.must("chroot", "/target", "v6guest", "version"); !strings.Contains(got, version+".1") {
-		t.Errorf("after the upgrade: %s", got)
-	}
-
-	rpm("-e", "v6guest", "v6guest-responder")
-	there(false)
-	if m.exists("/target/usr/sbin/v6guest") || m.exists("/target/usr/sbin/v6responder") {
-		t.Error("the removal left a program")
 	}
 }

@@ -47,6 +47,10 @@ var Packaging = Spec{Name: "packaging", Suite: "trixie", Packages: []string{
 	"bash", "binutils", "fish", "iproute2", "lintian", "mandoc", "perl-openssl-defaults", "procps", "rpm", "systemd-sysv", "sysvinit-utils", "zsh",
 }}
 
+// RPMLint holds the judge of rpm packages; Debian 13 has none. debootstrap does not find python3-cffi-backend by
+// itself, since packages ask for it by another name.
+var RPMLint = Spec{Name: "rpmlint", Suite: "bookworm", Packages: []string{"python3-cffi-backend", "rpm", "rpmlint"}}
+
 // NetworkManager holds it with its bus: debootstrap finds no package for the virtual ones that it and polkitd
 // depend on.
 var NetworkManager = Spec{Name: "networkmanager", Suite: "bookworm", Packages: []string{

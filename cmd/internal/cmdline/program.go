@@ -98,8 +98,8 @@ func (p *Program) Exit(err error) int {
 // the log's level is without one.
 func GlobalFlags(levels string) []cli.Flag {
 	return []cli.Flag{
-		Choice(&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error (default: " + levels + ")"}, "debug", "info", "warn", "error"),
-		Choice(&cli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json"}, "text", "json"),
+		Choice(&cli.StringFlag{Name: "log-level", Usage: "what is logged: debug, info, warn or error (default: " + levels + ")"}, "debug", "info", "warn", "error"),
+		Choice(&cli.StringFlag{Name: "log-format", Value: "text", Usage: "how it is logged: text or json"}, "text", "json"),
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "show each packet as one line", DisableDefaultText: true},
 	}
 }

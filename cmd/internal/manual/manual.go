@@ -246,7 +246,7 @@ func (k Key) values() string {
 
 func (k Key) fallback() string {
 	if k.Default == "" {
-		return "Nothing is the default."
+		return "It is empty by default."
 	}
 	return "The default is `" + k.Default + "`."
 }
