@@ -131,6 +131,9 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 func (n *managedNIC) gone() {
 	n.stopClient()
 	n.stopListening()
+	saved := n.a.savedSwitches()
+	saved.forget(n.nic.Index)
+	n.problem(keepingSwitches, saved.keep())
 	n.a.written.Forget(n.followed)
 }
 
@@ -272,11 +275,13 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 	}
 	n.unset, n.unsetAt = false, clock.Never
 	n.followSwitches() // first, so that no change comes between
+	saved := n.a.savedSwitches()
 	var errs []error
 	for _, s := range n.wantSwitches() {
-		errs = append(errs, n.a.sys.Set(n.nic.Name, s))
+		errs = append(errs, saved.set(n.a.sys, n.nic, s))
 	}
 	err := errors.Join(errs...)
+	n.problem(keepingSwitches, saved.keep())
 	if errors.Is(err, sysctl.ErrNoNIC) && !n.renaming {
 		n.renaming = true // for a moment, it seems
 		n.unsetAt = now.Add(renamePause)
@@ -289,6 +294,14 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 		n.unsetAt = max(n.setting.at(now), now.Add(shortestPause))
 	}
 	n.problem("set the kernel's switches", err)
+}
+
+const keepingSwitches = "keep in mind what the kernel's switches were"
+
+// savedSwitches are what the switches were; the one-shot command keeps nothing.
+func (a *Agent) savedSwitches() *savedSwitches {
+	note, ok := newRunNote(a.opts.RunDir, a.bootID)
+	return switchesOf(note, ok && !a.passive, a.opts.RunDir)
 }
 
 // wantSwitches are the switches that are to be set. The one-shot command sets only those without which

@@ -215,3 +215,28 @@ func TestWhatAnotherNICClaimsTakesNoRouteAway(t *testing.T) {
 		s.wantDone()
 	})
 }
+
+// The agent may have set a switch that configure did not know of yet, as after an upgrade.
+func TestSwitchesThatTheAgentHasSetAreRestoredToWhatTheyWere(t *testing.T) {
+	play(t, "", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.m.setSwitch("eth0", sysctl.AcceptRA, "1") // somebody's flip is no original
+		s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = false, false })
+		s.wait(time.Second)
+		if v, _ := s.m.Get("eth0", sysctl.AcceptRA); v != "2" {
+			s.Fatalf("accept_ra = %s", v)
+		}
+		s.stop()
+		if _, err := loadSwitches(s.state).restore(s.m, []link.NIC{{Index: 2, Name: "eth0"}, {Index: 3, Name: "eth1"}}); err != nil {
+			s.Fatal(err)
+		}
+		want := map[sysctl.Switch]string{sysctl.AcceptRA: "1", sysctl.AcceptRADefrtr: "1", sysctl.AcceptRAPinfo: "1", sysctl.Autoconf: "1"}
+		for _, nic := range []string{"eth0", "eth1"} {
+			for name, v := range want {
+				if got, _ := s.m.Get(nic, name); got != v {
+					s.Errorf("%s of %s is %s, and was %s", name, nic, got, v)
+				}
+			}
+		}
+	})
+}

@@ -12,8 +12,9 @@ import (
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
-// savedSwitches are the kernel's switches as they were before configure set them in this boot, so that
-// restore sets them back. They lie in the run folder: with a reboot they lose their meaning.
+// savedSwitches are the kernel's switches as they were before configure or the agent set them in this boot, so
+// that restore sets them back. They lie in the run folder: with a reboot they lose their meaning. Each use
+// begins with a load, since both may run at a time.
 type savedSwitches struct {
 	file  string
 	state switchState
@@ -34,6 +35,11 @@ type savedSwitch struct {
 // loadSwitches reads what was kept in this boot and network namespace; what cannot be used counts as nothing.
 func loadSwitches(runDir string) *savedSwitches {
 	note, ok := thisBoot(runDir)
+	return switchesOf(note, ok, runDir)
+}
+
+// switchesOf is loadSwitches for whoever knows the boot's name.
+func switchesOf(note runNote, ok bool, runDir string) *savedSwitches {
 	s := &savedSwitches{state: switchState{runNote: note}}
 	if !ok {
 		return s
@@ -61,6 +67,13 @@ func (s *savedSwitches) set(sys Switches, nic link.NIC, to sysctl.Setting) error
 		s.dirty = true
 	}
 	return nil
+}
+
+// forget drops those of a NIC that is gone, and its switches with it.
+func (s *savedSwitches) forget(index int) {
+	n := len(s.state.Switches)
+	s.state.Switches = slices.DeleteFunc(s.state.Switches, func(o savedSwitch) bool { return o.Index == index })
+	s.dirty = s.dirty || len(s.state.Switches) != n
 }
 
 // keep writes them if there is anything new.

@@ -52,4 +52,9 @@ func TestAGuestWithAPrivateLinkLocalWorksBehindACloudsRules(t *testing.T) {
 	if s.Has("eth0", netip.MustParseAddr(eui)) || !slices.ContainsFunc(s.Addrs, own) {
 		t.Errorf("after restore: %s", s)
 	}
+	for name, want := range map[string]string{"accept_ra": "1", "autoconf": "1"} {
+		if got, err := c.Guest.ReadSysctl("net/ipv6/conf/eth0/" + name); err != nil || got != want {
+			t.Errorf("after restore: %s = %s, %v", name, got, err)
+		}
+	}
 }
