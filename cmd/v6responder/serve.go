@@ -25,6 +25,8 @@ func (e *env) serveCommand() *cli.Command {
 			if err := e.NoArguments(c); err != nil {
 				return err
 			}
+			lines := &cmdline.Batch{W: e.Stderr}
+			e.Stderr = lines
 			log, err := e.Logger(c, "info")
 			if err != nil {
 				return err
@@ -39,6 +41,7 @@ func (e *env) serveCommand() *cli.Command {
 			}
 			opts := responder.Options{
 				Config: cfg, Version: version, Load: func() (*responder.Config, error) { return responder.LoadConfig(file) }, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
+				HoldLog: lines.Hold, ReleaseLog: lines.Release,
 				Ready: func() { notify(log, daemon.SdNotifyReady) }, Reservations: tuneMemory,
 			}
 			// Fed by the server's own loop, twice as often as it has to be.

@@ -79,23 +79,26 @@ func appendPacket(b []byte, d datagram) []byte {
 // checksum is that of a UDP datagram with its pseudo-header (RFC 8200, section 8.1). Over a datagram
 // that has its checksum in place the result is 0.
 func checksum(src, dst netip.Addr, udp []byte) uint16 {
-	sum := uint32(len(udp)) + protoUDP
 	a, b := src.As16(), dst.As16()
-	sum += sum16(a[:]) + sum16(b[:]) + sum16(udp)
+	sum := uint64(len(udp)) + protoUDP + sum32(a[:]) + sum32(b[:]) + sum32(udp)
 	for sum>>16 != 0 {
 		sum = sum&0xffff + sum>>16
 	}
 	return ^uint16(sum)
 }
 
-// sum16 adds the 16-bit words of at most 64 KiB.
-func sum16(b []byte) uint32 {
-	var sum uint32
+// sum32 adds the words of at most 64 KiB, 32 bits at a time: carries out of the lower half may be added later
+// (RFC 1071, section 2).
+func sum32(b []byte) (sum uint64) {
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.BigEndian.Uint64(b)
+		sum += w>>32 + w&0xffffffff
+	}
 	for ; len(b) >= 2; b = b[2:] {
-		sum += uint32(b[0])<<8 | uint32(b[1])
+		sum += uint64(binary.BigEndian.Uint16(b))
 	}
 	if len(b) == 1 {
-		sum += uint32(b[0]) << 8
+		sum += uint64(b[0]) << 8
 	}
 	return sum
 }

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	vm "github.com/VictoriaMetrics/metrics"
+	"github.com/insomniacslk/dhcp/dhcpv6"
 
 	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/ra/sender"
@@ -31,7 +33,25 @@ type meters struct {
 	seconds *vm.PrometheusHistogram
 }
 
-type answerKind struct{ kind, result string }
+type answerKind struct {
+	kind   dhcpv6.MessageType
+	result answerResult
+}
+
+// An answerResult is what an answer says to the client.
+type answerResult uint8
+
+const (
+	resultOther answerResult = iota
+	resultRefused
+	resultAddress
+	resultStatus
+	resultPrefix
+)
+
+func (r answerResult) String() string {
+	return [...]string{"other", "refused", "address", "status", "prefix"}[r]
+}
 
 func newMeters() meters {
 	set := vm.NewSet()
@@ -44,26 +64,26 @@ func newMeters() meters {
 
 // answered counts an answer by its type and by what it says to the client.
 func (m *meters) answered(msg *wire.Message) {
-	result := "other"
+	result := resultOther
 	for i := range msg.IANAs {
-		result = "refused"
+		result = resultRefused
 		if len(msg.IANAs[i].Addresses) > 0 {
-			result = "address"
+			result = resultAddress
 			break
 		}
 	}
 	for i := range msg.IAPDs {
-		if result == "other" {
-			result = "refused"
+		if result == resultOther {
+			result = resultRefused
 		}
-		if len(msg.IAPDs[i].Prefixes) > 0 && result == "refused" {
-			result = "prefix"
+		if len(msg.IAPDs[i].Prefixes) > 0 && result == resultRefused {
+			result = resultPrefix
 		}
 	}
-	if msg.Status != nil && result == "other" {
-		result = "status"
+	if msg.Status != nil && result == resultOther {
+		result = resultStatus
 	}
-	m.answers[answerKind{wire.TypeName(msg.Type), result}]++
+	m.answers[answerKind{msg.Type, result}]++
 }
 
 // ServeMetrics answers Prometheus at /metrics until the context ends, and closes the listener.
@@ -154,9 +174,9 @@ func (v sight) write(w io.Writer) {
 			}
 		}
 	}
-	order := func(a, b answerKind) int { return strings.Compare(a.kind+a.result, b.kind+b.result) }
+	order := func(a, b answerKind) int { return cmp.Or(strings.Compare(wire.TypeName(a.kind), wire.TypeName(b.kind)), strings.Compare(a.result.String(), b.result.String())) }
 	for _, key := range slices.SortedFunc(maps.Keys(v.answers), order) {
-		vm.WriteCounterUint64(w, fmt.Sprintf("v6responder_sent_total{type=%q,result=%q}", key.kind, key.result), v.answers[key])
+		vm.WriteCounterUint64(w, fmt.Sprintf("v6responder_sent_total{type=%q,result=%q}", wire.TypeName(key.kind), key.result), v.answers[key])
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.serving)) {
 		on := uint64(0)

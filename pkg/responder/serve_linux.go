@@ -32,6 +32,9 @@ type Options struct {
 	StateDir string // for the server's DUID and the lease store
 	Log      *slog.Logger
 	Clock    clock.Clock
+	// HoldLog and ReleaseLog stand around all that the server does in one go: what is logged between them may
+	// be written at once. Nil is allowed.
+	HoldLog, ReleaseLog func()
 	// Trace is called with each packet as one readable line, from several goroutines. Nil for none.
 	Trace func(line string)
 	// Ready is called once, when every NIC that is there is served. Nil is allowed.
@@ -207,6 +210,10 @@ func stopped(ctx context.Context) error {
 func (s *Server) turn(f func() error) {
 	s.turns.Lock()
 	defer s.turns.Unlock()
+	if s.opts.HoldLog != nil {
+		s.opts.HoldLog()
+		defer s.opts.ReleaseLog()
+	}
 	err := f()
 	if err == nil {
 		err = s.settle()

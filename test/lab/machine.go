@@ -24,6 +24,8 @@ type Config struct {
 	Disk Disk
 	// Bin is a folder of programs that the machine sees as /usr/local/sbin; none when empty.
 	Bin string
+	// Mnt is a folder that the machine sees as /mnt, for what must be on a real disk; none when empty.
+	Mnt string
 	// Output receives a copy of all that the machine's processes print, line by line; may be nil.
 	Output io.Writer
 }

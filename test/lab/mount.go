@@ -36,8 +36,13 @@ func mountRoot(cfg Config) (string, error) {
 	if err := writeBootID(filepath.Join(root, bootIDFile)); err != nil {
 		return "", err
 	}
-	if cfg.Bin != "" {
-		return root, bind(cfg.Bin, filepath.Join(root, "usr/local/sbin"))
+	for _, folder := range []struct{ source, target string }{{cfg.Bin, "usr/local/sbin"}, {cfg.Mnt, "mnt"}} {
+		if folder.source == "" {
+			continue
+		}
+		if err := bind(folder.source, filepath.Join(root, folder.target)); err != nil {
+			return "", err
+		}
 	}
 	return root, nil
 }

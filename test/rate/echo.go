@@ -110,7 +110,10 @@ func reflect(in, out []byte) int {
 		return 0
 	}
 	b := append(out[:0], in[:4]...)
-	b[0] = map[byte]byte{1: 2, 3: 7}[in[0]]
+	b[0] = 7
+	if in[0] == 1 {
+		b[0] = 2
+	}
 	addr := [24]byte{0: 0x20, 1: 1, 2: 0xd, 3: 0xb8, 5: 1}
 	binary.BigEndian.PutUint32(addr[16:], 43200)
 	binary.BigEndian.PutUint32(addr[20:], 86400)
@@ -122,6 +125,9 @@ func reflect(in, out []byte) int {
 		}
 		rest = more
 		switch {
+		case o.code == optRapidCommit && in[0] == 1:
+			b = appendOption(b, optRapidCommit)
+			b[0] = 7
 		case o.code == optClientID:
 			b = appendOption(b, optClientID, o.data)
 			copy(addr[10:16], o.data[max(0, len(o.data)-6):])

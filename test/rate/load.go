@@ -54,8 +54,11 @@ type load struct {
 
 	first, stride, count int
 	guests               []guestState
+	under                int  // exchanges under way
 	again                bool // guests ask again (RFC 9915, section 15)
 	irt                  time.Duration
+	backoff              float64 // by how much it grows
+	rapid                bool    // guests ask for Rapid Commit: two messages do
 	times                []time.Duration
 	owner                map[[16]byte]int
 	result               Result
@@ -72,6 +75,8 @@ func generate(args []string) error {
 	during := flags.Duration("for", 3*time.Second, "how long")
 	storm := flags.Duration("storm", 0, "let all guests start within that time, each once, and ask again until they are bound")
 	irt := flags.Duration("irt", time.Second, "the first retransmission timeout, with -storm")
+	backoff := flags.Float64("backoff", 2, "by how much it grows each time")
+	rapid := flags.Bool("rapid", false, "ask for Rapid Commit: two messages instead of four")
 	_ = flags.Parse(args) // it exits by itself
 
 	fd, _, err := openPacket(unix.SOCK_RAW, *nic, toGuests)
@@ -80,7 +85,7 @@ func generate(args []string) error {
 	}
 	l := &load{
 		fd: fd, in: mmsg.New(256, 2048, 0), out: mmsg.New(256, 2048, 0), first: *first, stride: *stride, count: *count,
-		guests: make([]guestState, *count), irt: *irt, owner: map[[16]byte]int{},
+		guests: make([]guestState, *count), irt: *irt, backoff: *backoff, rapid: *rapid, owner: map[[16]byte]int{},
 	}
 	if *storm > 0 {
 		err = l.storm(*storm, *during)
@@ -115,13 +120,13 @@ func (l *load) steady(window int, during time.Duration) error {
 			look = now
 			for i := range l.guests {
 				if g := &l.guests[i]; g.kind != 0 && now.Sub(g.first) > patience {
-					g.kind = 0
+					l.end(g)
 					l.result.Lost++
 					l.finished(i, now)
 				}
 			}
 		}
-		if now.Sub(began) > during && !slices.ContainsFunc(l.guests, func(g guestState) bool { return g.kind != 0 }) {
+		if now.Sub(began) > during && l.under == 0 {
 			return nil
 		}
 		if err := l.turn(10); err != nil {
@@ -148,7 +153,7 @@ func (l *load) storm(within, most time.Duration) error {
 		}
 		for i := range started {
 			if g := &l.guests[i]; g.kind != 0 && now.After(g.due) {
-				g.timeout *= 2
+				g.timeout = time.Duration(float64(g.timeout) * l.backoff)
 				l.send(i, now)
 			}
 		}
@@ -193,8 +198,15 @@ func (l *load) flush() {
 
 // begin starts a guest's exchange.
 func (l *load) begin(i int, now time.Time) {
-	l.guests[i] = guestState{kind: 1, first: now, timeout: l.irt}
+	l.guests[i] = guestState{kind: 1, first: now, timeout: l.irt, server: l.guests[i].server}
+	l.under++
 	l.send(i, now)
+}
+
+// end ends it.
+func (l *load) end(g *guestState) {
+	g.kind = 0
+	l.under--
 }
 
 // send sends the message that the guest is about to.
@@ -207,6 +219,9 @@ func (l *load) send(i int, now time.Time) {
 	b = appendOption(b, optClientID, []byte{0, 3, 0, 1}, mac[:])
 	b = appendOption(b, optElapsed, []byte{0, 0})
 	b = appendOption(b, optORO, []byte{0, 23, 0, 24})
+	if l.rapid {
+		b = appendOption(b, optRapidCommit)
+	}
 	ia := append(append([]byte{}, mac[2:]...), make([]byte, 8)...)
 	if g.kind == 3 {
 		b = appendOption(b, optServerID, g.server)
@@ -247,7 +262,7 @@ func (l *load) take(frame []byte, now time.Time) {
 	}
 	m := ip[ipv6Header+udpHeader:]
 	g := &l.guests[i]
-	if answers := map[byte]byte{1: 2, 3: 7}[g.kind]; m[0] != answers || answers == 0 {
+	if wants := l.answerTo(g.kind); m[0] != wants || wants == 0 {
 		return // an answer too many, or too late
 	}
 	server, addr, ok := readAnswer(m[4:])
@@ -255,7 +270,7 @@ func (l *load) take(frame []byte, now time.Time) {
 	case !ok:
 		l.result.Refused++
 		if !l.again {
-			g.kind = 0
+			l.end(g)
 			l.finished(i, now)
 		}
 	case m[0] == 2:
@@ -263,7 +278,7 @@ func (l *load) take(frame []byte, now time.Time) {
 		g.server = append(g.server[:0], server...)
 		l.send(i, now)
 	default:
-		g.kind = 0
+		l.end(g)
 		if owner, taken := l.owner[addr]; taken && owner != i {
 			l.result.Twice++
 		}
@@ -272,6 +287,17 @@ func (l *load) take(frame []byte, now time.Time) {
 		l.times = append(l.times, now.Sub(g.first))
 		l.finished(i, now)
 	}
+}
+
+// answerTo is the type of the message that a guest waits for.
+func (l *load) answerTo(kind byte) byte {
+	switch {
+	case kind == 3, kind == 1 && l.rapid:
+		return 7
+	case kind == 1:
+		return 2
+	}
+	return 0
 }
 
 // readAnswer finds the server and the address in an answer; ok is false where there is none.

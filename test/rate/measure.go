@@ -22,6 +22,7 @@ type figure struct {
 	cpu      time.Duration // of the server, an exchange
 	rate     float64       // exchanges a second
 	resident int           // KiB
+	start    time.Duration // from the start of the server to its first answer
 }
 
 // A pair is a router with a server and a machine that plays all guests, joined by a cable.
@@ -29,24 +30,32 @@ type pair struct {
 	lab            *lab.Lab
 	router, guests *lab.Machine
 	process        *lab.Process
+	disk           string        // the router's /mnt
+	start          time.Duration // from the start of the server to its first answer
 }
 
+// close ends both.
+func (p *pair) close() error { return errors.Join(p.lab.Close(), os.RemoveAll(p.disk)) }
+
 // serve boots a pair and starts the server.
-func serve(ctx context.Context, root, bin string, s server, reservations int, oneFrame bool) (p *pair, err error) {
+func serve(ctx context.Context, root, bin string, s server, prepared setup) (p *pair, err error) {
 	p = new(pair)
-	if p.lab, err = lab.New(); err != nil {
+	if p.disk, err = os.MkdirTemp("", "rate"); err != nil {
 		return nil, err
+	}
+	if p.lab, err = lab.New(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(p.disk))
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("%s: %w", s.name, err), p.lab.Close())
+			err = errors.Join(fmt.Errorf("%s: %w", s.name, err), p.close())
 		}
 	}()
 	for _, m := range []struct {
 		name string
 		to   **lab.Machine
 	}{{"router", &p.router}, {"guests", &p.guests}} {
-		if *m.to, err = p.lab.Boot(lab.Config{Name: m.name, Root: root, Bin: bin}); err != nil {
+		if *m.to, err = p.lab.Boot(lab.Config{Name: m.name, Root: root, Bin: bin, Mnt: p.disk}); err != nil {
 			return p, err
 		}
 	}
@@ -68,14 +77,24 @@ func serve(ctx context.Context, root, bin string, s server, reservations int, on
 			return p, err
 		}
 	}
-	if p.process, err = s.start(p.router, reservations, oneFrame); err != nil {
+	prepared.pool = s.pool
+	if s.configure != nil {
+		if err = s.configure(ctx, p.router, prepared); err != nil {
+			return p, err
+		}
+	}
+	began := time.Now()
+	if p.process, err = s.start(p.router); err != nil {
 		return p, err
 	}
-	return p, await(ctx, p.guests, p.router)
+	err = await(ctx, p.guests, filepath.Join(p.disk, "server.log"))
+	p.start = time.Since(began)
+	return p, err
 }
 
 // under puts a load on the server and measures what it cost.
 func (p *pair) under(load func() (Result, error)) (f figure, err error) {
+	f.start = p.start
 	before, err := p.cpu()
 	if err != nil {
 		return f, err

@@ -80,6 +80,8 @@ const (
 	optIAAddr   = 5
 	optORO      = 6
 	optElapsed  = 8
+
+	optRapidCommit = 14
 )
 
 // openPacket opens a packet socket on a NIC: of type SOCK_RAW or SOCK_DGRAM.
