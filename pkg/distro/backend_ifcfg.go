@@ -52,7 +52,7 @@ func (w *workspace) ifcfgEditor(n *NICPlan) (*ifcfgEditor, error) {
 	if len(files) > 1 {
 		return nil, refuse(ErrClaimed, n.name(), files[1].path, files[1].namedAt(), "remove or rename one of the two", "%s names the NIC as well", f.path)
 	}
-	for _, key := range []string{"MASTER", "BRIDGE", "TEAM_MASTER"} {
+	for _, key := range []string{"MASTER", "MASTER_UUID", "BRIDGE", "BRIDGE_UUID", "TEAM_MASTER", "TEAM_MASTER_UUID", "OVS_BRIDGE"} {
 		if v := f.last(key); v != nil && v.value != "" {
 			return nil, refuse(ErrClaimed, n.name(), f.path, v.line+1, "manage "+v.value+" instead", "the NIC is a port of %s", v.value)
 		}

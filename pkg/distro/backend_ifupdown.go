@@ -67,6 +67,9 @@ type stanzaEditor struct {
 	version version
 }
 
+// plainNames are the letters of NICs' names that no shell takes for something else.
+const plainNames = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:@+"
+
 // checkStanzas refuses what cannot be edited.
 func (w *workspace) checkStanzas(n *NICPlan) error {
 	i := w.interfaces
@@ -76,14 +79,20 @@ func (w *workspace) checkStanzas(n *NICPlan) error {
 	if i.problem != nil {
 		return i.problem
 	}
-	if n.Want.Lease == LeaseDistro && i.named(n.name()) == nil {
-		return refuse(ErrUnsupported, n.name(), interfacesFile, 0, "write an iface stanza for the NIC, or set lease = agent", "no stanza is about the NIC")
+	if s := i.named(n.name()); s != nil && strings.Trim(n.name(), plainNames) != "" { // it goes into a line that a shell runs
+		return refuse(ErrUnsupported, n.name(), s.file, s.start+1, "give the NIC a name of letters, digits and .-_:@+", "a shell would read the NIC's name as more than a name")
+	}
+	if s, logical := i.starter(n.name()); logical != "" {
+		return refuse(ErrUnreadable, n.name(), s.file, s.start+1, "name the NIC in a line and a stanza of its own", "the line gives the NIC the stanza %s, and maybe not only this NIC", logical)
 	}
 	if m := i.mapping(n.name()); m != nil {
 		return refuse(ErrUnreadable, n.name(), m.file, m.start+1, "name the NIC in a stanza of its own", "a mapping script decides which stanza the NIC gets")
 	}
 	if master, s, o := i.master(n.name()); s != nil {
 		return refuse(ErrClaimed, n.name(), s.file, o.line+1, "manage "+master+" instead", "the NIC is a port of %s", master)
+	}
+	if n.Want.Lease == LeaseDistro && i.named(n.name()) == nil {
+		return refuse(ErrUnsupported, n.name(), interfacesFile, 0, "write an iface stanza for the NIC, or set lease = agent", "no stanza is about the NIC")
 	}
 	for _, s := range i.of(n.name(), "inet6") {
 		if s.head-s.start > 1 {
@@ -158,11 +167,36 @@ func (e *stanzaEditor) agent() error {
 		e.method(s, "manual")
 		e.replaceOwn(s, add, i == 0)
 	}
-	if len(stanzas) == 0 {
+	if changed := e.static(acceptRA); len(stanzas) == 0 && !changed {
 		e.n.note("nothing in " + interfacesFile + " needs a change: the NIC has no inet6 auto or dhcp stanza")
 	}
 	e.noteStatic()
 	return nil
+}
+
+// static makes the NIC's static stanzas leave Router Advertisements and autoconfiguration off where they
+// are to be off: ifup sets what they say after every pre-up line.
+func (e *stanzaEditor) static(acceptRA int) (changed bool) {
+	for _, s := range e.w.interfaces.of(e.n.name(), "inet6") {
+		if s.word(3) == "static" {
+			changed = e.switchesOff(s, acceptRA) || changed
+		}
+	}
+	return changed
+}
+
+// switchesOff sets a stanza's own options for the kernel's switches to 0, where they are to be that.
+func (e *stanzaEditor) switchesOff(s *stanza, acceptRA int) (changed bool) {
+	lines := splitLines([]byte(e.w.Tree.text(s.file)))
+	for _, o := range s.options {
+		key := strings.ReplaceAll(o.key, "_", "-")
+		if o.value == "0" || key != "autoconf" && (key != "accept-ra" || acceptRA != 0) {
+			continue
+		}
+		e.edits.replace(s.file, o.line, o.end, indent(lines[o.line])+o.key+" 0")
+		changed = true
+	}
+	return changed
 }
 
 // noteStatic tells what a static stanza does beside.
@@ -280,6 +314,7 @@ func (e *stanzaEditor) distro() error {
 	if len(stanzas) == 0 {
 		e.newStanza(options)
 	}
+	e.static(e.n.kernelRA())
 	return e.w.dhclientDUID(e.n.name(), dhclientFile)
 }
 

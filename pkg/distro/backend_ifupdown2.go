@@ -48,8 +48,12 @@ func (e *stanzaEditor) ifupdown2() error {
 		e.method(s, method)
 		e.hook(s, i == 0)
 	}
+	changed := false
+	for _, s := range e.w.interfaces.of(e.n.name()) { // these options hold whatever the method is
+		changed = e.switchesOff(s, e.n.kernelRA()) || changed
+	}
 	switch {
-	case len(stanzas) > 0:
+	case len(stanzas) > 0, changed && !lease:
 	case lease:
 		after := e.lastStanza()
 		e.edits.replace(after.file, after.end, after.end, "iface "+e.n.name()+" inet6 dhcp", e.indentOf(after)+e.hookLine(e.n.kernelRA()))
@@ -143,6 +147,10 @@ func (e *stanzaEditor) ifupdownNG() error {
 		return refuse(ErrUnsupported, e.n.name(), stanzas[0].file, stanzas[0].start+1, "set lease = agent", "ifupdown-ng starts no DHCPv6 client")
 	}
 	line := e.ngHook(acceptRA)
+	if s, o := e.inheritedRA(stanzas); s != nil && !e.n.Want.Default {
+		return refuse(ErrUnreadable, e.n.name(), s.file, o.line+1, "write the line into the stanzas of the NICs that want it, and remove it here",
+			"%s, from which the NIC inherits, switches Router Advertisements on", s.word(1))
+	}
 	for i, s := range stanzas {
 		if !e.n.Want.Default { // it writes accept_ra=1 when the NIC comes up
 			for _, o := range s.options {
@@ -158,6 +166,28 @@ func (e *stanzaEditor) ifupdownNG() error {
 		}
 	}
 	return nil
+}
+
+// inheritedRA is the line `use ipv6-ra` of something that the stanzas inherit from; nil if there is none.
+func (e *stanzaEditor) inheritedRA(stanzas []*stanza) (*stanza, option) {
+	seen := map[string]bool{e.n.name(): true}
+	for todo := stanzas; len(todo) > 0; todo = todo[1:] {
+		for _, o := range todo[0].options {
+			if o.key == "use" && o.value == "ipv6-ra" && todo[0].word(1) != e.n.name() {
+				return todo[0], o
+			}
+			if o.key != "inherit" || seen[o.value] {
+				continue
+			}
+			seen[o.value] = true
+			for _, s := range e.w.interfaces.stanzas {
+				if (s.keyword() == "template" || s.keyword() == "iface") && s.word(1) == o.value {
+					todo = append(todo, s)
+				}
+			}
+		}
+	}
+	return nil, option{}
 }
 
 // ngHook sets the switches; busybox's sysctl takes one at a time.

@@ -274,17 +274,23 @@ func (n *interfaces) of(nic string, families ...string) (out []*stanza) {
 
 // started is the line that brings a NIC up at boot or when it appears; nil if there is none.
 func (n *interfaces) started(nic string) *stanza {
+	s, _ := n.starter(nic)
+	return s
+}
+
+// starter is the same, with the name of the stanza that the line gives the NIC; empty if that is the NIC's own.
+func (n *interfaces) starter(nic string) (s *stanza, logical string) {
 	for _, s := range n.stanzas {
 		if s.keyword() != "auto" && !strings.HasPrefix(s.keyword(), "allow-") {
 			continue
 		}
-		for _, pattern := range s.words[1:] {
-			if pattern == nic || fnmatch(strings.TrimPrefix(pattern, "/"), nic) && strings.HasPrefix(pattern, "/") {
-				return s
+		for _, word := range s.words[1:] {
+			if logical, ok := n.dialect.starts(word, nic); ok {
+				return s, logical
 			}
 		}
 	}
-	return nil
+	return nil, ""
 }
 
 // named is the first stanza that is about a NIC: an iface or a line that brings it up.
@@ -303,28 +309,4 @@ func (n *interfaces) mapping(nic string) *stanza {
 		}
 	}
 	return nil
-}
-
-// master is the bond or bridge that the NIC is a port of, with the stanza and the option that say so; the
-// name is empty if there is none.
-func (n *interfaces) master(nic string) (string, *stanza, option) {
-	for _, s := range n.stanzas {
-		if s.keyword() != "iface" || s.word(1) == nic {
-			continue
-		}
-		for _, o := range s.options {
-			switch strings.ReplaceAll(o.key, "_", "-") {
-			case "bridge-ports", "bond-slaves", "slaves", "bond-ports", "ovs-ports", "ovs-bonds":
-				if slices.ContainsFunc(strings.Fields(o.value), func(p string) bool { return p == nic || fnmatch(p, nic) }) {
-					return s.word(1), s, o
-				}
-			}
-		}
-	}
-	for _, s := range n.of(nic) {
-		if o, ok := s.option("bond-master"); ok && o.value != "none" {
-			return o.value, s, o
-		}
-	}
-	return "", nil, option{}
 }

@@ -86,6 +86,8 @@ var (
 	ErrUnsafeBackup = errors.New("the backup folder is not the user's own with mode 0700")
 	// ErrNewerManifest means that a newer v6guest wrote the manifest.
 	ErrNewerManifest = errors.New("the manifest is of a newer v6guest")
+	// ErrBadManifest means that the manifest is damaged.
+	ErrBadManifest = errors.New("the manifest cannot be read")
 	// ErrEdited means that somebody changed a file since v6guest did.
 	ErrEdited = errors.New("edited since v6guest changed it")
 	// ErrStale means that a file is not as it was when the change was planned.
@@ -153,7 +155,7 @@ func (s *Store) load() (*manifest, error) {
 		return nil, fmt.Errorf("read the manifest: %w", err)
 	}
 	if err := json.Unmarshal(b, m); err != nil {
-		return nil, fmt.Errorf("read the manifest %s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w: %w", name, ErrBadManifest, err)
 	}
 	if m.Format > manifestFormat {
 		return nil, fmt.Errorf("%s has format %d: %w", name, m.Format, ErrNewerManifest)

@@ -61,8 +61,11 @@ func (s *Store) begin() (m *manifest, unlock func(), err error) {
 		return nil, nil, err
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrBusy
+		}
 		unlock()
-		return nil, nil, fmt.Errorf("lock %s: %w", s.dir, errors.Join(ErrBusy, err))
+		return nil, nil, fmt.Errorf("lock %s: %w", s.dir, err)
 	}
 	if !s.inPlace(f) { // the one that had the lock has removed it
 		unlock()

@@ -229,6 +229,8 @@ func filesFault(err error) error {
 		f.Cure = "look at what was changed; `v6guest restore --force` puts the original there all the same"
 	case errors.Is(err, distro.ErrUnsafeBackup):
 		f.Cure = "find out who made it; chown it to root and chmod it to 0700 if its originals can be trusted"
+	case errors.Is(err, distro.ErrBadManifest):
+		f.Cure = "the originals lie beside it, as 0001 and so on: bring back by hand what is to be brought back, then move the folder away"
 	case errors.Is(err, distro.ErrNewerManifest):
 		f.Cure = "use that newer v6guest"
 	case errors.Is(err, distro.ErrBusy), errors.Is(err, distro.ErrStale):
