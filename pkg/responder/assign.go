@@ -111,7 +111,7 @@ func (x *exchange) findHost() {
 		}
 		if addrs := h.AppendWithin(x.oneAddr[:0], x.network.Prefix); len(addrs) > 0 {
 			x.host = h
-			x.addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return x.hosts.Owner(a) != h })
+			x.addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !x.hosts.Owns(h, a) })
 			if len(x.addrs) == 0 {
 				x.why = whyTaken
 			}

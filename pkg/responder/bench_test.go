@@ -1,7 +1,9 @@
 package responder
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"runtime"
 	"strconv"
@@ -35,6 +37,43 @@ func BenchmarkExchange(b *testing.B) {
 			b.Fatal(err)
 		}
 		out = appendPacket(out[:0], datagram{src: in.From, dst: s.To, payload: buf})
+	}
+}
+
+// BenchmarkReservations is the same for ten thousand guests in turn, among ever more reservations.
+func BenchmarkReservations(b *testing.B) {
+	const guests = 10_000
+	for _, n := range []int{guests, 100_000, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			var lines strings.Builder
+			for i := range n {
+				fmt.Fprintf(&lines, "id:00:03:00:01:06:a0:%02x:%02x:%02x:%02x,[2001:db8:1::1:%x:%x],vm-%d\n", i>>24, i>>16&0xff, i>>8&0xff, i&0xff, i>>16, i&0xffff, i)
+			}
+			bench := newBench(b, plain, lines.String())
+			in := bench.message("Solicit mac=38 ia=1 oro=23,24")
+			packet, err := in.Msg.Encode()
+			if err != nil {
+				b.Fatal(err)
+			}
+			at := bytes.Index(packet, in.FrameMAC)
+			var decoder wire.Decoder
+			var buf []byte
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				in.FrameMAC = binary.BigEndian.AppendUint32(append(in.FrameMAC[:0], 6, 0xa0), uint32(i%guests*(n/guests)))
+				copy(packet[at:], in.FrameMAC)
+				if in.Msg, err = decoder.Decode(packet); err != nil {
+					b.Fatal(err)
+				}
+				s, ok := bench.e.Step(0, &in)[0].(Send)
+				if !ok || len(s.Msg.IANAs[0].Addresses) != 1 {
+					b.Fatal("no address")
+				}
+				if buf, err = s.Msg.AppendAnswer(buf[:0]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -18,6 +18,11 @@ type Index struct {
 	byMAC  map[MAC]int32 // to refs, as byDUID
 	byDUID map[wire.DUID]int32
 	byAddr map[[16]byte]int32 // to hosts
+
+	// An address that is in contested stands in several lines; partially says that a line gives only an interface
+	// identifier. Where there is nothing of the kind, every address is its own line's.
+	contested map[[16]byte]bool
+	partially bool
 }
 
 // A ref is a link of the list of hosts that have one MAC or DUID, the strongest first.
@@ -35,6 +40,7 @@ func Build(lists ...[]Host) *Index {
 	x := &Index{
 		hosts: make([]*Host, 0, n), refs: make([]ref, 0, n),
 		byMAC: make(map[MAC]int32, n), byDUID: map[wire.DUID]int32{}, byAddr: make(map[[16]byte]int32, n),
+		contested: map[[16]byte]bool{},
 	}
 	for _, l := range lists {
 		for i := range l {
@@ -56,7 +62,12 @@ func (x *Index) add(h *Host) {
 		x.byDUID[d] = x.link(i, next, ok)
 	}
 	for _, a := range h.Addrs {
-		x.byAddr[a.As16()] = i
+		key := a.As16()
+		if _, taken := x.byAddr[key]; taken {
+			x.contested[key] = true
+		}
+		x.byAddr[key] = i
+		x.partially = x.partially || partial(a)
 	}
 }
 

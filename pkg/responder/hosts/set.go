@@ -189,6 +189,14 @@ func (f *Found) Next() (h *Host) {
 	return h
 }
 
+// Owns reports whether an address of the host is reserved for it, and not for another that wins.
+func (r *Reservations) Owns(h *Host, a netip.Addr) bool {
+	if r.Added.Len() == 0 && !r.File.partially && !r.File.contested[a.As16()] {
+		return true // without a search among all of them
+	}
+	return r.Owner(a) == h
+}
+
 // Owner returns the host for which the address is reserved, nil if there is none.
 func (r Reservations) Owner(a netip.Addr) *Host {
 	if h := r.File.Owner(a); h != nil {
