@@ -43,7 +43,7 @@ func (e *Engine) identify(r *Received) client {
 		return client{why: whyAnonymous}
 	}
 	hw, isLL := r.Msg.ClientID.MAC()
-	if len(r.Relays) > 0 && !slices.Contains(e.cfg.TrustedRelays, r.From.Addr()) {
+	if !onLink(r) && !slices.Contains(e.cfg.TrustedRelays, r.From.Addr()) {
 		return client{why: whyUntrusted}
 	}
 	if !isLL {
@@ -62,21 +62,41 @@ func (e *Engine) identify(r *Received) client {
 		return seen
 	case seen.mac == mac:
 		return seen
-	case len(r.Relays) > 0:
+	case !onLink(r):
 		return client{why: whyRelayForged}
 	}
 	return client{why: whyForged}
 }
 
+// anyLDRA among the trusted relays stands for every Lightweight DHCPv6 Relay Agent.
+var anyLDRA = netip.IPv6Unspecified()
+
+// onLink reports whether a message came from the client's own frame: directly, or through Lightweight DHCPv6
+// Relay Agents only (RFC 6221), switches that wrap it and leave its addresses as they are. Of such a message
+// the frame proves as much as of a direct one, so that they need not be trusted: whoever wraps his own
+// message is still himself.
+func onLink(r *Received) bool {
+	for i := range r.Relays {
+		if !r.Relays[i].LinkAddr.IsUnspecified() || r.Relays[i].PeerAddr != r.From.Addr() {
+			return false
+		}
+	}
+	return len(r.Relays) == 0 || r.From.Addr().IsLinkLocalUnicast()
+}
+
 // byFrame takes the MAC from the frame, or from the relay that stands next to the client.
 func (e *Engine) byFrame(r *Received) client {
 	hw := r.FrameMAC
+	named, why := net.HardwareAddr(nil), ""
 	if len(r.Relays) > 0 {
-		var why string
-		if hw, why = e.relayedMAC(r); why != "" {
-			return client{why: why}
-		}
-	} else if hw == nil {
+		named, why = e.relayedMAC(r)
+	}
+	switch {
+	case named != nil:
+		hw = named
+	case !onLink(r):
+		return client{why: why}
+	case hw == nil:
 		return client{why: whyFragmented}
 	}
 	mac, ok := hosts.MACOf(hw)
@@ -88,12 +108,17 @@ func (e *Engine) byFrame(r *Received) client {
 
 // relayedMAC returns the MAC that option 79 of the relay nearest to the client names. Each relay is
 // vouched for by the one before it, whose peer-address is its address; the outermost one is the
-// datagram's source. A client that wraps its message in a Relay-forward of its own is thus no relay.
+// datagram's source. A client that wraps its message in a Relay-forward of its own is thus no relay. LDRAs have
+// no address; what they name counts where all of them are trusted.
 func (e *Engine) relayedMAC(r *Received) (net.HardwareAddr, string) {
 	var nearest *wire.Relay
 	from := r.From.Addr()
 	for i := range r.Relays {
-		if !slices.Contains(e.cfg.TrustedRelays, from) {
+		trusted := from
+		if r.Relays[i].LinkAddr.IsUnspecified() && slices.Contains(e.cfg.TrustedRelays, anyLDRA) {
+			trusted = anyLDRA
+		}
+		if !slices.Contains(e.cfg.TrustedRelays, trusted) {
 			break
 		}
 		nearest, from = &r.Relays[i], r.Relays[i].PeerAddr

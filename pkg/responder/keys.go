@@ -66,8 +66,8 @@ func serverKeys() []Key {
 		},
 		{
 			Name: "trusted_relays", Values: "addresses, separated by blanks",
-			Sentence: "The relay agents whose word about a client's MAC (option 79, RFC 6939) counts; through others no reservation is given.",
-			set:      func(c *Config, v string) (err error) { c.TrustedRelays, err = addresses(v); return err },
+			Sentence: "The relay agents whose word about a client's MAC (option 79, RFC 6939) counts; through others no reservation is given. :: stands for switches that relay (RFC 6221).",
+			set:      setRelays,
 		},
 		{
 			Name: "rapid_commit", Default: "yes", Values: "yes | no",
@@ -260,6 +260,22 @@ func unitOf(most time.Duration) string {
 		return unitLifetime
 	}
 	return unitTime
+}
+
+func setRelays(c *Config, v string) error {
+	c.TrustedRelays = nil
+	for _, w := range list(v) {
+		if w == "::" {
+			c.TrustedRelays = append(c.TrustedRelays, anyLDRA)
+			continue
+		}
+		one, err := addresses(w)
+		if err != nil {
+			return err
+		}
+		c.TrustedRelays = append(c.TrustedRelays, one...)
+	}
+	return nil
 }
 
 func setInterface(n *NetworkConfig, v string) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
 
+	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -220,6 +221,10 @@ func (p *port) answer(n int, at time.Time) {
 			continue
 		}
 		messages++
+		if relayed(frame.payload) {
+			p.answerLightweight(now, &frame)
+			continue
+		}
 		msg, err := s.decoder.Decode(frame.payload)
 		if err != nil {
 			s.do(s.engine.Step(now, Malformed{FrameMAC: frame.mac, From: frame.src, Interface: p.nic.Name, Err: err}))
@@ -235,7 +240,28 @@ func (p *port) answer(n int, at time.Time) {
 
 // direct leaves out what relays send, which is the UDP socket's business, and what is for other groups.
 func direct(f arrival) bool {
-	return len(f.payload) > 0 && !relayed(f.payload) && (f.dst.Addr() == allServers || !f.dst.Addr().IsMulticast())
+	return len(f.payload) > 0 && (!relayed(f.payload) || lightweight(f.payload, f.src.Addr())) && (f.dst.Addr() == allServers || !f.dst.Addr().IsMulticast())
+}
+
+// answerLightweight answers what a Lightweight DHCPv6 Relay Agent has wrapped: its frame is still the client's.
+func (p *port) answerLightweight(now clock.Instant, frame *arrival) {
+	s, mac := p.Server, bytes.Clone(frame.mac)
+	msg, relays, err := wire.DecodeRelayed(frame.payload)
+	if err != nil {
+		s.do(s.engine.Step(now, Malformed{FrameMAC: mac, From: frame.src, Interface: p.nic.Name, Err: err}))
+		return
+	}
+	s.trace(p.nic.Name, "<", frame.src, mac, msg, len(relays))
+	s.do(s.engine.Step(now, &Received{Msg: msg, Relays: relays, FrameMAC: mac, From: frame.src, Interface: p.nic.Name, Unicast: !frame.dst.Addr().IsMulticast()}))
+}
+
+// lightweight reports whether a Relay-forward is a Lightweight DHCPv6 Relay Agent's: it names no link, and has
+// the client's address as its source (RFC 6221, section 5.3).
+func lightweight(payload []byte, src netip.Addr) bool {
+	if len(payload) < 34 || dhcpv6.MessageType(payload[0]) != dhcpv6.MessageTypeRelayForward || !src.IsLinkLocalUnicast() {
+		return false
+	}
+	return [16]byte(payload[2:18]) == [16]byte{} && [16]byte(payload[18:34]) == src.As16()
 }
 
 // took notes how long so many messages have taken.
@@ -260,8 +286,8 @@ func (s *Server) readUDP() {
 		if err != nil {
 			return
 		}
-		if len(a.payload) == 0 || !relayed(a.payload) && !a.fragmented {
-			continue
+		if len(a.payload) == 0 || !a.fragmented && (!relayed(a.payload) || lightweight(a.payload, a.src.Addr())) {
+			continue // a packet socket hears it too
 		}
 		at := time.Now()
 		msg, relays, err := wire.DecodeRelayed(a.payload)
