@@ -96,14 +96,9 @@ func noNames(names []string) []LeaseResult {
 // soon be: a /128 needs a route to its network, which the kernel makes of Router Advertisements if it
 // processes them.
 func (a *Agent) unreachable(ctx context.Context, nic link.NIC, addr netip.Addr) string {
-	accept, err := a.sys.Get(nic.Name, sysctl.AcceptRA)
-	if err != nil || accept == "2" {
+	why, err := a.noOnLinkRoutes(nic.Name)
+	if err != nil || why == "" {
 		return ""
-	}
-	if accept == "1" {
-		if v, err := a.sys.Get(nic.Name, sysctl.Forwarding); err != nil || v == "0" {
-			return ""
-		}
 	}
 	routes, err := a.sys.Routes(ctx, nic.Index)
 	if err != nil {
@@ -114,6 +109,31 @@ func (a *Agent) unreachable(ctx context.Context, nic link.NIC, addr netip.Addr) 
 			return ""
 		}
 	}
-	return fmt.Sprintf("%s: neighbours are not reachable: there is no route to the network of %s, and accept_ra = %s; `v6guest run` adds the route",
-		nic.Name, addr, accept)
+	return fmt.Sprintf("%s: neighbours are not reachable: there is no route to the network of %s, and %s; `v6guest run` adds the route",
+		nic.Name, addr, why)
+}
+
+// noOnLinkRoutes is the setting by which the kernel makes no on-link routes of Router Advertisements, "" where
+// it makes them.
+func (a *Agent) noOnLinkRoutes(nic string) (why string, err error) {
+	accept, err := a.sys.Get(nic, sysctl.AcceptRA)
+	if err != nil {
+		return "", err
+	}
+	if accept == "1" {
+		forwarding, err := a.sys.Get(nic, sysctl.Forwarding)
+		if err != nil {
+			return "", err
+		}
+		if forwarding == "0" {
+			accept = "2" // which is the same then
+		}
+	}
+	if accept != "2" {
+		return "accept_ra = " + accept, nil
+	}
+	if prefixes, err := a.sys.Get(nic, sysctl.AcceptRAPinfo); err != nil || prefixes != "0" {
+		return "", err
+	}
+	return "accept_ra_pinfo = 0", nil
 }

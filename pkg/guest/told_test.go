@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -203,26 +204,28 @@ func TestTheOneShotCommandSaysAFailureOnce(t *testing.T) {
 }
 
 func TestTheOneShotCommandWarnsOfNeighboursThatCannotBeReached(t *testing.T) {
-	warning := "eth0: neighbours are not reachable: there is no route to the network of " + addr0 + ", and accept_ra = %s; `v6guest run` adds the route"
+	warning := "eth0: neighbours are not reachable: there is no route to the network of " + addr0 + ", and %s; `v6guest run` adds the route"
 	onLink := link.Route{Index: 2, Dst: netip.MustParsePrefix("2001:db8::/64"), Protocol: link.ProtoKernel, Table: link.TableMain}
 	beyond := onLink
 	beyond.Gateway = netip.MustParseAddr("fe80::1")
 	for _, tt := range []struct {
-		name, acceptRA, forwarding string
-		routes                     []link.Route
-		want                       string
+		name, acceptRA, forwarding, prefixes string
+		routes                               []link.Route
+		want                                 string
 	}{
-		{"no advertisements are accepted", "0", "0", nil, strings.ReplaceAll(warning, "%s", "0")},
-		{"a router does not accept them", "1", "1", nil, strings.ReplaceAll(warning, "%s", "1")},
-		{"they are accepted", "1", "0", nil, ""},
-		{"by a router too", "2", "1", nil, ""},
-		{"there is a route", "0", "0", []link.Route{onLink}, ""},
-		{"the route is through a router", "0", "0", []link.Route{beyond}, strings.ReplaceAll(warning, "%s", "0")},
+		{"no advertisements are accepted", "0", "0", "1", nil, fmt.Sprintf(warning, "accept_ra = 0")},
+		{"a router does not accept them", "1", "1", "1", nil, fmt.Sprintf(warning, "accept_ra = 1")},
+		{"they are accepted", "1", "0", "1", nil, ""},
+		{"by a router too", "2", "1", "1", nil, ""},
+		{"but not prefixes", "2", "0", "0", nil, fmt.Sprintf(warning, "accept_ra_pinfo = 0")},
+		{"there is a route", "0", "0", "1", []link.Route{onLink}, ""},
+		{"the route is through a router", "0", "0", "1", []link.Route{beyond}, fmt.Sprintf(warning, "accept_ra = 0")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := two()
 				m.switches["eth0"][sysctl.AcceptRA], m.switches["eth0"][sysctl.Forwarding] = tt.acceptRA, tt.forwarding
+				m.switches["eth0"][sysctl.AcceptRAPinfo] = tt.prefixes
 				for _, r := range tt.routes {
 					m.addRoute(r)
 				}
