@@ -14,14 +14,16 @@ import (
 	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
-// watched are the folders in which it shows that another Target may have to be chosen, with the name that
-// counts there and the events.
+// watched are the folders in which it shows that another Target may have to be chosen, with the names that
+// count there and the events. systemd-resolved makes its socket before it listens at it, of which nothing is
+// told, and its files after that.
 var watched = []struct {
-	folder, name string
-	events       uint32
+	folder string
+	names  []string
+	events uint32
 }{
-	{"/etc", "resolv.conf", unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_CLOSE_WRITE | unix.IN_DELETE},
-	{"/run/systemd/resolve", "io.systemd.Resolve", unix.IN_CREATE | unix.IN_DELETE},
+	{"/etc", []string{"resolv.conf"}, unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_CLOSE_WRITE | unix.IN_DELETE},
+	{"/run/systemd/resolve", []string{"io.systemd.Resolve", "resolv.conf"}, unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE},
 }
 
 // Watch calls changed when another Target may have to be chosen, until ctx ends, which is no error.
@@ -70,28 +72,28 @@ type folders struct {
 func (f *folders) follow() error {
 	f.names = map[int][]string{}
 	for _, w := range watched {
-		if err := f.add(w.folder, w.name, w.events); err != nil {
+		if err := f.add(w.folder, w.names, w.events); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// add watches for a name in a folder.
-func (f *folders) add(folder, name string, events uint32) error {
+// add watches for names in a folder.
+func (f *folders) add(folder string, names []string, events uint32) error {
 	watch, err := f.ino.Add(filepath.Join(f.root, folder), events|unix.IN_ONLYDIR)
 	switch {
 	case err == nil:
-		f.names[watch] = append(f.names[watch], name)
+		f.names[watch] = append(f.names[watch], names...)
 		return nil
 	case !errors.Is(err, fs.ErrNotExist) || folder == "/":
 		return err
 	}
-	if err := f.add(filepath.Dir(folder), filepath.Base(folder), unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+	if err := f.add(filepath.Dir(folder), []string{filepath.Base(folder)}, unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(f.root, folder)); err == nil {
-		return f.add(folder, name, events) // it came meanwhile
+		return f.add(folder, names, events) // it came meanwhile
 	}
 	return nil
 }
