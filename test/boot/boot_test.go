@@ -25,22 +25,24 @@ func TestFilesFollowTheDefaultNIC(t *testing.T) {
 	needLong(t)
 	t.Parallel()
 	for _, tt := range swappedCases {
-		t.Run(tt.name, func(t *testing.T) {
-			g := bootCase(t, tt, enabled)
-			g.wasConfigured(tt)
-			g.has("first on the bus; provisional", "journalctl", "-b", "--no-pager", "-u", "v6guest-configure.service")
-			g.logs("v6guest.service", "made for another default NIC")
-			g.logs("v6guest-reconfigure.service", "Finished v6guest-reconfigure.service")
-			g.asReserved(tt)
-			t.Log(g.say("journalctl", "-b", "--no-pager", "-o", "cat", "-u", "v6guest-reconfigure.service"))
-			g.has("every file is as it should be", "v6guest", "configure")
-			g.ipv4Stayed(tt)
-			g.reboot()
-			g.asReserved(tt)
-			g.ipv4Stayed(tt)
-			g.asBefore(tt.files)
-		})
+		t.Run(tt.name, func(t *testing.T) { filesFollow(t, tt) })
 	}
+}
+
+func filesFollow(t *testing.T, tt guestCase) {
+	g := bootCase(t, tt, enabled)
+	g.wasConfigured(tt)
+	g.has("first on the bus; provisional", "journalctl", "-b", "--no-pager", "-u", "v6guest-configure.service")
+	g.logs("v6guest.service", "made for another default NIC")
+	g.logs("v6guest-reconfigure.service", "Finished v6guest-reconfigure.service")
+	g.asReserved(tt)
+	t.Log(g.say("journalctl", "-b", "--no-pager", "-o", "cat", "-u", "v6guest-reconfigure.service"))
+	g.has("every file is as it should be", "v6guest", "configure")
+	g.ipv4Stayed(tt)
+	g.reboot()
+	g.asReserved(tt)
+	g.ipv4Stayed(tt)
+	g.asBefore(tt.files)
 }
 
 func TestConfigureRefusesWhatDhcpcdCannotDo(t *testing.T) {

@@ -29,13 +29,18 @@ type machine struct {
 // boot makes a machine from the cached root of packaging tools.
 func boot(t *testing.T) *machine {
 	t.Helper()
+	return bootFrom(t, roots.Packaging)
+}
+
+func bootFrom(t *testing.T, spec roots.Spec) *machine {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: it makes namespaces")
 	}
 	// The first test of all also builds the packager and the packages in this time.
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 15*time.Minute, fmt.Errorf("not within 15 minutes"))
 	t.Cleanup(cancel)
-	root, err := roots.Get(ctx, roots.Packaging, t.Output())
+	root, err := roots.Get(ctx, spec, t.Output())
 	check(t, err)
 	l, err := lab.New()
 	check(t, err)

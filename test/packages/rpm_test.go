@@ -1,8 +1,11 @@
 package packages
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/v6guest/v6guest/test/roots"
 )
 
 // target makes an image with a root below /target for rpm to work on: a copy of this one, so that its scripts
@@ -67,6 +70,24 @@ func TestRPMsInARoot(t *testing.T) {
 	there(false)
 	if m.exists("/target/usr/sbin/v6guest") || m.exists("/target/usr/sbin/v6responder") {
 		t.Error("the removal left a program")
+	}
+}
+
+// TestRPMLintFindsNothing but what packaging/rpm/rpmlint.toml has a reason for.
+func TestRPMLintFindsNothing(t *testing.T) {
+	m := bootFrom(t, roots.RPMLint)
+	dir, err := built()
+	check(t, err)
+	m.put("/tmp/rpmlint.toml", filepath.Join(top, "packaging", "rpm", "rpmlint.toml"))
+	argv := []string{"rpmlint", "-c", "/tmp/rpmlint.toml"}
+	for _, name := range names {
+		from := packageFile(t, dir, name, "rpm")
+		file := "/tmp/" + filepath.Base(from)
+		m.put(file, from)
+		argv = append(argv, file)
+	}
+	if out := m.must(argv...); !strings.Contains(out, " 2 packages and 0 specfiles checked; 0 errors, 0 warnings,") {
+		t.Error(out)
 	}
 }
 
