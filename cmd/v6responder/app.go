@@ -31,6 +31,6 @@ func (e *env) app() *cli.App {
 			&cli.StringFlag{Name: "state-dir", TakesFile: true, Value: responder.DefaultStateDir, Usage: "`DIR` for the server's DUID and the lease store"},
 			&cli.StringFlag{Name: "run-dir", TakesFile: true, Value: responder.DefaultRunDir, Usage: "`DIR` for the control socket"},
 		}, cmdline.GlobalFlags("info")...),
-		Commands: []*cli.Command{e.serveCommand(), e.checkConfigCommand(), e.reloadCommand(), e.statusCommand(), e.leasesCommand(), e.hostsCommand(), e.importCommand()},
+		Commands: []*cli.Command{e.serveCommand(), e.checkConfigCommand(), e.reloadCommand(), e.statusCommand(), e.traceCommand(), e.leasesCommand(), e.hostsCommand(), e.importCommand()},
 	}
 }

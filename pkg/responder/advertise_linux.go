@@ -108,7 +108,7 @@ func (p *port) startAdvertising() error {
 		return errors.Join(fmt.Errorf("network %s: %w", p.network.Name, err), conn.Close())
 	}
 	runner, err := sender.NewRunner(sender.RunnerConfig{
-		Engine: engine, Conn: conn, Clock: p.opts.Clock, Host: raHost{p.log}, Trace: p.traceRA(),
+		Engine: engine, Conn: conn, Clock: p.opts.Clock, Host: raHost{p.log}, Trace: p.traceRA,
 	})
 	if err != nil {
 		return errors.Join(err, conn.Close())
@@ -151,17 +151,13 @@ func (p *port) cease(final bool) (wait func()) {
 }
 
 // traceRA shows advertisements and solicitations, if that was asked for.
-func (p *port) traceRA() func(ra.TracedPacket) {
-	if p.opts.Trace == nil {
-		return nil
-	}
-	name, trace := p.network.Interface, p.opts.Trace
-	return func(t ra.TracedPacket) {
-		if t.Sent {
-			trace(fmt.Sprintf("%s > %s: %s", name, t.To, t.Packet))
-		} else {
-			trace(fmt.Sprintf("%s < %s: %s", name, t.Packet.From, t.Packet))
-		}
+func (p *port) traceRA(t ra.TracedPacket) {
+	switch {
+	case !p.traces():
+	case t.Sent:
+		p.traced(p.network.Interface, fmt.Sprintf("> %s: %s", t.To, t.Packet))
+	default:
+		p.traced(p.network.Interface, fmt.Sprintf("< %s: %s", t.Packet.From, t.Packet))
 	}
 }
 

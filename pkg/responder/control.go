@@ -82,6 +82,7 @@ func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
 		reply(w, func() (any, error) { return s.Reload(r.Context()) })
 	})
 	s.handleStatus(mux)
+	s.handleTrace(mux)
 	s.handleLeases(mux)
 	s.handleHosts(mux)
 	srv := &http.Server{
@@ -169,6 +170,9 @@ func open(ctx context.Context, dir, method, path string) (io.ReadCloser, error) 
 	}
 	if f.Error == "" {
 		f.Error = resp.Status
+		if resp.StatusCode == http.StatusNotFound {
+			f = failure{Error: "the server that runs does not know this", Try: "restart it: it is of another version than this command"}
+		}
 	}
 	return nil, &fault.Fault{Err: fmt.Errorf("%s: %s", name, f.Error), Cure: f.Try, Exit: f.Exit}
 }

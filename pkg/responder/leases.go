@@ -3,7 +3,6 @@ package responder
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -218,9 +217,6 @@ func parseBinding(text string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, 128), nil
 }
 
-// maxBehind is how many changes a watcher may be behind before it is left behind.
-const maxBehind = 4096
-
 // publish tells those who watch.
 func (s *Server) publish(c Changed) {
 	if len(s.watching) == 0 {
@@ -269,24 +265,8 @@ func (s *Server) watchLeases(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		_ = s.inLoop(context.WithoutCancel(r.Context()), func() { delete(s.watching, c) }) // else it has stopped
 	}()
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	out, flusher := json.NewEncoder(w), http.NewResponseController(w)
 	words := r.URL.Query()[keyFilter]
-	for err := flusher.Flush(); err == nil; {
-		select {
-		case l, ok := <-c:
-			if !ok {
-				return // too slow
-			}
-			if l.matches(words) {
-				err = errors.Join(out.Encode(l), flusher.Flush())
-			}
-		case <-r.Context().Done():
-			return
-		case <-s.done:
-			return
-		}
-	}
+	stream(w, r, c, s.done, func(l Lease) bool { return l.matches(words) })
 }
 
 // ListLeases asks the server that runs with the run folder dir for the bindings that the words let through.
@@ -302,21 +282,5 @@ func ReleaseLease(ctx context.Context, dir, address string) (out Lease, err erro
 // WatchLeases calls told for each change of a binding that the words let through, until the context ends,
 // which is no error, or the server stops.
 func WatchLeases(ctx context.Context, dir string, words []string, told func(Lease) error) error {
-	body, err := open(ctx, dir, http.MethodGet, pathWatch+"?"+url.Values{keyFilter: words}.Encode())
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	for in := json.NewDecoder(body); ; {
-		var l Lease
-		switch err := in.Decode(&l); {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return errors.New("the server has stopped, or there were more changes than could be shown")
-		}
-		if err := told(l); err != nil {
-			return err
-		}
-	}
+	return follow(ctx, dir, pathWatch, words, told)
 }

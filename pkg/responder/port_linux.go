@@ -318,7 +318,7 @@ func (s *Server) step(ev Event) { s.do(s.engine.Step(s.opts.Clock.Now(), ev)) }
 
 // trace shows a packet as one line, if that was asked for. What a sender wrote in it is escaped.
 func (s *Server) trace(iface, sign string, peer netip.AddrPort, mac net.HardwareAddr, m *wire.Message, relays int) {
-	if s.opts.Trace == nil {
+	if !s.traces() {
 		return
 	}
 	who := peer.Addr().String()
@@ -328,7 +328,7 @@ func (s *Server) trace(iface, sign string, peer netip.AddrPort, mac net.Hardware
 	if relays > 0 {
 		who += fmt.Sprintf(" through %d relays", relays)
 	}
-	s.opts.Trace(fmt.Sprintf("%s %s %s: %s", iface, sign, who, m))
+	s.traced(iface, fmt.Sprintf("%s %s: %s", sign, who, m))
 }
 
 // do does what the engine says.

@@ -90,6 +90,7 @@ type Server struct {
 	forwards   map[int]bool     // the NICs that forward, by index
 
 	watching map[chan Lease]bool // who is told of changes
+	tracers  tracers             // who is shown packets
 
 	told   int        // the size that was told last
 	adding sync.Mutex // held while a host is added or taken out

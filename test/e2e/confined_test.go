@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func responderStatus(ctx context.Context, t *testing.T, n *cloud.Net) (st server
 // advertises, keeps its store, reads changed hosts and answers its commands.
 func TestTheServerNeedsAUserAndTwoCapabilitiesOnly(t *testing.T) {
 	t.Parallel()
-	ctx := within(t, time.Minute)
+	ctx := within(t, 2*time.Minute)
 	c := newCloud(ctx, t, 1)
 	n := c.Nets[0]
 	check(t, n.Router.WriteFile("/etc/v6responder/v6responder.conf", fmt.Sprintf(
@@ -72,7 +73,9 @@ func TestTheServerNeedsAUserAndTwoCapabilitiesOnly(t *testing.T) {
 		}
 	}
 
-	leases(ctx, t, unreserved(ctx, t, c, 1), 0) // a pool's address, which is stored
+	first := unreserved(ctx, t, c, 1)
+	leases(ctx, t, first, 0) // a pool's address, which is stored
+	watched(ctx, t, n, first)
 	r, err := n.Neighbour.Run(ctx, "rdisc6", "-1", "-r", "20", "eth0")
 	check(t, err)
 	if !strings.Contains(r.Stdout, n.Prefix.String()) {
@@ -93,6 +96,45 @@ func TestTheServerNeedsAUserAndTwoCapabilitiesOnly(t *testing.T) {
 	check(t, err)
 	if code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// watched has a guest give its address back and lease anew until those who watch the server have seen it:
+// none of them says that it has begun.
+func watched(ctx context.Context, t *testing.T, n *cloud.Net, guest *lab.Machine) {
+	t.Helper()
+	type watcher struct {
+		*lab.Process
+		wants []string
+	}
+	var all []watcher
+	for _, tt := range []struct{ command, wants []string }{
+		{[]string{"leases", "list", "--watch", n.Prefix.Addr().String()}, []string{"released", "leased"}},
+		{[]string{"leases", "list", "--watch", "--json"}, []string{`"event":"released"`, `"event":"leased"`}},
+		{[]string{"trace", "eth0"}, []string{"eth0 < ", "Release", "eth0 > ", "Reply"}},
+	} {
+		p, err := n.Router.Start(append([]string{"v6responder"}, tt.command...)...)
+		check(t, err)
+		all = append(all, watcher{p, tt.wants})
+	}
+	seen := func(w watcher) bool {
+		return !slices.ContainsFunc(w.wants, func(want string) bool { return !strings.Contains(w.Output(), want) })
+	}
+	for slices.ContainsFunc(all, func(w watcher) bool { return !seen(w) }) {
+		check(t, ctx.Err())
+		r, err := guest.Run(ctx, "v6guest", "release", "eth0")
+		check(t, err)
+		if r.Code != 0 {
+			t.Fatalf("release: %s", r.Stderr)
+		}
+		leases(ctx, t, guest, 0)
+	}
+	for _, w := range all {
+		code, err := w.Stop(ctx)
+		check(t, err)
+		if code != 0 {
+			t.Errorf("%v: exit code %d: %s", w.wants, code, w.Output())
+		}
 	}
 }
 
