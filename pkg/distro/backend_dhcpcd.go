@@ -53,7 +53,7 @@ func (w *workspace) dhcpcdAgent(n *NICPlan) error {
 	}
 	b, err := w.read(dhcpcdFile)
 	if err != nil {
-		return refuse(ErrUnreadable, n.name(), dhcpcdFile, 0, "", "%v", err)
+		return unread(n.name(), dhcpcdFile, err)
 	}
 	if o := parseDhcpcd(b).global("noipv6"); o != nil {
 		return refuse(ErrClaimed, n.name(), dhcpcdFile, o.line+1, "remove the line", "dhcpcd switches IPv6 off on every NIC")
@@ -101,7 +101,7 @@ func (w *workspace) dhcpcdDistro(n *NICPlan) error {
 	}
 	b, err := w.read(dhcpcdFile)
 	if err != nil {
-		return refuse(ErrUnreadable, n.name(), dhcpcdFile, 0, "", "%v", err)
+		return unread(n.name(), dhcpcdFile, err)
 	}
 	c := parseDhcpcd(b)
 	n.stackDoesRA()

@@ -52,18 +52,33 @@ func (w *workspace) ifcfgEditor(n *NICPlan) (*ifcfgEditor, error) {
 	if len(files) > 1 {
 		return nil, refuse(ErrClaimed, n.name(), files[1].path, files[1].namedAt(), "remove or rename one of the two", "%s names the NIC as well", f.path)
 	}
+	if f.err != nil {
+		return nil, unread(n.name(), f.path, f.err)
+	}
 	for _, key := range []string{"MASTER", "MASTER_UUID", "BRIDGE", "BRIDGE_UUID", "TEAM_MASTER", "TEAM_MASTER_UUID", "OVS_BRIDGE"} {
 		if v := f.last(key); v != nil && v.value != "" {
 			return nil, refuse(ErrClaimed, n.name(), f.path, v.line+1, "manage "+v.value+" instead", "the NIC is a port of %s", v.value)
 		}
 	}
-	if line := f.opaque(editedKeys...); line > 0 {
-		return nil, refuse(ErrUnreadable, n.name(), f.path, line, "write a plain line KEY=value", "a line sets a key in a way that only a shell understands")
+	keys := editedKeys
+	if w.options.Recipe {
+		keys = append(slices.Clone(keys), recipeKeys...)
+	}
+	if err := f.opaque(n.name(), f.path, "write a plain line KEY=value", keys...); err != nil {
+		return nil, err
 	}
 	if ending(f.lines) != "\n" {
 		return nil, refuse(ErrUnreadable, n.name(), f.path, 1, "give the file LF line endings", "the CR of CRLF line endings makes every yes and no unreadable for the scripts")
 	}
-	return &ifcfgEditor{w: w, n: n, file: f, global: parseShell([]byte(w.Tree.text(redHatGlobal)))}, nil
+	b, err := w.read(redHatGlobal)
+	if err != nil {
+		return nil, unread(n.name(), redHatGlobal, err)
+	}
+	global := parseShell(b)
+	if err := global.opaque(n.name(), redHatGlobal, "write a plain line KEY=value", append(slices.Clone(keys), recipeGlobalKeys...)...); err != nil {
+		return nil, err
+	}
+	return &ifcfgEditor{w: w, n: n, file: f, global: global}, nil
 }
 
 // effective is a key's value for the NIC: of its own file, else of the global one.

@@ -36,13 +36,18 @@ func (w *workspace) putEdits(edits lineEdits, nics []*NICPlan) error {
 	for file, list := range edits {
 		b, err := w.read(file)
 		if err != nil {
-			return refuse(ErrUnreadable, "", file, 0, "", "%v", err)
+			return unread("", file, err)
+		}
+		lines := splitLines(b)
+		if at := w.interfaces.unfinished[file]; at > 0 && slices.ContainsFunc(list, func(e lineEdit) bool { return len(e.add) > 0 && e.end == len(lines) }) {
+			return refuse(ErrUnreadable, "", file, at, "take the backslash at the end of the file away, or write the line that it announces",
+				"the line goes on behind the end of the file, and would take in what is added there")
 		}
 		var why []string
 		for _, n := range nics {
 			why = append(why, whyOf(n))
 		}
-		w.put(file, joinLines(applyEdits(splitLines(b), list)), 0o644, why...)
+		w.put(file, joinLines(applyEdits(lines, list)), 0o644, why...)
 	}
 	return nil
 }
@@ -74,7 +79,7 @@ const plainNames = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 func (w *workspace) checkStanzas(n *NICPlan) error {
 	i := w.interfaces
 	if i == nil {
-		return refuse(ErrUnsupported, n.name(), interfacesFile, 0, "", "ifup is not installed")
+		return refuse(ErrUnsupported, n.name(), interfacesFile, 0, "install ifupdown, or leave out --backend", "ifup is not installed")
 	}
 	if i.problem != nil {
 		return i.problem
@@ -84,6 +89,11 @@ func (w *workspace) checkStanzas(n *NICPlan) error {
 	}
 	if s, logical := i.starter(n.name()); logical != "" {
 		return refuse(ErrUnreadable, n.name(), s.file, s.start+1, "name the NIC in a line and a stanza of its own", "the line gives the NIC the stanza %s, and maybe not only this NIC", logical)
+	}
+	for _, c := range i.cut {
+		if slices.Contains(c.behind, n.name()) {
+			return c.why
+		}
 	}
 	if m := i.mapping(n.name()); m != nil {
 		return refuse(ErrUnreadable, n.name(), m.file, m.start+1, "name the NIC in a stanza of its own", "a mapping script decides which stanza the NIC gets")

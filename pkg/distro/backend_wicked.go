@@ -31,11 +31,14 @@ func (w *workspace) wickedNIC(n *NICPlan) error {
 	if len(files) > 1 {
 		return refuse(ErrClaimed, n.name(), files[1].path, files[1].namedAt(), "remove or rename one of the two", "%s names the NIC as well", f.path)
 	}
+	if f.err != nil {
+		return unread(n.name(), f.path, f.err)
+	}
 	if err := w.wickedPort(n); err != nil {
 		return err
 	}
-	if line := f.opaque("BOOTPROTO", "DHCLIENT6_MODE", "DHCLIENT6_CLIENT_ID"); line > 0 {
-		return refuse(ErrUnreadable, n.name(), f.path, line, "write a plain line KEY='value'", "a line sets a key in a way that is not understood")
+	if err := f.opaque(n.name(), f.path, "write a plain line KEY='value'", "BOOTPROTO", "DHCLIENT6_MODE", "DHCLIENT6_CLIENT_ID"); err != nil {
+		return err
 	}
 	boot, err := wickedBoot(n, f)
 	if err != nil {

@@ -1,7 +1,9 @@
 package distro
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -23,29 +25,38 @@ func Detect(s System, nics []NIC) []Finding {
 // A detector holds what was read of a system, once for all NICs.
 type detector struct {
 	System
-	services   map[string]string // by name: the path that says that it starts
-	netplan    *netplan          // nil where it is not installed
-	networks   []*networkFile
-	nmConf     *nmConf
-	profiles   []*nmProfile
+	services map[string]string // by name: the path that says that it starts
+	netplan  *netplan          // nil where it is not installed
+	networks []*networkFile
+	nmConf   *nmConf
+	profiles []*nmProfile
+	// hidden is, for stacks whose files are many, one that whoever plans may not read: it may be about any NIC.
+	hidden     map[Stack]*RefusalError
 	interfaces *interfaces // nil where there is no ifup
 	ifup       Stack       // which kind of ifup is installed
 }
 
 // newDetector reads the system's files.
 func newDetector(s System) *detector {
-	d := &detector{System: s, services: map[string]string{}}
+	d := &detector{System: s, services: map[string]string{}, hidden: map[Stack]*RefusalError{}}
 	for _, name := range []string{"systemd-networkd", "NetworkManager", "wickedd", "wicked", "dhcpcd", "networking", "network", "connman"} {
 		d.services[name] = s.Tree.enabled(name)
 	}
 	d.netplan = readNetplan(s.Tree)
-	d.networks = readNetworkFiles(s, d.netplan)
+	d.networks = d.readNetworkFiles()
 	d.nmConf = readNMConf(s.Tree)
-	d.profiles = readProfiles(s.Tree)
+	d.profiles = d.readProfiles()
 	if d.ifup = ifupKind(s.Tree); d.ifup != None {
 		d.interfaces = parseInterfaces(s.Tree, dialects[d.ifup])
 	}
 	return d
+}
+
+// hide notes a file of a stack that may not be read.
+func (d *detector) hide(stack Stack, file string, err error) {
+	if errors.Is(err, fs.ErrPermission) && d.hidden[stack] == nil {
+		d.hidden[stack] = unread("", file, err)
+	}
 }
 
 // ifupKind tells which of the three programs named ifup is installed.

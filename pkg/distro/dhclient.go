@@ -16,17 +16,18 @@ const dhclientFile = "/etc/dhcp/dhclient.conf"
 func (w *workspace) dhclientDUID(nic, file string) error {
 	b, err := w.read(file)
 	if err != nil {
-		return refuse(ErrUnreadable, nic, file, 0, "", "%v", err)
+		return unread(nic, file, err)
 	}
 	lines := splitLines(b)
-	line, same, open := findClientID(lines)
+	c := parseDhclient(string(b))
 	switch {
-	case same:
+	case c.unfinished > 0:
+		return refuse(ErrUnreadable, nic, file, c.unfinished, "finish it: a statement ends with a semicolon, a block with a brace, a text with a quote",
+			"what begins here is not finished at the end of the file, or its braces do not match")
+	case c.other > 0:
+		return refuse(ErrClaimed, nic, file, c.other, "remove the line, or set lease = agent", "another dhcp6.client-id is set")
+	case c.same:
 		return nil
-	case line > 0:
-		return refuse(ErrClaimed, nic, file, line, "remove the line, or set lease = agent", "another dhcp6.client-id is set")
-	case open:
-		return refuse(ErrUnreadable, nic, file, 0, "repair the file", "its braces do not match")
 	}
 	w.put(file, joinLines(insertLines(lines, len(lines), duidLine)), 0o644,
 		"dhclient -6 sends a DUID-LL made of the NIC's own MAC; the line holds for every NIC, and IPv4 does not see it")
@@ -43,39 +44,89 @@ func (n *NICPlan) dhclientLive(pid, leases string, options ...string) {
 	}
 }
 
-// findClientID looks for a statement that sets the DHCPv6 client id: its line, whether it is ours, and
-// whether a brace stays open at the end.
-func findClientID(lines []string) (line int, same, open bool) {
-	depth := 0
-	for i, l := range lines {
-		text := uncommentDhclient(body(l))
-		depth += strings.Count(text, "{") - strings.Count(text, "}")
-		words := strings.Fields(text)
-		if slices.Contains(words, "dhcp6.client-id") || slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(w, "dhcp6.client-id=") }) {
-			line = i + 1
-			same = strings.Join(words, "") == strings.ReplaceAll(duidLine, " ", "")
-		}
-	}
-	return line, same, depth != 0
+// A dhclientConf is what matters here of a configuration of dhclient.
+type dhclientConf struct {
+	same       bool // our own statement is there, for every NIC
+	other      int  // number of the line, from 1, of one that sets another DHCPv6 client id; 0 if there is none
+	unfinished int  // number of the line that begins what does not end in the file; 0 if all ends
 }
 
-// uncommentDhclient takes comments and quoted texts out of a line.
-func uncommentDhclient(line string) string {
-	var out strings.Builder
-	quoted := false
-	for i := 0; i < len(line); i++ {
-		switch c := line[i]; {
-		case c == '\\' && quoted:
-			i++
-		case c == '"':
-			quoted = !quoted
-		case c == '#' && !quoted:
-			return out.String()
-		case !quoted:
-			out.WriteByte(c)
+// parseDhclient reads statements. Texts in quotes may go over lines, and only "#" begins a comment.
+func parseDhclient(text string) (c dhclientConf) {
+	var statement strings.Builder
+	var blocks []int // lines where the open ones begin
+	line, begun := 1, 0
+	for i := 0; i < len(text); i++ {
+		switch b := text[i]; {
+		case b == '#':
+			for i+1 < len(text) && text[i+1] != '\n' {
+				i++
+			}
+		case b == ';' || b == '{' || b == '}':
+			c.take(statement.String(), begun, len(blocks))
+			statement.Reset()
+			switch {
+			case b == '{':
+				blocks = append(blocks, max(begun, 1))
+			case b == '}' && len(blocks) > 0:
+				blocks = blocks[:len(blocks)-1]
+			case b == '}':
+				c.unfinished = line
+			}
+			begun = 0
+		case strings.IndexByte(" \t\r\n\v\f\x00", b) >= 0:
+			statement.WriteByte(' ')
+		default:
+			if begun == 0 {
+				begun = line
+			}
+			end := i + 1
+			if b == '"' {
+				end = quoteEnd(text, i)
+			}
+			statement.WriteString(text[i:end])
+			line += strings.Count(text[i:end], "\n")
+			i = end - 1
+			continue
+		}
+		if text[i] == '\n' {
+			line++
 		}
 	}
-	return out.String()
+	if begun == 0 && len(blocks) > 0 {
+		begun = blocks[0]
+	}
+	if c.unfinished == 0 {
+		c.unfinished = begun
+	}
+	return c
+}
+
+// quoteEnd is where the quoted text that begins at i ends, behind its quote.
+func quoteEnd(text string, i int) int {
+	for i++; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// take looks at one statement, in so many blocks.
+func (c *dhclientConf) take(statement string, line, blocks int) {
+	words := strings.Fields(strings.ReplaceAll(statement, "=", " = "))
+	if len(words) < 2 || words[1] != "dhcp6.client-id" || !slices.Contains([]string{"send", "supersede", "default", "prepend", "append"}, words[0]) {
+		return
+	}
+	switch {
+	case strings.Join(words, "")+";" != strings.ReplaceAll(duidLine, " ", ""):
+		c.other = line
+	case blocks == 0:
+		c.same = true
+	}
 }
 
 // dhclientVersion is that of the installed ISC dhclient; nil if unknown.

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // A disk does the writing below a root folder: each of its actions is whole or not at all, and on the
@@ -123,7 +125,7 @@ func (d *disk) mkdir(name string, mode fs.FileMode) error {
 
 // sync puts a folder's names on the disk.
 func (d *disk) sync(name string) error {
-	f, err := d.root.Open(inFS(name))
+	f, err := plainfile.OpenFolderIn(d.root, inFS(name))
 	if err != nil {
 		return err
 	}
@@ -136,7 +138,7 @@ var notCopied = []string{"security.ima", "security.evm"}
 
 // metadataOf reads what a file has beside its bytes.
 func (d *disk) metadataOf(name string) (m metadata, err error) {
-	f, err := d.root.OpenFile(inFS(name), os.O_RDONLY|unix.O_NOFOLLOW, 0)
+	f, err := d.root.OpenFile(inFS(name), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return m, err
 	}

@@ -17,6 +17,7 @@ const (
 // An ifcfgFile is an ifcfg-* file.
 type ifcfgFile struct {
 	path string
+	err  error // why it could not be read; nil for most
 	*shellFile
 }
 
@@ -34,8 +35,9 @@ func ifcfgFiles(t *Tree, folder string) (out []*ifcfgFile) {
 		if !ok || ignoredSuffix(name) || strings.Contains(rest, ":") || strings.Contains(rest, "-range") {
 			continue
 		}
-		if b, err := t.Read(path.Join(folder, name)); err == nil {
-			out = append(out, &ifcfgFile{path: path.Join(folder, name), shellFile: parseShell(b)})
+		file := path.Join(folder, name)
+		if b, err := t.Read(file); err == nil || unreadable(err) {
+			out = append(out, &ifcfgFile{file, err, parseShell(b)})
 		}
 	}
 	return out

@@ -77,13 +77,24 @@ type interfaces struct {
 	// problem is what makes ifup refuse the whole configuration, or us to edit it.
 	problem *RefusalError
 
+	// unfinished is, of each file that ends with a backslash, the number of the line that goes on there.
+	unfinished map[string]int
+	// cut is the files of which ifup reads no further than a line: what stands behind counts for nobody.
+	cut []cutFile
+
 	size int      // bytes read so far
 	open []string // files that are being read, the main one first
 }
 
+// A cutFile is a file of which ifup reads no further than a line.
+type cutFile struct {
+	why    *RefusalError
+	behind []string // the words behind the line
+}
+
 // parseInterfaces reads the tree's interfaces files as one of its readers does.
 func parseInterfaces(t *Tree, d dialect) *interfaces {
-	n := &interfaces{dialect: d}
+	n := &interfaces{dialect: d, unfinished: map[string]int{}}
 	n.read(t, interfacesFile, 0, nil)
 	return n
 }
@@ -105,7 +116,7 @@ func (n *interfaces) read(t *Tree, file string, depth int, from *stanza) {
 	b, err := t.Read(file)
 	if err != nil {
 		if depth == 0 && !errors.Is(err, fs.ErrNotExist) || unreadable(err) {
-			n.fail(refuse(ErrUnreadable, "", file, 0, "look what stands in the file's place, and who may read it", "%v", err))
+			n.fail(unread("", file, err))
 		}
 		return
 	}
@@ -134,7 +145,7 @@ func (n *interfaces) include(t *Tree, s *stanza, depth int) {
 	}
 	for _, pattern := range s.words[1:] {
 		if strings.ContainsAny(pattern, "$`\"'\\(){}") {
-			n.fail(refuse(ErrUnreadable, "", s.file, s.start+1, "", "%q is more than a pattern", pattern))
+			n.fail(refuse(ErrUnreadable, "", s.file, s.start+1, "write a path with *, ? and [ ] at most", "%q is more than a pattern", pattern))
 			continue
 		}
 		if strings.HasPrefix(pattern, "~/") {
@@ -172,11 +183,23 @@ type interfacesParser struct {
 	lines []string
 	main  bool
 	out   []*stanza
+	cut   *RefusalError // why nothing more of it is read
 }
 
 // parse cuts the file into stanzas. A stanza ends at the next keyword only.
 func (p *interfacesParser) parse() []*stanza {
+	if i := slices.IndexFunc(p.lines, func(l string) bool { return strings.Contains(l, "\x00") }); i >= 0 {
+		p.n.fail(refuse(ErrUnreadable, "", p.file, i+1, "repair the file, or take it away", "a NUL byte, which no text has"))
+		return nil
+	}
+	if p.n.dialect.stack == Ifupdown2 {
+		p.checkBackslashes()
+	}
 	for i := 0; i < len(p.lines); {
+		if p.cut != nil {
+			p.n.cut = append(p.n.cut, cutFile{p.cut, strings.Fields(string(joinLines(p.lines[i:])))})
+			break
+		}
 		text, next := p.logical(i)
 		if p.n.dialect.stack == Ifupdown2 && isTemplate(text) {
 			p.n.fail(refuse(ErrUnreadable, "", p.file, i+1, "write the file without template lines", "template line"))
@@ -201,9 +224,14 @@ func (p *interfacesParser) logical(i int) (text string, next int) {
 	if strings.HasPrefix(text, "#") {
 		return text, next
 	}
-	for p.n.dialect.continued && strings.HasSuffix(text, "\\") && next < len(p.lines) {
-		text = strings.TrimSuffix(text, "\\") + body(p.lines[next])
-		next++
+	for last := i; p.n.dialect.continued && strings.HasSuffix(strings.TrimSuffix(p.lines[last], "\n"), "\\"); last++ {
+		text = strings.TrimSuffix(text, "\\")
+		if next = last + 2; next > len(p.lines) {
+			next = len(p.lines)
+			p.n.unfinished[p.file] = i + 1
+			break
+		}
+		text += body(p.lines[last+1])
 	}
 	if p.n.dialect.tailComments {
 		text, _, _ = strings.Cut(text, "#")
@@ -216,14 +244,17 @@ func (p *interfacesParser) line(text string, start, next int) {
 	words := strings.Fields(text)
 	if p.n.dialect.keyword(words[0]) {
 		s := &stanza{file: p.file, start: start, head: next, end: next, words: words}
-		p.out = append(p.out, s)
-		p.check(s)
+		if p.check(s); p.cut == nil {
+			p.out = append(p.out, s)
+		}
 		return
 	}
 	if len(p.out) == 0 || !hasOptions(p.out[len(p.out)-1].keyword()) {
-		if p.main || p.n.dialect.stack != Ifupdown {
-			p.n.fail(refuse(ErrUnreadable, "", p.file, start+1, "repair the file, or remove the line", "misplaced option %q", words[0]))
-		}
+		p.bad(start, "misplaced option %q", words[0])
+		return
+	}
+	if len(words) == 1 && p.n.dialect.stack == Ifupdown {
+		p.bad(start, "option %q without a value", words[0])
 		return
 	}
 	s := p.out[len(p.out)-1]
@@ -233,16 +264,43 @@ func (p *interfacesParser) line(text string, start, next int) {
 	s.end = next
 }
 
+// bad notes a line that is no good. Of a file that another includes, ifupdown takes what stands in front of
+// it and tells; everything else is refused by whoever reads it.
+func (p *interfacesParser) bad(start int, format string, args ...any) {
+	r := refuse(ErrUnreadable, "", p.file, start+1, "repair the file, or remove the line", format, args...)
+	if p.main || p.n.dialect.stack != Ifupdown {
+		p.n.fail(r)
+		return
+	}
+	p.cut = r
+}
+
+// checkBackslashes refuses those by which ifupdown2 joins lines otherwise than all others: it takes each
+// away with the blanks and newlines on both sides, also in comments, before it looks at lines.
+func (p *interfacesParser) checkBackslashes() {
+	for i, line := range p.lines {
+		text := strings.TrimSpace(line)
+		bad := strings.HasPrefix(text, "\\") // joined with the line before
+		if strings.HasSuffix(text, "\\") {
+			bad = bad || text[0] == '#' || !strings.HasSuffix(body(line), "\\") || i+1 < len(p.lines) && strings.TrimSpace(p.lines[i+1]) == ""
+		}
+		if bad {
+			p.n.fail(refuse(ErrUnreadable, "", p.file, i+1, "write the line without the backslash", "ifupdown2 joins lines by this backslash as no other does"))
+			return
+		}
+	}
+}
+
 // check notes what makes ifup refuse the file.
 func (p *interfacesParser) check(s *stanza) {
 	if s.keyword() != "iface" {
 		return
 	}
 	if s.word(1) == "" {
-		p.n.fail(refuse(ErrUnreadable, "", s.file, s.start+1, "repair the file", "iface without a name"))
+		p.bad(s.start, "iface without a name")
 	}
 	if p.n.dialect.stack == Ifupdown && s.word(3) == "" {
-		p.n.fail(refuse(ErrUnreadable, "", s.file, s.start+1, "repair the file", "iface without family or method"))
+		p.bad(s.start, "iface without family or method")
 	}
 }
 

@@ -46,14 +46,14 @@ func readNetplan(t *Tree) *netplan {
 		b, err := t.Read(file)
 		if err != nil {
 			if unreadable(err) && n.problem == nil {
-				n.problem = refuse(ErrUnreadable, "", file, 0, "look what stands in the file's place, and who may read it", "%v", err)
+				n.problem = unread("", file, err)
 			}
 			continue
 		}
 		root, err := parseYAML(b)
 		if e := (*yamlError)(nil); errors.As(err, &e) {
 			if n.problem == nil {
-				n.problem = refuse(ErrUnreadable, "", file, e.line, "", "%s", e.text)
+				n.problem = refuse(ErrUnreadable, "", file, e.line, e.cure, "%s", e.text)
 			}
 			continue
 		}

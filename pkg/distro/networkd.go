@@ -22,13 +22,13 @@ type networkFile struct {
 
 // readNetworkFiles reads every .network file that networkd would, in the order in which they are tried.
 // In an image, those that netplan will generate are among them.
-func readNetworkFiles(s System, n *netplan) (out []*networkFile) {
-	t := s.Tree
+func (d *detector) readNetworkFiles() (out []*networkFile) {
+	t, n := d.Tree, d.netplan
 	assumed := map[string][]byte{}
-	if n != nil && s.Moment == Image {
-		for _, d := range n.defs {
-			if name := d.networkFile(); d.renderer == "networkd" && !t.Exists(name) {
-				assumed[name] = d.matchSection()
+	if n != nil && d.Moment == Image {
+		for _, def := range n.defs {
+			if name := def.networkFile(); def.renderer == "networkd" && !t.Exists(name) {
+				assumed[name] = def.matchSection()
 			}
 		}
 		t = t.With(assumed)
@@ -36,6 +36,7 @@ func readNetworkFiles(s System, n *netplan) (out []*networkFile) {
 	for _, name := range shadowed(t, ".network", networkFolders...) {
 		b, err := t.Read(name)
 		if err != nil || len(strings.TrimSpace(string(b))) == 0 {
+			d.hide(Networkd, name, err)
 			continue // masked: empty, or a link to /dev/null
 		}
 		f := readNetworkFile(t, name, b)

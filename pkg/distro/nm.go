@@ -152,7 +152,8 @@ func (p *nmProfile) ethernet(key string) string {
 }
 
 // readProfiles reads the profiles, the winner of each uuid only.
-func readProfiles(t *Tree) (out []*nmProfile) {
+func (d *detector) readProfiles() (out []*nmProfile) {
+	t := d.Tree
 	seen := map[string]bool{}
 	for _, dir := range nmProfileFolders {
 		for _, name := range t.List(dir) {
@@ -161,6 +162,7 @@ func readProfiles(t *Tree) (out []*nmProfile) {
 			}
 			b, err := t.Read(path.Join(dir, name))
 			if err != nil {
+				d.hide(NetworkManager, path.Join(dir, name), err)
 				continue
 			}
 			p := &nmProfile{path: path.Join(dir, name), ini: parseINI(b, false)}

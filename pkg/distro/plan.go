@@ -102,6 +102,10 @@ func NewPlan(s System, wants []Want, o Options) (*Plan, error) {
 			errs = append(errs, refuse(ErrUnsupported, nics[0].name(), "", 0, "leave out --recipe", "there is no recipe for %s", b.stack()))
 			continue
 		}
+		if r := w.hidden[b.stack()]; r != nil {
+			errs = append(errs, r)
+			continue
+		}
 		errs = append(errs, b.render(w, nics))
 	}
 	if err := errors.Join(errs...); err != nil {

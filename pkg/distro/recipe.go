@@ -5,6 +5,12 @@ import (
 	"strings"
 )
 
+// recipeKeys are the keys of the manual's text for CentOS, recipeGlobalKeys those of /etc/sysconfig/network.
+var (
+	recipeKeys       = []string{"DEVICE", "HWADDR", "NM_CONTROLLED", "ONBOOT", "BOOTPROTO", "TYPE", "USERCTL", "PEERDNS"}
+	recipeGlobalKeys = []string{"NETWORKING", "NETWORKING_IPV6"}
+)
+
 // recipe writes CentOS 6.2's two texts of the CloudStack manual. Lines of other keys stay behind them.
 func (e *ifcfgEditor) recipe() error {
 	mac := strings.ToUpper(e.n.Want.NIC.permanent().String())
@@ -53,7 +59,7 @@ func (e *ifcfgEditor) recipe() error {
 func (e *ifcfgEditor) recipeGlobal() error {
 	b, err := e.w.read(redHatGlobal)
 	if err != nil {
-		return refuse(ErrUnreadable, e.n.name(), redHatGlobal, 0, "", "%v", err)
+		return unread(e.n.name(), redHatGlobal, err)
 	}
 	f := parseShell(b)
 	f.set("NETWORKING", "yes")

@@ -21,7 +21,7 @@ type RefusalError struct {
 	File string // as seen from inside the root folder; empty if no file says it
 	Line int    // from 1; 0 if the whole file is meant
 	Err  error  // wraps ErrUnreadable, ErrClaimed or ErrUnsupported
-	Cure string // in the imperative; empty if nothing is known that would help
+	Cure string // in the imperative; never empty
 }
 
 // Error is the refusal without its cure, which whoever prints it adds.

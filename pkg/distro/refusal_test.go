@@ -2,6 +2,10 @@ package distro
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -33,7 +37,7 @@ func refusals(err error) (out []*RefusalError) {
 	return out
 }
 
-func TestEveryRefusalNamesFileAndLine(t *testing.T) {
+func TestEveryRefusalNamesFileLineAndCure(t *testing.T) {
 	cases(t, "*", func(t *testing.T, c testCase) {
 		for _, policy := range policies {
 			_, err := c.plan(c.system().Tree, policy)
@@ -54,6 +58,9 @@ func TestEveryRefusalNamesFileAndLine(t *testing.T) {
 // checkRefusal wants the file, the line where one says it, and a cure.
 func checkRefusal(t *testing.T, r *RefusalError) {
 	t.Helper()
+	if r.Cure == "" {
+		t.Errorf("no cure: %v", r)
+	}
 	for text := range lineless {
 		if strings.Contains(r.Error(), text) {
 			return
@@ -74,5 +81,44 @@ func TestRefusalsOfIncludesNameTheLineThatIncludes(t *testing.T) {
 	const want = "/etc/network/interfaces.d/b:3: /etc/network/interfaces includes itself: cannot be edited safely"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// TestNoRefusalIsMadeWithoutACure reads the package itself: golden cases reach most refusals, this all of them.
+func TestNoRefusalIsMadeWithoutACure(t *testing.T) {
+	noTests := func(info fs.FileInfo) bool { return !strings.HasSuffix(info.Name(), "_test.go") }
+	files := token.NewFileSet()
+	packages, err := parser.ParseDir(files, ".", noTests, 0) //nolint:staticcheck // build tags do not matter here
+	if err != nil {
+		t.Fatal(err)
+	}
+	cureAt := map[string]int{"refuse": 4, "fail": 1} // of which argument
+	seen := 0
+	for _, p := range packages {
+		ast.Inspect(p, func(node ast.Node) bool {
+			call, ok := node.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			name := ""
+			switch f := call.Fun.(type) {
+			case *ast.Ident:
+				name = f.Name
+			case *ast.SelectorExpr:
+				name = f.Sel.Name
+			}
+			at, ok := cureAt[name]
+			if !ok || len(call.Args) <= at {
+				return true
+			}
+			seen++
+			if text, ok := call.Args[at].(*ast.BasicLit); ok && len(text.Value) < len(`"x y"`) {
+				t.Errorf("%s: no cure", files.Position(call.Pos()))
+			}
+			return true
+		})
+	}
+	if seen < 60 {
+		t.Errorf("only %d refusals were found", seen)
 	}
 }

@@ -123,7 +123,7 @@ func (t *Tree) lines(name string) (out []string) {
 	if err != nil {
 		return nil
 	}
-	f, err := t.fsys.Open(inFS(real))
+	f, err := t.open(name, real)
 	if err != nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 // opaque, since a shell may do anything there.
 type shellFile struct {
 	lines  []string
+	units  []shellUnit
 	values []shellValue
 }
 
@@ -25,9 +26,10 @@ type shellValue struct {
 // parseShell reads assignments.
 func parseShell(b []byte) *shellFile {
 	f := &shellFile{lines: splitLines(b)}
-	for i, line := range f.lines {
-		if v, ok := parseAssignment(body(line)); ok {
-			v.line = i
+	f.units = shellUnits(f.lines)
+	for _, u := range f.units {
+		if v, ok := parseAssignment(body(u.text)); ok && u.end == u.start+1 && !u.open {
+			v.line = u.start
 			f.values = append(f.values, v)
 		}
 	}
@@ -73,37 +75,27 @@ func isName(s string) bool {
 	})
 }
 
-// opaque is the number, from 1, of the first line that gives key a value in a way that cannot be read or
-// edited here ("export KEY=", "A=1 KEY=2", an expansion); 0 if there is none.
-func (f *shellFile) opaque(keys ...string) int {
-	for i, line := range f.lines {
-		if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
+// opaque is why the keys cannot be read and edited here; nil if they can. cure is how a plain line looks
+// to who reads the file. A quoted text of several lines that has a key in it is data to a shell and an
+// assignment to those who read line by line, NetworkManager and wicked.
+func (f *shellFile) opaque(nic, file, cure string, keys ...string) error {
+	for _, u := range f.units {
+		var why string
+		switch {
+		case u.open:
+			return refuse(ErrUnreadable, nic, file, u.start+1, "close the quote, or take the backslash at the end away", "what begins here is not finished at the end of the file")
+		case u.comment || slices.ContainsFunc(f.values, func(v shellValue) bool { return v.line == u.start }):
+			continue
+		case slices.ContainsFunc(keys, func(key string) bool { return mentions(u.text, key) }):
+			why = "a line sets a key in a way that only a shell understands"
+		case u.code:
+			why, cure = "only a shell understands what is set here, or behind it", "write nothing but plain lines KEY=value"
+		default:
 			continue
 		}
-		if slices.ContainsFunc(f.values, func(v shellValue) bool { return v.line == i }) {
-			continue
-		}
-		for _, key := range keys {
-			if assigns(line, key) {
-				return i + 1
-			}
-		}
+		return refuse(ErrUnreadable, nic, file, u.start+1, cure, "%s", why)
 	}
-	return 0
-}
-
-// assigns reports whether KEY= stands in a line as a word of its own.
-func assigns(line, key string) bool {
-	for at := 0; ; {
-		i := strings.Index(line[at:], key+"=")
-		if i < 0 {
-			return false
-		}
-		if at += i; at == 0 || strings.ContainsRune(" \t;&\"'", rune(line[at-1])) {
-			return true
-		}
-		at++
-	}
+	return nil
 }
 
 // last is the assignment of key that holds: the last.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // A Store changes files below a root folder and keeps what they were before, so that Restore brings
@@ -35,7 +37,7 @@ func OpenStore(root, state string, now func() time.Time) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the root folder: %w", err)
 	}
-	tree := NewTree(r.FS())
+	tree := NewTree(plainfile.Below(r))
 	dir, err := tree.Resolve(path.Join("/", state, "backup")) // /var may be a link
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("find the backup folder: %w", err), r.Close())
@@ -51,7 +53,7 @@ func (s *Store) Tree() *Tree { return s.tree }
 
 // begin locks the store and finishes or takes back what an earlier run left half done.
 func (s *Store) begin() (m *manifest, unlock func(), err error) {
-	f, err := s.root.Open(inFS(s.dir))
+	f, err := plainfile.OpenFolderIn(s.root, inFS(s.dir))
 	if err != nil {
 		return nil, nil, err
 	}

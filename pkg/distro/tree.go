@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // Bounds of what is read from a root folder: a configuration file that is larger is none.
@@ -22,10 +24,36 @@ var ErrTooLarge = errors.New("larger than 1 MiB")
 // ErrLinkLoop means that symbolic links lead in a circle.
 var ErrLinkLoop = errors.New("too many symbolic links")
 
+// errMasked means that a file is a link to /dev/null, by which people switch it off.
+var errMasked = errors.New("a link to /dev/null")
+
 // unreadable reports whether a file may well say something that could not be read, unlike one that is
-// not there or is none.
+// not there, that is masked, or a folder. From a pipe the stack itself would read, and wait.
 func unreadable(err error) bool {
+	if kind := (*plainfile.KindError)(nil); errors.As(err, &kind) {
+		return !kind.Mode.IsDir()
+	}
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrLinkLoop)
+}
+
+// readCure is what helps against an error of Read.
+func readCure(name string, err error) string {
+	switch {
+	case errors.Is(err, plainfile.ErrNotRegular), errors.Is(err, errMasked):
+		return "put a regular file in the place of " + name + ", or nothing"
+	case errors.Is(err, ErrTooLarge):
+		return "look what stands in " + name + ", and make it smaller"
+	case errors.Is(err, ErrLinkLoop):
+		return "correct the symbolic links that lead to " + name
+	case errors.Is(err, fs.ErrPermission):
+		return "run as root; look who may read " + name + ", and each folder above it"
+	}
+	return "look whether " + name + " can be read (cat), and at the kernel's log (dmesg)"
+}
+
+// unread is the refusal because of a file that cannot be read.
+func unread(nic, name string, err error) *RefusalError {
+	return refuse(ErrUnreadable, nic, name, 0, readCure(name, err), "%v", err)
 }
 
 // A Tree is a root folder to read from. Names are absolute paths below it ("/etc/network/interfaces").
@@ -38,7 +66,8 @@ type Tree struct {
 	over map[string][]byte // by real name; a nil slice is a file that is not there
 }
 
-// NewTree reads from fsys. Links are seen where fsys is an fs.ReadLinkFS, as those of os.Root and os.DirFS are.
+// NewTree reads from fsys. Links are seen where fsys is an fs.ReadLinkFS, and a pipe holds nobody up
+// where it is a plainfile.FS.
 func NewTree(fsys fs.FS) *Tree { return &Tree{fsys: fsys} }
 
 // With is the same tree with some files' bytes replaced; a nil slice takes the file away.
@@ -127,18 +156,14 @@ func (t *Tree) Read(name string) ([]byte, error) {
 		}
 		return slices.Clone(b), nil
 	}
-	f, err := t.fsys.Open(inFS(real))
+	if real == "/dev/null" {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errMasked}
+	}
+	f, err := t.open(name, real)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, err
@@ -147,6 +172,19 @@ func (t *Tree) Read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, ErrTooLarge)
 	}
 	return b, nil
+}
+
+// open opens a regular file, whose name without links is real. It looks before it opens: opening a pipe
+// waits for whoever writes, and some devices do something.
+func (t *Tree) open(name, real string) (fs.File, error) {
+	info, err := fs.Stat(t.fsys, inFS(real))
+	if err == nil {
+		err = plainfile.Check(name, info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t.fsys.Open(inFS(real))
 }
 
 // text is a file's bytes, or none if it cannot be read: for files that only give hints.
@@ -209,7 +247,10 @@ func (t *Tree) List(dir string) []string {
 		return nil
 	}
 	var names []string
-	entries, _ := fs.ReadDir(t.fsys, inFS(real)) // a folder that cannot be read holds nothing for us
+	var entries []fs.DirEntry
+	if info, err := fs.Stat(t.fsys, inFS(real)); err == nil && info.IsDir() {
+		entries, _ = fs.ReadDir(t.fsys, inFS(real)) // a folder that cannot be read holds nothing for us
+	}
 	for _, e := range entries {
 		if b, ok := t.over[path.Join(real, e.Name())]; !ok || b != nil {
 			names = append(names, e.Name())

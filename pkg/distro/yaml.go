@@ -52,8 +52,8 @@ func (n *yamlNode) text() string {
 
 // A yamlError says where a file leaves the part of YAML that is read here.
 type yamlError struct {
-	line int
-	text string
+	line       int
+	text, cure string
 }
 
 // Error is the text with its line.
@@ -92,14 +92,14 @@ func parseYAML(b []byte) (node *yamlNode, err error) {
 	}
 	node = p.block(p.lines[0].indent, 0)
 	if p.at < len(p.lines) {
-		p.fail(p.lines[p.at].number, "wrong indentation")
+		p.fail(p.lines[p.at].number, "indent the line as its neighbours are", "wrong indentation")
 	}
 	return node, nil
 }
 
 // fail ends the parsing.
-func (p *yamlParser) fail(line int, format string, args ...any) {
-	panic(&yamlError{line: line, text: fmt.Sprintf(format, args...)})
+func (p *yamlParser) fail(line int, cure, format string, args ...any) {
+	panic(&yamlError{line: line, cure: cure, text: fmt.Sprintf(format, args...)})
 }
 
 // scan cuts the file into lines that say something, and joins those of one flow collection.
@@ -109,7 +109,7 @@ func (p *yamlParser) scan(b []byte) {
 		line := body(raw)
 		text := strings.TrimLeft(line, " ")
 		if strings.HasPrefix(text, "\t") {
-			p.fail(i+1, "a tab in the indentation")
+			p.fail(i+1, "indent with blanks: YAML forbids tabs", "a tab in the indentation")
 		}
 		if i == 0 {
 			text = strings.TrimPrefix(text, "\ufeff")
@@ -118,7 +118,7 @@ func (p *yamlParser) scan(b []byte) {
 			continue
 		}
 		if text == "---" || text == "..." {
-			p.fail(i+1, "a second document")
+			p.fail(i+1, "keep one document in the file", "a second document")
 		}
 		text, depth := p.uncomment(text, i+1)
 		if text == "" {
@@ -130,11 +130,11 @@ func (p *yamlParser) scan(b []byte) {
 			p.lines = append(p.lines, yamlLine{number: i + 1, indent: len(line) - len(strings.TrimLeft(line, " ")), text: text})
 		}
 		if open += depth; open < 0 || open > maxDepth {
-			p.fail(i+1, "brackets do not match")
+			p.fail(i+1, "close each bracket once", "brackets do not match")
 		}
 	}
 	if open != 0 {
-		p.fail(p.lines[len(p.lines)-1].number, "a bracket is not closed")
+		p.fail(p.lines[len(p.lines)-1].number, "close the bracket", "a bracket is not closed")
 	}
 }
 
@@ -162,7 +162,7 @@ func (p *yamlParser) uncomment(text string, line int) (string, int) {
 		}
 	}
 	if quote != 0 {
-		p.fail(line, "a quoted text of several lines")
+		p.fail(line, "write the quoted text in one line", "a quoted text of several lines")
 	}
 	return strings.TrimRight(text, " \t"), depth
 }
@@ -177,7 +177,7 @@ func startsToken(before string) bool {
 func (p *yamlParser) block(indent, depth int) *yamlNode {
 	line := p.lines[p.at]
 	if depth > maxDepth {
-		p.fail(line.number, "nested too deeply")
+		p.fail(line.number, "nest it less deeply", "nested too deeply")
 	}
 	switch {
 	case line.text == "-" || strings.HasPrefix(line.text, "- "):
@@ -270,7 +270,7 @@ func (p *yamlParser) inline(text string, line int) *yamlNode {
 	n := f.value(0, false)
 	f.blanks()
 	if f.at < len(f.text) {
-		p.fail(line, "%q is not understood", f.text[f.at:])
+		p.fail(line, "write it in lines of their own, as `netplan get` prints it", "%q is not understood", f.text[f.at:])
 	}
 	return n
 }

@@ -34,7 +34,7 @@ func (f *yamlFlow) value(depth int, inside bool) *yamlNode {
 	n := &yamlNode{line: f.line, kind: yamlScalar}
 	switch c := f.peek(); {
 	case depth > maxDepth:
-		f.p.fail(f.line, "nested too deeply")
+		f.p.fail(f.line, "nest it less deeply", "nested too deeply")
 	case c == '{':
 		f.collection(n, depth, '}', yamlMap)
 	case c == '[':
@@ -42,7 +42,7 @@ func (f *yamlFlow) value(depth int, inside bool) *yamlNode {
 	case c == '"' || c == '\'':
 		n.scalar = f.quoted(c)
 	case c == '&' || c == '*' || c == '|' || c == '>' || c == '@' || c == '`' || c == '!':
-		f.p.fail(f.line, "%q: anchors, tags and block texts are not read here", f.text[f.at:])
+		f.p.fail(f.line, "write the value itself, without anchors, aliases and tags, and texts in one line", "%q: anchors, tags and block texts are not read here", f.text[f.at:])
 	default:
 		n.scalar = f.plain(inside)
 		if n.scalar == "" || n.scalar == "~" || n.scalar == "null" {
@@ -63,7 +63,7 @@ func (f *yamlFlow) collection(n *yamlNode, depth int, end byte, kind yamlKind) {
 			return
 		}
 		if f.peek() == 0 {
-			f.p.fail(f.line, "a bracket is not closed")
+			f.p.fail(f.line, "close the bracket", "a bracket is not closed")
 		}
 		if kind == yamlMap {
 			n.keys = append(n.keys, f.value(depth+1, true).scalar)
@@ -79,7 +79,7 @@ func (f *yamlFlow) collection(n *yamlNode, depth int, end byte, kind yamlKind) {
 			f.at++
 		case end:
 		default:
-			f.p.fail(f.line, "%q is not understood", f.text[f.at:])
+			f.p.fail(f.line, "write it in lines of their own, as `netplan get` prints it", "%q is not understood", f.text[f.at:])
 		}
 	}
 }
@@ -100,7 +100,7 @@ func (f *yamlFlow) quoted(quote byte) string {
 			// The escapes of a double-quoted name that matter here are those of Go as well.
 			value, _, rest, err := strconv.UnquoteChar(f.text[f.at:], '"')
 			if err != nil {
-				f.p.fail(f.line, "an escape that is not understood")
+				f.p.fail(f.line, "write the character itself", "an escape that is not understood")
 			}
 			out.WriteRune(value)
 			f.at = len(f.text) - len(rest) - 1
@@ -108,7 +108,7 @@ func (f *yamlFlow) quoted(quote byte) string {
 			out.WriteByte(c)
 		}
 	}
-	f.p.fail(f.line, "a quote is not closed")
+	f.p.fail(f.line, "close the quote", "a quote is not closed")
 	return ""
 }
 
@@ -124,7 +124,7 @@ func (f *yamlFlow) plain(inside bool) string {
 			break
 		}
 		if c == ':' && !inside && f.at+1 < len(f.text) && f.text[f.at+1] == ' ' {
-			f.p.fail(f.line, "a mapping where a value is expected")
+			f.p.fail(f.line, "put the value in quotes, or the mapping in lines of its own", "a mapping where a value is expected")
 		}
 	}
 	return strings.TrimSpace(f.text[start:f.at])

@@ -2,7 +2,6 @@ package guest
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/distro"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 	"github.com/v6guest/v6guest/pkg/resolver"
 )
 
@@ -240,5 +240,5 @@ func (machine) ResolverChanges(ctx context.Context, changed func()) error {
 
 // TellsResolved asks networkd's and NetworkManager's own files.
 func (machine) TellsResolved(index int) bool {
-	return distro.ManagedNow(distro.NewTree(os.DirFS("/")), index)
+	return distro.ManagedNow(distro.NewTree(plainfile.Folder("/")), index)
 }

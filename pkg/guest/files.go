@@ -15,6 +15,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
@@ -225,6 +226,9 @@ func filesFault(err error) error {
 	}
 	f := &fault.Fault{Err: err, Exit: fault.ExitFailure, Cure: fault.Cure(err)}
 	switch {
+	case f.Cure != "":
+	case errors.Is(err, plainfile.ErrNotRegular):
+		f.Cure = "put a regular file in its place, or nothing"
 	case errors.Is(err, distro.ErrEdited):
 		f.Cure = "look at what was changed; `v6guest restore --force` puts the original there all the same"
 	case errors.Is(err, distro.ErrUnsafeBackup):

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"slices"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/inotify"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // AwaitsLook asks this system.
@@ -23,7 +23,7 @@ func (m machine) AwaitsLook(nic link.NIC) bool {
 
 // Looked asks NetworkManager's own files: it writes that of a NIC at the end of its first look.
 func (machine) Looked(index int) bool {
-	return distro.NewTree(os.DirFS("/")).Exists(distro.NMDeviceFile(index))
+	return distro.NewTree(plainfile.Folder("/")).Exists(distro.NMDeviceFile(index))
 }
 
 // Looks watches the folder of those files, and until it is there those in which it will be.

@@ -8,6 +8,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/holder"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // Stacks tells of the distribution's network stacks.
@@ -47,7 +48,7 @@ func (machine) InCharge(nic link.NIC) distro.Finding {
 
 // SharesPort asks the running system: dhcpcd is such a program.
 func (machine) SharesPort(nic link.NIC) (pid int, shares bool) {
-	return distro.SharesPort(distro.NewTree(os.DirFS("/")), processes, distro.NIC{Name: nic.Name})
+	return distro.SharesPort(distro.NewTree(plainfile.Folder("/")), processes, distro.NIC{Name: nic.Name})
 }
 
 // Ended asks the kernel.
@@ -63,7 +64,7 @@ func processes() []distro.Process {
 
 // thisSystem is the system that this process runs on, as it runs and as its files say that it boots.
 func thisSystem() (running, boot distro.System) {
-	tree := distro.NewTree(os.DirFS("/"))
+	tree := distro.NewTree(plainfile.Folder("/"))
 	return distro.System{Tree: tree, Moment: distro.Running, Facts: distro.Facts{Processes: processes()}},
 		distro.System{Tree: tree, Moment: distro.Boot}
 }

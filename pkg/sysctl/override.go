@@ -1,7 +1,6 @@
 package sysctl
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // procpsOnly is the one file outside the folders.
@@ -107,7 +106,7 @@ func later(root *os.Root) []string {
 
 // names lists a folder; one that is not there is empty.
 func names(root *os.Root, dir string) []string {
-	d, err := root.Open(dir)
+	d, err := plainfile.OpenFolderIn(root, dir)
 	if err != nil {
 		return nil
 	}
@@ -132,14 +131,11 @@ func read(root *os.Root, name string) ([]byte, error) {
 		}
 		name = strings.TrimPrefix(path.Clean(target), "/")
 	}
-	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO must not hold us up
+	f, err := plainfile.OpenIn(root, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(err, errors.New("not a regular file"))
-	}
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // File is where Persistent keeps its settings, below the root folder. Its name sorts after the
@@ -174,14 +177,15 @@ func (p Persistent) load(root *os.Root) ([]byte, error) {
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
 		err = errors.New("not a regular file of up to 1 MiB")
 	}
-	var b []byte
+	var f *os.File
 	if err == nil {
-		b, err = root.ReadFile(File)
+		f, err = plainfile.OpenIn(root, File)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", p.Path(), err)
 	}
-	return b, nil
+	b, err := io.ReadAll(io.LimitReader(f, maxFile))
+	return b, errors.Join(err, f.Close())
 }
 
 // edit replaces the file's content by change's result; an empty one removes the file. The folder is
@@ -223,7 +227,7 @@ func (p Persistent) folder(root *os.Root, create bool) (*os.File, error) {
 			return nil, fail(err)
 		}
 	}
-	dir, err := root.Open(name)
+	dir, err := plainfile.OpenFolderIn(root, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !create:
 		return nil, nil
