@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// offlineCases are images that are prepared without booting them.
-var offlineCases = []guestCase{caseOf("debian13-networkd"), caseOf("debian12-ifupdown-dhclient-leases"), caseOf("debian13-netplan")}
+// offlineCases are images that are prepared without booting them. Not among them: an id of netplan's for several NICs, of which a copy can only be made
+// when its generator has run (`configure` says so).
+var offlineCases = []guestCase{caseOf("debian13-networkd"), caseOf("debian12-ifupdown-dhclient-leases"), caseOf("debian13-netplan-leases")}
 
 // TestAnImageIsPreparedOffline: the files are changed from outside before the first boot, which finds nothing to do; `restore` in the guest has the
 // originals, which were kept in the image.
@@ -50,8 +51,9 @@ func configureOffline(ctx context.Context, tree string, files []file, nics []nic
 	return run(ctx, argv...)
 }
 
-// TestTheRecipeAloneIsEnough: an image whose kernel cannot run the program is given the files from outside, and the distribution's own client leases.
-func TestTheRecipeAloneIsEnough(t *testing.T) {
+// TestFilesAloneLease: an image whose kernel cannot run the program is given the files from outside, and the distribution's own client leases. What is
+// missing then is the way to the second network's neighbours: nobody hears its router any more.
+func TestFilesAloneLease(t *testing.T) {
 	needLong(t)
 	tt := caseOf("debian12-ifupdown-dhclient-leases")
 	root := need(t, tt.spec)
@@ -63,8 +65,8 @@ func TestTheRecipeAloneIsEnough(t *testing.T) {
 	g.has("No such file", "ls", "/usr/sbin/v6guest")
 	for _, n := range c.Nets {
 		g.await("reserved address on "+n.NIC, "ip -6 addr show dev "+n.NIC+" scope global -tentative | grep -qF "+n.Reserved.Addr.String()+"/128")
-		g.has("1 received", "ping", "-c", "1", "-w", "10", n.Neighbor6.String())
 	}
+	g.has("1 received", "ping", "-c", "1", "-w", "10", c.Nets[0].Neighbor6.String())
 	g.await("the one default route", "test $(ip -6 route show default | grep -c default) = 1 && ip -6 route show default | grep -q 'dev eth0 '")
 	g.has("1 received", "ping", "-c", "1", "-w", "10", "2001:db8:ffff::1")
 	g.has("0 loaded units listed", "systemctl", "--failed", "--no-pager")
