@@ -67,6 +67,6 @@ func TestAVLANAndABondWhenTheyAreNamed(t *testing.T) {
 
 	g.do("sh", "-c", "ip link add v0 type veth peer name v1 && ip link set v1 up && ip link set v0 master bond0 && ip link set v0 up"+
 		" && echo v0 >/sys/class/net/bond0/bonding/active_slave && echo eth1 >/sys/class/net/bond0/bonding/active_slave")
-	g.await("word of the kernel's announcement", "journalctl --sync; journalctl -b --no-pager -u v6guest.service | grep -q 'announced the NIC anew'")
+	g.logs("v6guest.service", "announced the NIC anew")
 	has("bond0", second.Addr)
 }

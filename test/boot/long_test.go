@@ -38,17 +38,23 @@ func TestTwentyStopsAndStarts(t *testing.T) {
 	needLong(t)
 	tt := caseOf("debian13-ifupdown-dhcpcd")
 	g := bootOn(t, tt, enabled, renewing, 90*time.Minute)
-	cuts := []func(){
-		func() { g.cutInRenewal(dhcpv6.MessageTypeRenew) },
-		func() { g.cutDuring("v6guest restore; v6guest configure") },
-		func() { g.cutInRenewal(dhcpv6.MessageTypeReply) },
+	cuts := []struct {
+		in  string
+		cut func()
+	}{
+		{"a renewal, its Renew on the wire", func() { g.cutInRenewal(dhcpv6.MessageTypeRenew) }},
+		{"configure", func() { g.cutDuring("v6guest restore; v6guest configure") }},
+		{"a renewal, its Reply on the wire", func() { g.cutInRenewal(dhcpv6.MessageTypeReply) }},
 	}
 	for i := range 20 {
 		g.asReserved(tt)
 		if i%2 == 0 {
+			t.Logf("%d: a stop and a start", i+1)
 			g.reboot()
 		} else {
-			cuts[i/2%len(cuts)]()
+			c := cuts[i/2%len(cuts)]
+			t.Logf("%d: a power cut in %s", i+1, c.in)
+			c.cut()
 			g.boot()
 		}
 		g.wasConfigured(tt)

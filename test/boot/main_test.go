@@ -154,6 +154,8 @@ Before=v6guest-configure.service network-pre.target
 ExecStart=ip -o monitor address
 StandardOutput=file:`+watchFile+"\n"),
 		link("/etc/systemd/system/sysinit.target.wants/watch.service", "/etc/systemd/system/watch.service"),
+		// Emulated, on a machine that has much else to do, it is so slow that udev may need minutes.
+		text("/etc/systemd/system.conf.d/lab.conf", "[Manager]\nDefaultDeviceTimeoutSec=20min\nDefaultTimeoutStartSec=20min\n"),
 		text("/etc/fstab", "/dev/vda / ext4 defaults 0 1\n"),
 		text("/etc/hostname", "guest\n"),
 		// An image without one would have every unit enabled or not by preset, which is no stack's default.
