@@ -166,11 +166,14 @@ func TestADebThatIsRemovedBringsTheFilesBack(t *testing.T) {
 	m.put("/tmp/v6guest.deb", packageFile(t, dir, "v6guest", "deb"))
 	m.must("dpkg", "-i", "/tmp/v6guest.deb")
 	m.changeFiles()
-	m.must("dpkg", "-r", "v6guest")
+	out := m.must("dpkg", "-r", "v6guest")
 	if got := m.file("/etc/network/interfaces"); got != interfaces {
 		t.Errorf("after the removal:\n%s", got)
 	}
-	out := m.must("dpkg", "-P", "v6guest")
+	if !strings.Contains(out, "/etc/network/interfaces: as it was") || strings.Contains(out, "configures again") {
+		t.Errorf("the removal says\n%s", out)
+	}
+	out = m.must("dpkg", "-P", "v6guest")
 	if m.exists("/var/lib/v6guest") || strings.Contains(out, "kept") {
 		t.Errorf("the purge left the state folder:\n%s", out)
 	}
