@@ -108,7 +108,7 @@ func (p *port) startAdvertising() error {
 		return errors.Join(fmt.Errorf("network %s: %w", p.network.Name, err), conn.Close())
 	}
 	runner, err := sender.NewRunner(sender.RunnerConfig{
-		Engine: engine, Conn: conn, Clock: p.opts.Clock, Host: raHost{p.log}, Trace: p.traceRA,
+		Engine: engine, Conn: conn, Clock: p.opts.Clock, Host: raHost{p.log}, Trace: p.traceRA(p.network.Interface),
 	})
 	if err != nil {
 		return errors.Join(err, conn.Close())
@@ -150,14 +150,17 @@ func (p *port) cease(final bool) (wait func()) {
 	}
 }
 
-// traceRA shows advertisements and solicitations, if that was asked for.
-func (p *port) traceRA(t ra.TracedPacket) {
-	switch {
-	case !p.traces():
-	case t.Sent:
-		p.traced(p.network.Interface, fmt.Sprintf("> %s: %s", t.To, t.Packet))
-	default:
-		p.traced(p.network.Interface, fmt.Sprintf("< %s: %s", t.Packet.From, t.Packet))
+// traceRA shows a NIC's advertisements and solicitations, if that was asked for. It is called by the sender,
+// which may not look at what a reload changes.
+func (p *port) traceRA(iface string) func(ra.TracedPacket) {
+	return func(t ra.TracedPacket) {
+		switch {
+		case !p.traces():
+		case t.Sent:
+			p.traced(iface, fmt.Sprintf("> %s: %s", t.To, t.Packet))
+		default:
+			p.traced(iface, fmt.Sprintf("< %s: %s", t.Packet.From, t.Packet))
+		}
 	}
 }
 
