@@ -211,6 +211,9 @@ func isTrueValue(f *networkFile, section, key string) bool {
 // networkdLinkFile is where networkd keeps its state of a link.
 func networkdLinkFile(index int) string { return "/run/systemd/netif/links/" + strconv.Itoa(index) }
 
+// HasNetworkManager says whether NetworkManager is installed: a question that costs next to nothing beside Detect.
+func HasNetworkManager(t *Tree) bool { return t.program("NetworkManager") != "" }
+
 // NMDeviceFile is where NetworkManager keeps its state of a device, from the end of its first look at it on.
 func NMDeviceFile(index int) string { return "/run/NetworkManager/devices/" + strconv.Itoa(index) }
 

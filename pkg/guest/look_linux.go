@@ -18,7 +18,7 @@ import (
 
 // AwaitsLook asks this system.
 func (m machine) AwaitsLook(nic link.NIC) bool {
-	return !m.Looked(nic.Index) && m.InCharge(nic).Stack == distro.NetworkManager
+	return distro.HasNetworkManager(distro.NewTree(plainfile.Folder("/"))) && !m.Looked(nic.Index) && m.InCharge(nic).Stack == distro.NetworkManager
 }
 
 // Looked asks NetworkManager's own files: it writes that of a NIC at the end of its first look.
