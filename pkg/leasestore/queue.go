@@ -17,6 +17,7 @@ type batch struct {
 	begins []begin
 	ops    []op
 	arena  []byte
+	boot   time.Time // when this boot began, by the wall clock; zero until that is asked for
 }
 
 // A begin is one call of Begin or Commit.
@@ -39,7 +40,9 @@ const (
 	kindUnset = 129
 )
 
-func (b *batch) reset() { b.begins, b.ops, b.arena = b.begins[:0], b.ops[:0], b.arena[:0] }
+func (b *batch) reset() {
+	b.begins, b.ops, b.arena, b.boot = b.begins[:0], b.ops[:0], b.arena[:0], time.Time{}
+}
 
 // Begin queues changes that are made durable together, in their order, and returns at once; Done is told
 // under id what has become of them. It fails, and nothing is queued, with ErrBusy if as much as
@@ -98,7 +101,7 @@ func (s *Store) encode(w *batch, c Change) error {
 	switch c := c.(type) {
 	case Put:
 		o.kind, o.key = kindLease, keyOf(c.Lease.Prefix)
-		w.arena = appendLease(w.arena, s.stamped(c.Lease), s.present)
+		w.arena = appendLease(w.arena, s.stamped(w, c.Lease), s.present)
 	case Forget:
 		o.kind, o.key = kindForget, keyOf(c.Prefix)
 		w.arena = appendForget(w.arena, o.key)
@@ -132,13 +135,16 @@ func Check(c Change) error {
 	return fmt.Errorf("change %T %w", c, ErrInvalid)
 }
 
-// stamped is the lease with its moment on the wall clock.
-func (s *Store) stamped(l *Lease) *Lease {
+// stamped is the lease with its moment on the wall clock. Both clocks are read once for all that waits.
+func (s *Store) stamped(w *batch, l *Lease) *Lease {
 	if !l.Wall.IsZero() {
 		return l
 	}
+	if w.boot.IsZero() {
+		w.boot = s.o.Wall().Add(-time.Duration(s.o.Clock.Now()))
+	}
 	c := *l
-	c.Wall = s.o.Wall().Add(-time.Duration(s.o.Clock.Now() - l.Granted))
+	c.Wall = w.boot.Add(time.Duration(l.Granted))
 	return &c
 }
 

@@ -271,8 +271,10 @@ func (e *Engine) change(b *pool.Binding, event string) Changed {
 	if l.Delegated {
 		line, what = prefixLines[event], slog.Any("prefix", l.Prefix)
 	}
-	return Changed{event, l, Report{slog.LevelInfo, line, []slog.Attr{
+	const most = 10 // what changeBy adds included
+	return Changed{event, l, Report{slog.LevelInfo, line, append(
+		make([]slog.Attr, 0, most),
 		what, slog.String("mac", hosts.MAC(l.MAC).String()), slog.Any("duid", l.DUID),
 		slog.String("iaid", l.IAID.String()), slog.String("network", l.Network), slog.String("interface", l.Interface),
-	}}}
+	)}}
 }

@@ -174,7 +174,9 @@ func (v sight) write(w io.Writer) {
 			}
 		}
 	}
-	order := func(a, b answerKind) int { return cmp.Or(strings.Compare(wire.TypeName(a.kind), wire.TypeName(b.kind)), strings.Compare(a.result.String(), b.result.String())) }
+	order := func(a, b answerKind) int {
+		return cmp.Or(strings.Compare(wire.TypeName(a.kind), wire.TypeName(b.kind)), strings.Compare(a.result.String(), b.result.String()))
+	}
 	for _, key := range slices.SortedFunc(maps.Keys(v.answers), order) {
 		vm.WriteCounterUint64(w, fmt.Sprintf("v6responder_sent_total{type=%q,result=%q}", wire.TypeName(key.kind), key.result), v.answers[key])
 	}
