@@ -53,7 +53,11 @@ func (e *env) watchLeases(c *cli.Context) error {
 			e.Print("%s", b)
 			return err
 		}
-		e.Print("%s  %-8s  %s  %s  %s  %s  until %s", time.Now().Format(time.TimeOnly), l.Event, l.Address, l.MAC, l.DUID, l.Network, ends(l))
+		via := ""
+		if l.Via != "" {
+			via = "  via " + l.Via
+		}
+		e.Print("%s  %-8s  %s  %s  %s  %s  until %s%s", time.Now().Format(time.TimeOnly), l.Event, l.Address, l.MAC, l.DUID, l.Network, ends(l), via)
 		return nil
 	})
 }

@@ -54,6 +54,10 @@ type Lease struct {
 	// Network and Interface are the names that the lease was made under; at most 255 bytes each.
 	Network, Interface string
 
+	// Via is the client's own address on its link, which a delegated prefix is to be routed through; the zero
+	// Addr where it is not known, and of addresses.
+	Via netip.Addr
+
 	// Granted is when the lifetimes began, on this boot's clock: below zero if before this boot.
 	Granted clock.Instant
 	// Wall is the wall clock's word for Granted, to the millisecond, for readers only: it may have been

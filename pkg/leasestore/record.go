@@ -17,7 +17,8 @@ import (
 //	version 1 | kind 1 | address 16 | prefix length 1
 //	of kind lease also:
 //	  state 1 | flags 1 | IAID 4 | MAC 6 | boot uvarint | granted varint, ms of boottime | wall varint, ms of Unix
-//	  time | preferred uvarint, s | valid uvarint, s | DUID, network, interface: length 1 and bytes each
+//	  time | preferred uvarint, s | valid uvarint, s | DUID, network, interface: length 1 and bytes each | via 16,
+//	  where a flag says so
 //	CRC-32C 4, little-endian, of the sequence number (8, big-endian) and all that stands before it
 //
 // The sequence number is in the checksum, so that a record in a wrong place is none.
@@ -28,6 +29,7 @@ const (
 	kindForget = 2
 
 	flagDelegated = 1
+	flagVia       = 2
 
 	headLength  = 2 + keyLength
 	sumLength   = 4
@@ -92,6 +94,8 @@ func checkLease(l *Lease) error {
 		what = "DUID too long"
 	case len(l.Network) > maxName || len(l.Interface) > maxName:
 		what = "name too long"
+	case l.Via.IsValid() && (!l.Via.Is6() || l.Via.Is4In6() || l.Via.Zone() != ""):
+		what = "via no IPv6 address"
 	case l.Preferred < 0 || l.Valid < 0:
 		what = "lifetime below zero"
 	case l.Granted < -farthest || l.Granted > farthest:
@@ -111,6 +115,9 @@ func appendLease(b []byte, l *Lease, boot uint64) []byte {
 	if l.Delegated {
 		flags |= flagDelegated
 	}
+	if l.Via.IsValid() {
+		flags |= flagVia
+	}
 	b = append(b, byte(l.State), flags)
 	b = binary.BigEndian.AppendUint32(b, uint32(l.IAID))
 	b = append(b, l.MAC[:]...)
@@ -122,6 +129,10 @@ func appendLease(b []byte, l *Lease, boot uint64) []byte {
 	for _, s := range [...]string{string(l.DUID), l.Network, l.Interface} {
 		b = append(b, byte(len(s)))
 		b = append(b, s...)
+	}
+	if l.Via.IsValid() {
+		via := l.Via.As16()
+		b = append(b, via[:]...)
 	}
 	return append(b, 0, 0, 0, 0)
 }
@@ -192,7 +203,10 @@ func decodeLease(record []byte, intern interner) (*Lease, uint64, error) {
 	l.DUID = wire.DUID(r.name())
 	l.Network = intern.string(r.name())
 	l.Interface = intern.string(r.name())
-	if r.err == nil && (len(r.b) > 0 || flags&^flagDelegated != 0 || checkLease(l) != nil) {
+	if flags&flagVia != 0 {
+		l.Via = netip.AddrFrom16([16]byte(r.take(16)))
+	}
+	if r.err == nil && (len(r.b) > 0 || flags&^(flagDelegated|flagVia) != 0 || checkLease(l) != nil) {
 		r.err = errField
 	}
 	return l, boot, r.err

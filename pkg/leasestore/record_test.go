@@ -64,6 +64,27 @@ func TestARecordIsRoundedSoThatNothingEndsEarly(t *testing.T) {
 	}
 }
 
+// TestARecordOfAPrefixSaysWhereItIsRoutedTo; one of a version that did not know it says nothing of it.
+func TestARecordOfAPrefixSaysWhereItIsRoutedTo(t *testing.T) {
+	for _, via := range []string{"fe80::38", "2001:db8::1", ""} {
+		l := stamped(lease(1, 1))
+		l.Prefix, l.Delegated = netip.MustParsePrefix("2001:db8:ff00::/56"), true
+		if via != "" {
+			l.Via = netip.MustParseAddr(via)
+		}
+		got, _, err := decoded(sealed(appendLease(nil, l, 1), 9), 9)
+		if err != nil || got.Via != l.Via || got.Interface != l.Interface {
+			t.Errorf("%q: %+v, %v", via, got, err)
+		}
+	}
+	l := lease(1, 1)
+	for _, bad := range []string{"192.0.2.1", "fe80::1%eth0", "::ffff:192.0.2.1"} {
+		if l.Via = netip.MustParseAddr(bad); !errors.Is(checkLease(l), ErrInvalid) {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
 func TestARecordThatIsNoneIsToldWhy(t *testing.T) {
 	whole := func() []byte { return sealed(appendLease(nil, stamped(lease(1, 1)), 3), 9) }
 	body := func(change func(b []byte) []byte) []byte {
@@ -90,7 +111,8 @@ func TestARecordThatIsNoneIsToldWhy(t *testing.T) {
 		{"prefix of 129 bits", set(18, 129), errField},
 		{"no state", set(19, 0), errField},
 		{"unknown state", set(19, 5), errField},
-		{"unknown flag", set(20, 2), errField},
+		{"unknown flag", set(20, 4), errField},
+		{"via that is not there", set(20, flagVia), errShort},
 		{"something behind", body(func(b []byte) []byte { return append(b, 0) }), errField},
 		{"something missing", body(func(b []byte) []byte { return b[:len(b)-1] }), errShort},
 		{"a name that is longer than the record", set(len(whole())-sumLength-5, 200), errShort},

@@ -22,7 +22,7 @@ import (
 
 // compare compares leases; net/netip's and time's types are values.
 var compare = cmp.Options{
-	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmpopts.EquateEmpty(),
 }
 

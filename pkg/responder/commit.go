@@ -272,9 +272,13 @@ func (e *Engine) change(b *pool.Binding, event string) Changed {
 		line, what = prefixLines[event], slog.Any("prefix", l.Prefix)
 	}
 	const most = 10 // what changeBy adds included
-	return Changed{event, l, Report{slog.LevelInfo, line, append(
+	attrs := append(
 		make([]slog.Attr, 0, most),
 		what, slog.String("mac", hosts.MAC(l.MAC).String()), slog.Any("duid", l.DUID),
 		slog.String("iaid", l.IAID.String()), slog.String("network", l.Network), slog.String("interface", l.Interface),
-	)}}
+	)
+	if l.Via.IsValid() {
+		attrs = append(attrs, slog.Any("via", l.Via))
+	}
+	return Changed{event, l, Report{slog.LevelInfo, line, attrs}}
 }

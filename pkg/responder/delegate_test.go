@@ -175,6 +175,49 @@ func TestS_13_1_10_PrefixesDoNotOverlap(t *testing.T) {
 	}
 }
 
+// TestADelegatedPrefixSaysWhereItIsRoutedTo: the client's own address, also behind relays and after a restart; a
+// change of it is told.
+func TestADelegatedPrefixSaysWhereItIsRoutedTo(t *testing.T) {
+	config := strings.Replace(delegating, "[server]", "[server]\ntrusted_relays = 2001:db8:1::9", 1)
+	b := newBench(t, config, "")
+	via := func() string {
+		t.Helper()
+		var out []string
+		for bound := range b.e.bindings.All {
+			out = append(out, bound.Via().String())
+		}
+		return strings.Join(out, " ")
+	}
+	events := func(words string) (n int) {
+		t.Helper()
+		for _, a := range b.step(b.message(words)) {
+			if c, ok := a.(Changed); ok && c.Event == EventLeased {
+				n++
+			}
+		}
+		return n
+	}
+	if n := events("Request mac=38 pd=1 server=own from=fe80::38"); n != 1 || via() != "fe80::38" {
+		t.Errorf("at first %q, %d events", via(), n)
+	}
+	b.pass(time.Minute, func([]Action) {})
+	if n := events("Renew mac=38 pd=1 server=own from=fe80::38"); n != 0 || via() != "fe80::38" {
+		t.Errorf("renewed: %q, %d events", via(), n)
+	}
+	b.restart(config, "")
+	if got := via(); got != "fe80::38" {
+		t.Errorf("after a restart %q", got)
+	}
+	b.pass(time.Minute, func([]Action) {})
+	if n := events("Renew mac=38 pd=1 server=own from=fe80::1:38"); n != 1 || via() != "fe80::1:38" {
+		t.Errorf("from another address: %q, %d events", via(), n)
+	}
+	b.pass(time.Minute, func([]Action) {})
+	if n := events("Renew mac=38 pd=1 server=own from=2001:db8:1::9 relay=2001:db8:1::9,fe80::2:38,38"); n != 1 || via() != "fe80::2:38" {
+		t.Errorf("behind a relay: %q, %d events", via(), n)
+	}
+}
+
 // storedPrefix reports whether the disk says that the client has the prefix.
 func storedPrefix(b *bench, duid wire.DUID, id wire.IAID, p netip.Prefix) bool {
 	for _, l := range b.store.Leases() {

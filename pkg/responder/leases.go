@@ -30,6 +30,7 @@ type Lease struct {
 	IAID      string     `json:"iaid"`
 	Network   string     `json:"network"`
 	Interface string     `json:"interface"`
+	Via       string     `json:"via,omitempty"`     // of a delegated prefix: the client's address, to route it through
 	Granted   time.Time  `json:"granted"`           // or last extended, by this machine's clock as it is now
 	Ends      *time.Time `json:"ends,omitempty"`    // likewise; missing where it does not end
 	Preferred uint32     `json:"preferred_seconds"` // that were granted; 4294967295 for ever
@@ -77,6 +78,9 @@ func (s *Server) lease(l *leasestore.Lease, now clock.Instant, wall time.Time) L
 	}
 	if l.MAC != [6]byte{} {
 		out.MAC = hosts.MAC(l.MAC).String()
+	}
+	if l.Via.IsValid() {
+		out.Via = l.Via.String()
 	}
 	if ends := l.Ends(); ends != clock.Never {
 		t := at(ends)

@@ -28,7 +28,7 @@ func (x *exchange) knowOwner() (why string) {
 	if !x.client.known() {
 		return x.client.why
 	}
-	o := pool.Owner{DUID: x.in.Msg.ClientID, MAC: x.client.mac, Interface: x.in.Interface}
+	o := pool.Owner{DUID: x.in.Msg.ClientID, MAC: x.client.mac, Via: x.address(), Interface: x.in.Interface}
 	if x.client.duid != "" {
 		seen := x.byFrame(x.in)
 		if !seen.known() && !x.cfg.AnyFrame {
@@ -43,6 +43,18 @@ func (x *exchange) knowOwner() (why string) {
 	}
 	x.owner = o
 	return ""
+}
+
+// address is the client's own on its link, as this server or the relay agent next to the client has seen it.
+func (x *exchange) address() netip.Addr {
+	a := x.in.From.Addr()
+	if n := len(x.in.Relays); n > 0 {
+		a = x.in.Relays[n-1].PeerAddr
+	}
+	if !a.Is6() || a.Is4In6() || a.IsMulticast() || a.IsUnspecified() {
+		return netip.Addr{}
+	}
+	return a
 }
 
 // of is the owner of one IA.
@@ -223,7 +235,7 @@ func (x *exchange) extended(b *pool.Binding, terms pool.Terms) pool.Terms {
 	if b.MAC() == (hosts.MAC{}) && x.cfg.Identity != IdentityFrame {
 		x.bindings.Adopt(x.now, b, x.owner.MAC) // another server's lease: the first MAC that claims it has it
 	}
-	again := !b.Live(x.now) || !b.Durable
+	again := x.bindings.Reroute(b, x.owner.Via) || !b.Live(x.now) || !b.Durable
 	x.bindings.Extend(x.now, b, terms)
 	if again {
 		x.leased(b)

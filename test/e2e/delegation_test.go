@@ -93,6 +93,12 @@ func TestS_13_2_01_ThreeKindsOfClientsHavePrefixesDelegated(t *testing.T) {
 		check(t, err)
 	}
 	before := prefixes(leasesOf(ctx, t, n))
+	// The operator's part: routes, by what the list says.
+	for text, l := range before {
+		if r, err := n.Router.Run(ctx, "ip", "-6", "route", "add", text, "via", l.Via, "dev", l.Interface); err != nil || r.Code != 0 {
+			t.Fatalf("route to %+v: %v %s", l, err, r.Stderr)
+		}
+	}
 	for name, m := range machines {
 		s, err := m.State()
 		check(t, err)
@@ -103,6 +109,9 @@ func TestS_13_2_01_ThreeKindsOfClientsHavePrefixesDelegated(t *testing.T) {
 			p, _ := a.Prefix.Addr().Prefix(56)
 			if l, ok := before[p.String()]; !ok || l.State != "bound" {
 				t.Errorf("%s has made %s, of which the server does not say that it is delegated: %v", name, a.Prefix, before)
+			}
+			if name == "networkd" { // dhcpcd here hears no router that it could answer through
+				ping(ctx, t, n.Router, a.Prefix.Addr())
 			}
 		}
 	}

@@ -77,7 +77,7 @@ func TestTheTwinDoesAsTheStoreDoes(t *testing.T) {
 	for _, l := range twin.Leases() {
 		want[l.Prefix] = l
 	}
-	same := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	same := cmp.Options{cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })}
 	if diff := cmp.Diff(want, loaded, same, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("leases (-twin +store):\n%s", diff)
 	}

@@ -22,8 +22,9 @@ type Client struct {
 // An Owner is what is known of the client that a new binding is made for.
 type Owner struct {
 	Client    Client
-	DUID      wire.DUID // as the client wrote it
-	MAC       hosts.MAC // that it spoke from; zero where that is not known
+	DUID      wire.DUID  // as the client wrote it
+	MAC       hosts.MAC  // that it spoke from; zero where that is not known
+	Via       netip.Addr // its own address on its link; zero likewise
 	Interface string
 }
 
@@ -56,10 +57,11 @@ type Binding struct {
 	Durable bool
 }
 
-// An about is what many bindings have in common. One with a long DUID has one of its own.
+// An about is what many bindings have in common. One with a long DUID, and a delegated prefix, has one of its own.
 type about struct {
 	network, iface string
 	duid           wire.DUID
+	via            netip.Addr
 }
 
 // Addr is the address, or the first one of the delegated prefix.
@@ -98,6 +100,9 @@ func (b *Binding) Network() string { return b.about.network }
 
 // Interface is the name of the NIC that it was made through.
 func (b *Binding) Interface() string { return b.about.iface }
+
+// Via is the client's address that a delegated prefix is to be routed through; zero where it is not known.
+func (b *Binding) Via() netip.Addr { return b.about.via }
 
 // Granted is when its lifetimes began.
 func (b *Binding) Granted() clock.Instant { return b.granted }
@@ -148,7 +153,7 @@ func (b *Binding) Left(now clock.Instant) Terms {
 func (b *Binding) Lease() leasestore.Lease {
 	l := leasestore.Lease{
 		Prefix: b.Prefix(), Delegated: b.bits < 128, State: b.state, DUID: b.DUID(), IAID: b.iaid, MAC: b.mac,
-		Network: b.about.network, Interface: b.about.iface, Granted: b.granted,
+		Network: b.about.network, Interface: b.about.iface, Via: b.about.via, Granted: b.granted,
 	}
 	t := b.Terms()
 	l.Preferred, l.Valid = t.Preferred, t.Valid
@@ -167,13 +172,17 @@ func (t *Table) binding(l *leasestore.Lease) *Binding {
 	if !l.Wall.IsZero() {
 		b.wall = l.Wall.UnixMilli()
 	}
-	key := about{network: l.Network, iface: l.Interface}
+	key := about{network: l.Network, iface: l.Interface, via: l.Via}
 	if len(l.DUID) > len(b.duid) {
 		key.duid = l.DUID
 		b.about = &key
 		return b
 	}
 	b.duidLen = uint8(copy(b.duid[:], l.DUID))
+	if key.via.IsValid() {
+		b.about = &key
+		return b
+	}
 	if b.about = t.abouts[key]; b.about == nil {
 		b.about = &key
 		t.abouts[key] = b.about

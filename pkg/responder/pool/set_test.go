@@ -57,7 +57,7 @@ func TestABindingIsTheLease(t *testing.T) {
 		if b == nil {
 			t.Fatalf("%s is not found", want.Prefix)
 		}
-		if diff := cmp.Diff(want, b.Lease(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(want, b.Lease(), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 		if !b.Of(want.DUID) || b.Of(want.DUID+"x") || b.Of(want.DUID[:len(want.DUID)-1]) || b.Ends() != want.Ends() {
@@ -75,6 +75,9 @@ func leases() (all []leasestore.Lease) {
 			Network: "guests", Interface: "eth0", Granted: clock.Instant(-i) * 1e9, Wall: time.UnixMilli(int64(1700000000000 + i)).UTC(),
 			Preferred: time.Duration(i) * time.Hour, Valid: []time.Duration{wire.Infinite, time.Hour * 24}[i%2],
 		})
+		if i > 2 && bits < 128 {
+			all[i].Via = netip.MustParseAddr("fe80::1")
+		}
 	}
 	return all
 }

@@ -209,9 +209,12 @@ func (t *Table) Restore(l *leasestore.Lease) {
 
 // Bind gives an address that Choose has found to a client.
 func (t *Table) Bind(now clock.Instant, p *Pool, a netip.Addr, o Owner, terms Terms) *Binding {
+	if p.Bits == 128 {
+		o.Via = netip.Addr{} // nothing is routed there
+	}
 	b := t.binding(&leasestore.Lease{
 		Prefix: netip.PrefixFrom(a, p.Bits), State: leasestore.Bound, DUID: o.DUID, IAID: o.Client.IAID, MAC: o.MAC,
-		Network: p.Network, Interface: o.Interface, Granted: now, Preferred: terms.Preferred, Valid: terms.Valid,
+		Network: p.Network, Interface: o.Interface, Via: o.Via, Granted: now, Preferred: terms.Preferred, Valid: terms.Valid,
 	})
 	b.pool = p
 	t.byAddr.add(b)
@@ -232,6 +235,17 @@ func (t *Table) Extend(now clock.Instant, b *Binding, terms Terms) {
 	b.state, b.granted, b.wall = leasestore.Bound, now, 0
 	b.set(terms)
 	t.schedule(b)
+}
+
+// Reroute notes where a delegated prefix is to be routed to, and reports whether that is another place than before.
+func (t *Table) Reroute(b *Binding, via netip.Addr) bool {
+	if b.bits == 128 || b.about.via == via {
+		return false
+	}
+	a := *b.about
+	a.via = via
+	b.about = &a
+	return true
 }
 
 // Adopt notes the MAC of a binding that was made without one. It wants a table in which clients are not
