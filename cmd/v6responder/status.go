@@ -45,7 +45,7 @@ func (e *env) printStatus(st *responder.Status) {
 	if !st.VerifyFrame {
 		verified = ", frames are not verified"
 	}
-	e.Print("server DUID %s, identity = %s%s", st.DUID, st.Identity, verified)
+	e.Print("server DUID %s, identity = %s%s", orNone(st.DUID.String()), st.Identity, verified)
 	e.Print("reservations: %d of %s, %d added by command", st.HostsLines, orNone(st.HostsFile), st.AddedHosts)
 	if s := st.Store; s != nil {
 		e.Print("lease store: %d leases, %d bytes, %d changes wait for the disk", s.Leases, s.Bytes, s.Queued)
