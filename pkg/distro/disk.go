@@ -158,6 +158,18 @@ func (d *disk) metadataOf(name string) (m metadata, err error) {
 	return m, nil
 }
 
+// names is how many names a file has; only one of them would get the new bytes.
+func (d *disk) names(name string) (uint64, error) {
+	info, err := d.root.Lstat(inFS(name))
+	if err != nil {
+		return 0, err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Nlink), nil //nolint:unconvert // it is narrower on some architectures
+	}
+	return 1, nil
+}
+
 // xattrs reads a file's extended attributes, the SELinux label among them.
 func xattrs(fd int) (map[string][]byte, error) {
 	n, err := unix.Flistxattr(fd, nil)

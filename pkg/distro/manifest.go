@@ -16,8 +16,11 @@ import (
 // manifestFormat is the number of the manifest's form. A newer one is refused, every older one is read.
 const manifestFormat = 1
 
-// manifestName is the manifest's file in the backup folder.
-const manifestName = "manifest.json"
+// The manifest's file in the backup folder, and the one that takes its place when a transaction is done.
+const (
+	manifestName = "manifest.json"
+	manifestDone = "manifest.json.done"
+)
 
 // A manifest says which files v6guest changed and how they were before.
 type manifest struct {
@@ -96,6 +99,23 @@ var (
 	ErrBusy = errors.New("another v6guest is changing files")
 )
 
+// A LinkedError means that a file has several names (hard links). The new bytes would be under one of them
+// alone, and no restore could join them again.
+type LinkedError struct {
+	Name  string // as seen from inside the root folder
+	Names uint64
+}
+
+// Error says how many names.
+func (e *LinkedError) Error() string {
+	return fmt.Sprintf("the file has %d names (hard links), and one of them alone would be changed", e.Names)
+}
+
+// Cure is what makes it a file of its own.
+func (e *LinkedError) Cure() string {
+	return fmt.Sprintf("nothing was changed; make it a file of its own: cp -p %[1]s %[1]s.new && mv %[1]s.new %[1]s; or the other names symbolic links", e.Name)
+}
+
 // sum is the hash that manifests hold; empty for no file.
 func sum(b []byte) string {
 	if b == nil {
@@ -165,15 +185,22 @@ func (s *Store) load() (*manifest, error) {
 
 // save writes the manifest, whole or not at all.
 func (s *Store) save(m *manifest) error {
+	temp := manifestName + ".new"
+	if err := s.write(m, temp); err != nil {
+		return err
+	}
+	return s.disk.rename(path.Join(s.dir, temp), path.Join(s.dir, manifestName))
+}
+
+// write writes a manifest into a file of the backup folder.
+func (s *Store) write(m *manifest, name string) error {
 	b, err := json.MarshalIndent(m, "", "\t")
 	if err != nil {
 		return err
 	}
-	name := path.Join(s.dir, manifestName)
-	temp := name + ".new"
 	attr := metadata{Mode: 0o600, UID: -1, GID: -1}
-	if err := s.disk.write(temp, append(b, '\n'), attr); err != nil {
+	if err := s.disk.write(path.Join(s.dir, name), append(b, '\n'), attr); err != nil {
 		return fmt.Errorf("write the manifest: %w", err)
 	}
-	return s.disk.rename(temp, name)
+	return nil
 }

@@ -331,6 +331,9 @@ func (s *Store) prepare(m *manifest, t *transaction, c Change, i int) error {
 		// Somebody's edit came between: the original lacks it, and the bytes as they are now are in no backup.
 		e.Edited = e.Edited || st.Before != e.After && st.Before != e.Before
 	} else if now != nil {
+		if n, err := s.disk.names(real); err != nil || n > 1 {
+			return errors.Join(err, &LinkedError{real, n})
+		}
 		e.Backup = s.backupName(t)
 		if err := s.keep(e.Backup, now); err != nil {
 			return err

@@ -551,3 +551,83 @@ func TestAFailureOfOneActionLeavesEverythingAsItWas(t *testing.T) {
 		}
 	}
 }
+
+// TestAFullDiskLeavesEverythingAsItWas: from one moment on there is no room, for undoing neither.
+func TestAFullDiskLeavesEverythingAsItWas(t *testing.T) {
+	for _, already := range []bool{false, true} { // whether v6guest has changed another file before
+		for n := 0; ; n++ {
+			root, s := newRoot(t, threeFiles)
+			if already {
+				if err := s.Apply([]Change{change(t, s, "/etc/c", "C\n"), change(t, s, "/etc/o/x", "x\n")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			changes := append(threeChanges(t, s), change(t, s, "/etc/o/x", ""))[:3]
+			if already {
+				changes = append(changes, change(t, s, "/etc/o/x", ""))
+			}
+			before, i := snapshot(t, root), 0
+			s.disk.at = func(action, _ string) error {
+				if i++; i > n && (action == "attributes" || action == "mkdir") { // what was written does not fit
+					return syscall.ENOSPC
+				}
+				return nil
+			}
+			err := s.Apply(changes)
+			if i <= n {
+				break // there was room for all of it
+			}
+			if err == nil {
+				continue // what did not fit is not needed
+			}
+			if !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("point %d: %v", n, err)
+			}
+			if err := openStore(t, root).Recover(); err != nil {
+				t.Fatalf("point %d, recover: %v", n, err)
+			}
+			if diff := cmp.Diff(before, snapshot(t, root)); diff != "" {
+				t.Errorf("point %d, %v (-want +got):\n%s", n, err, diff)
+			}
+			s.disk.at = nil
+			if err := s.Apply(changes); err != nil {
+				t.Errorf("point %d, with room: %v", n, err)
+			}
+		}
+	}
+}
+
+// TestAFileWithSeveralNamesIsRefusedBeforeTheFirstChange: a new file takes the place of one name alone. Names
+// that somebody adds later, as backups by hard links do, stop nothing.
+func TestAFileWithSeveralNamesIsRefusedBeforeTheFirstChange(t *testing.T) {
+	root, s := newRoot(t, threeFiles)
+	link := func(name string) {
+		t.Helper()
+		if err := os.Link(filepath.Join(root, "etc/a"), filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("other")
+	before := snapshot(t, root)
+	err := s.Apply(threeChanges(t, s))
+	linked, ok := errors.AsType[*LinkedError](err)
+	if !ok || linked.Name != "/etc/a" || linked.Names != 2 || linked.Cure() == "" {
+		t.Errorf("%v", err)
+	}
+	if diff := cmp.Diff(before, snapshot(t, root)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := os.Remove(filepath.Join(root, "other")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(threeChanges(t, s)); err != nil {
+		t.Fatal(err)
+	}
+	link("backup")
+	if err := s.Apply([]Change{change(t, s, "/etc/a", "A2\n")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Restore(false); err != nil {
+		t.Error(err)
+	}
+}

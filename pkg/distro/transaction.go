@@ -24,9 +24,15 @@ func (t *transaction) addFolders(tree *Tree, dir string) {
 func (s *Store) run(m *manifest, t *transaction) error {
 	m.Pending = t
 	if err := s.save(m); err != nil {
-		return err
+		m.Pending = nil
+		return errors.Join(err, s.prune(m))
 	}
 	if err := s.stage(t); err != nil {
+		return errors.Join(err, s.undo(m))
+	}
+	// What the manifest says at the end is written before, so that nothing that may fail for want of room
+	// comes behind the commit.
+	if err := s.write(s.finished(m), manifestDone); err != nil {
 		return errors.Join(err, s.undo(m))
 	}
 	t.Committed = true
@@ -134,16 +140,22 @@ func (s *Store) undo(m *manifest) error {
 		return err
 	}
 	m.Pending = nil
+	if err := s.disk.remove(path.Join(s.dir, manifestDone)); err != nil {
+		return err
+	}
 	if len(m.Files) == 0 {
 		return s.prune(m)
 	}
-	if err := s.save(m); errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if err := s.save(m); full(err) {
 		return nil // nothing is left to take back, and the next run finds that out again
 	} else if err != nil {
 		return err
 	}
 	return s.prune(m)
 }
+
+// full reports whether there is no room on the file system.
+func full(err error) bool { return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) }
 
 // rollBack puts back what a committed transaction moved before one of its files could not be.
 func (s *Store) rollBack(m *manifest) error {
@@ -172,21 +184,38 @@ func (s *Store) rollBack(m *manifest) error {
 	return s.undo(m)
 }
 
-// finish writes down that a transaction is done.
-func (s *Store) finish(m *manifest) error {
-	m.Files = m.Pending.Files
+// finished is the manifest as it is when its transaction is done.
+func (s *Store) finished(m *manifest) *manifest {
+	out := &manifest{Format: m.Format, Files: m.Pending.Files, Folders: slices.Clone(m.Folders)}
 	for _, dir := range m.Pending.Made {
-		if !slices.Contains(m.Folders, dir) {
-			m.Folders = append(m.Folders, dir)
+		if !slices.Contains(out.Folders, dir) {
+			out.Folders = append(out.Folders, dir)
 		}
 	}
-	m.Pending = nil
+	return out
+}
+
+// finish writes down that a transaction is done.
+func (s *Store) finish(m *manifest) error {
+	*m = *s.finished(m)
+	done := path.Join(s.dir, manifestDone)
+	if !s.tree.Exists(done) { // begun by a v6guest that wrote none
+		if err := s.write(m, manifestDone); err != nil {
+			return err
+		}
+	}
+	if err := s.disk.rename(done, path.Join(s.dir, manifestName)); err != nil {
+		return err
+	}
 	if err := s.removeFolders(m.Folders); err != nil {
 		return err
 	}
-	m.Folders = slices.DeleteFunc(m.Folders, func(dir string) bool { return !s.tree.Exists(dir) })
-	if err := s.save(m); err != nil {
-		return err
+	left := slices.DeleteFunc(slices.Clone(m.Folders), func(dir string) bool { return !s.tree.Exists(dir) })
+	if len(left) < len(m.Folders) {
+		m.Folders = left
+		if err := s.save(m); err != nil && !full(err) { // else it names some that are no more there, which costs nothing
+			return err
+		}
 	}
 	return s.prune(m)
 }
@@ -213,8 +242,10 @@ func (s *Store) clear(m *manifest) error {
 	if err := s.removeFolders(m.Folders); err != nil { // while the manifest says which they are
 		return err
 	}
-	if err := s.disk.remove(path.Join(s.dir, manifestName)); err != nil {
-		return err
+	for _, name := range []string{manifestName + ".new", manifestDone, manifestName} {
+		if err := s.disk.remove(path.Join(s.dir, name)); err != nil {
+			return err
+		}
 	}
 	above := slices.DeleteFunc(slices.Clone(m.Folders), func(dir string) bool { return !strings.HasPrefix(s.dir, dir+"/") })
 	return s.removeFolders(append(above, s.dir))

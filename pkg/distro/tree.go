@@ -12,17 +12,14 @@ import (
 	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
-// Bounds of what is read from a root folder: a configuration file that is larger is none.
-const (
-	maxFile  = 1 << 20
-	maxLinks = 40 // as the kernel follows
-)
+// maxFile bounds what is read from a root folder, in bytes: a configuration file that is larger is none.
+const maxFile = 1 << 20
 
 // ErrTooLarge means that a file is larger than any configuration file.
 var ErrTooLarge = errors.New("larger than 1 MiB")
 
 // ErrLinkLoop means that symbolic links lead in a circle.
-var ErrLinkLoop = errors.New("too many symbolic links")
+var ErrLinkLoop = plainfile.ErrLinkLoop
 
 // errMasked means that a file is a link to /dev/null, by which people switch it off.
 var errMasked = errors.New("a link to /dev/null")
@@ -53,7 +50,7 @@ func readCure(name string, err error) string {
 
 // unread is the refusal because of a file that cannot be read.
 func unread(nic, name string, err error) *RefusalError {
-	return refuse(ErrUnreadable, nic, name, 0, readCure(name, err), "%v", err)
+	return &RefusalError{NIC: nic, File: name, Cure: readCure(name, err), Err: fmt.Errorf("%w: %w", err, ErrUnreadable)}
 }
 
 // A Tree is a root folder to read from. Names are absolute paths below it ("/etc/network/interfaces").
@@ -87,36 +84,7 @@ func (t *Tree) With(files map[string][]byte) *Tree {
 }
 
 // Resolve follows every symbolic link of name and gives the name of the file itself, which need not exist.
-func (t *Tree) Resolve(name string) (string, error) {
-	done, rest, links := "/", split(name), 0
-	for len(rest) > 0 {
-		part := rest[0]
-		rest = rest[1:]
-		if part == ".." {
-			done = path.Dir(done)
-			continue
-		}
-		next := path.Join(done, part)
-		target, ok := t.readLink(next)
-		if !ok {
-			done = next
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", fmt.Errorf("%s: %w", name, ErrLinkLoop)
-		}
-		if path.IsAbs(target) {
-			done = "/"
-		}
-		rest = append(split(target), rest...)
-	}
-	return done, nil
-}
-
-// split is a path's parts, without "." and empty ones; ".." stays, since it counts after links.
-func split(name string) []string {
-	return slices.DeleteFunc(strings.Split(name, "/"), func(s string) bool { return s == "" || s == "." })
-}
+func (t *Tree) Resolve(name string) (string, error) { return plainfile.Follow(name, t.readLink) }
 
 // inFS is a name as package fs wants it.
 func inFS(name string) string {
@@ -270,7 +238,7 @@ func (t *Tree) List(dir string) []string {
 // that begins with a dot.
 func (t *Tree) Glob(pattern string) []string {
 	found := []string{"/"}
-	for _, part := range split(pattern) {
+	for _, part := range plainfile.Parts(pattern) {
 		var next []string
 		for _, dir := range found {
 			next = append(next, t.globPart(dir, part)...)

@@ -219,13 +219,15 @@ func RestoreDNS(ctx context.Context, root, stateDir string) error {
 		boot = "" // what lies below /run stays then, until the next boot
 	}
 	if root != "" && filepath.Clean(root) != "/" { // an image does not run: its files alone count
-		stateDir, boot = filepath.Join(root, stateDir), ""
+		boot = ""
+		if stateDir, err = plainfile.Inside(root, stateDir); err != nil {
+			return err
+		}
 	}
 	bounded, cancel := context.WithTimeout(ctx, handTimeout)
 	defer cancel()
 	s := &resolver.System{Root: root, StateDir: stateDir, Boot: boot, Run: command}
-	_, err = s.Hand(bounded, nil)
-	return err
+	return s.Restore(bounded)
 }
 
 // Resolver is this system's.

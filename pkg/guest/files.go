@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -229,6 +230,10 @@ func filesFault(err error) error {
 	case f.Cure != "":
 	case errors.Is(err, plainfile.ErrNotRegular):
 		f.Cure = "put a regular file in its place, or nothing"
+	case errors.Is(err, distro.ErrTooLarge):
+		f.Cure = "look what it is; put a smaller file in its place, or nothing"
+	case errors.Is(err, distro.ErrLinkLoop):
+		f.Cure = "correct the symbolic links that lead there"
 	case errors.Is(err, distro.ErrEdited):
 		f.Cure = "look at what was changed; `v6guest restore --force` puts the original there all the same"
 	case errors.Is(err, distro.ErrUnsafeBackup):
@@ -245,9 +250,12 @@ func filesFault(err error) error {
 		f.Cure = "nothing was changed; make room on the file system"
 	case errors.Is(err, fs.ErrPermission):
 		f.Exit = fault.ExitNotPermitted
-		if f.Cure == "" {
-			f.Cure = "run as root"
+		f.Cure = "run as root"
+		if os.Geteuid() == 0 {
+			f.Cure = "run as root with all its capabilities; look at SELinux or AppArmor (dmesg), and at the file's attributes (lsattr)"
 		}
+	default:
+		f.Cure = "look at the file system that it is on (df, mount, dmesg), then try again"
 	}
 	if cures := refusalCures(err); len(cures) > 0 {
 		f.Cure = strings.Join(cures, "\n")

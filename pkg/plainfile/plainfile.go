@@ -4,6 +4,7 @@ package plainfile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 
 // ErrNotRegular means that what stands in a file's place is none.
 var ErrNotRegular = errors.New("not a regular file")
+
+// ErrTooLarge means that a file is larger than any of its kind.
+var ErrTooLarge = errors.New("larger than such a file may be")
 
 // A KindError says what stands in a file's place. It is ErrNotRegular to errors.Is.
 type KindError struct {
@@ -55,6 +59,22 @@ func Open(name string) (*os.File, error) { return open(name, os.Stat, os.OpenFil
 // OpenIn is Open below a root folder.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
 	return open(name, root.Stat, root.OpenFile)
+}
+
+// Read is the bytes of a regular file of at most that many; of a larger one the error is ErrTooLarge.
+func Read(name string, most int64) ([]byte, error) {
+	f, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > most {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
+	}
+	return b, nil
 }
 
 // open does it with the functions of one of both.

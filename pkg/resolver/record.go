@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/v6guest/v6guest/pkg/durable"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // A record is what was handed over, so that it can be taken back, also by another process.
@@ -31,6 +32,9 @@ type fileRecord struct {
 }
 
 const recordFormat = 1
+
+// maxRecord bounds the record, in bytes: it holds a file of maxFile and its original.
+const maxRecord = 1 << 20
 
 // RecordFile is the name of the record in the state folder.
 const RecordFile = "dns.json"
@@ -60,7 +64,10 @@ func (r record) with(o record) record {
 // load reads the record; of another boot only File is left. One that a newer program wrote is an error.
 func (s *System) load() (record, error) {
 	r := record{Format: recordFormat, Boot: s.Boot}
-	b, err := os.ReadFile(filepath.Join(s.StateDir, RecordFile))
+	if _, err := os.Readlink(filepath.Join(s.StateDir, RecordFile)); err == nil {
+		return r, nil // v6guest writes no links, and an image's may lead out of it
+	}
+	b, err := plainfile.Read(filepath.Join(s.StateDir, RecordFile), maxRecord)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // dropInFile is where systemd-resolved is told of NICs for which it takes nothing by command.
@@ -54,6 +56,15 @@ func (s *System) Hand(ctx context.Context, links []Link) (Choice, error) {
 	return choice, s.save(want)
 }
 
+// Restore takes back what was handed over. Where that is nothing, nothing is looked at.
+func (s *System) Restore(ctx context.Context) error {
+	old, err := s.load()
+	if err == nil && !old.empty() {
+		_, err = s.Hand(ctx, nil)
+	}
+	return err
+}
+
 // Stale says whether what was handed over is to be handed over anew: somebody else is to be told now, or
 // the file that v6guest wrote was written by somebody.
 func (s *System) Stale(last Choice) bool {
@@ -71,7 +82,7 @@ func (s *System) Stale(last Choice) bool {
 	if r.File == nil {
 		return false
 	}
-	b, err := os.ReadFile(s.path(File))
+	b, err := plainfile.Read(s.path(File), maxFile)
 	return err != nil || string(b) != r.File.Written
 }
 
@@ -193,9 +204,12 @@ func (s *System) takeBack(ctx context.Context, f Facts, old, want record) error 
 
 // restoreFile brings the original back, unless somebody wrote the file since.
 func (s *System) restoreFile(r *fileRecord) error {
-	now, err := os.ReadFile(s.path(File))
+	if info, err := os.Lstat(s.path(File)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return nil // somebody put a link in its place
+	}
+	now, err := plainfile.Read(s.path(File), maxFile)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, plainfile.ErrNotRegular), errors.Is(err, plainfile.ErrTooLarge):
 		return nil // somebody took it away
 	case err != nil:
 		return err
@@ -232,7 +246,7 @@ func (s *System) facts(r record) (Facts, error) {
 	case !info.Mode().IsRegular() || info.Size() > maxFile:
 		return f, fmt.Errorf("%s is no regular file of at most %d bytes", File, maxFile)
 	}
-	b, err := os.ReadFile(name)
+	b, err := plainfile.Read(name, maxFile)
 	f.Text = string(b)
 	if r.File != nil && f.Text == r.File.Written {
 		f.Text, f.Missing = r.File.Original, r.File.Missing
@@ -286,4 +300,14 @@ func (s *System) hasNIC(name string) bool {
 	return err == nil
 }
 
-func (s *System) path(name string) string { return filepath.Join("/", s.Root, name) }
+// The folders' links are followed as from inside; the file's own is the caller's business.
+func (s *System) path(name string) string {
+	if filepath.Clean("/"+s.Root) == "/" {
+		return name
+	}
+	folder, err := plainfile.Inside(s.Root, filepath.Dir(name))
+	if err != nil { // links in a circle: nothing is there
+		folder = filepath.Join(s.Root, "/", filepath.Dir(name))
+	}
+	return filepath.Join(folder, filepath.Base(name))
+}

@@ -228,3 +228,46 @@ func TestARecordOfANewerProgramIsRefusedAndADamagedOneIgnored(t *testing.T) {
 	s.write(record1, `{"form`, 0o600)
 	s.hand(ToFile, eth0)
 }
+
+// TestRestoreInAnImageFollowsNoLinkOutOfIt: the record and the file are the image's own, wherever its links lead.
+func TestRestoreInAnImageFollowsNoLinkOutOfIt(t *testing.T) {
+	outside := t.TempDir()
+	victim := filepath.Join(outside, "resolv.conf")
+	const written = "# ours\n"
+	for _, tt := range []struct{ link, target string }{
+		{"etc", outside}, // "/etc" of the image, as from inside, is a folder of that name inside
+		{"etc", "../../../../../../.." + outside},
+		{"etc/resolv.conf", victim},
+		{"etc/resolv.conf", "../../../../../../../.." + victim},
+	} {
+		if err := os.WriteFile(victim, []byte(written), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		root := t.TempDir()
+		state := filepath.Join(root, "state")
+		if err := os.Mkdir(state, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		record := `{"format": 1, "boot": "", "file": {"missing": true, "original": "", "mode": 420, "written": "# ours\n"}}`
+		if err := os.WriteFile(filepath.Join(state, RecordFile), []byte(record), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(root, tt.link)
+		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(tt.target, link); err != nil {
+			t.Fatal(err)
+		}
+		s := &System{Root: root, StateDir: state}
+		if err := s.Restore(t.Context()); err != nil {
+			t.Errorf("%v: %v", tt, err)
+		}
+		if b, err := os.ReadFile(victim); err != nil || string(b) != written {
+			t.Errorf("%v: the file outside: %q, %v", tt, b, err)
+		}
+		if got, err := os.Readlink(link); err != nil || got != tt.target {
+			t.Errorf("%v: the link: %q, %v", tt, got, err)
+		}
+	}
+}
