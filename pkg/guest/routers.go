@@ -167,14 +167,19 @@ func (n *managedNIC) routerStatus(now clock.Instant) []RouterStatus {
 	return out
 }
 
-// onLinkRoutes are the routes to prefixes that are on the NIC's link.
+// onLinkRoutes are the routes to prefixes that are on the NIC's link. They are sorted out of all routes once
+// for each change of the world: with many NICs that is most of the work.
 func (w *world) onLinkRoutes(index int) []link.Route {
-	var out []link.Route
-	for _, r := range w.routes {
-		if r.Index == index && !r.Default() && r.OnLink() && r.Dst.Addr().Is6() && r.Table == link.TableMain {
-			out = append(out, r)
+	if w.onLink == nil || w.onLinkVersion != w.version {
+		w.onLink, w.onLinkVersion = map[int][]link.Route{}, w.version
+		for _, r := range w.routes {
+			if !r.Default() && r.OnLink() && r.Dst.Addr().Is6() && r.Table == link.TableMain {
+				w.onLink[r.Index] = append(w.onLink[r.Index], r)
+			}
+		}
+		for _, routes := range w.onLink {
+			slices.SortFunc(routes, func(a, b link.Route) int { return a.Dst.Addr().Compare(b.Dst.Addr()) })
 		}
 	}
-	slices.SortFunc(out, func(a, b link.Route) int { return a.Dst.Addr().Compare(b.Dst.Addr()) })
-	return out
+	return w.onLink[index]
 }

@@ -23,6 +23,10 @@ type world struct {
 	rules   map[link.Rule]bool
 	listed  bool   // the first inventory is complete
 	version uint64 // grows with every event
+
+	// onLink are the routes to prefixes on each NIC's link, of onLinkVersion.
+	onLink        map[int][]link.Route
+	onLinkVersion uint64
 }
 
 // A routeKey tells routes apart; their expiry changes all the time.

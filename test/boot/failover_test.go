@@ -44,10 +44,7 @@ func TestAVirtualFunctionAndItsMaster(t *testing.T) {
 	if got := strings.Count(g.say("v6guest", "status"), "left alone: it belongs to "+master); got != 2 {
 		t.Errorf("%d NICs of the pair are left alone", got)
 	}
-	qemu, err := g.dial(ctx)
-	check(t, err)
-	check(t, qemu.command(ctx, "device_del", map[string]any{"id": primaryOf(0)}))
-	check(t, qemu.await(ctx, "DEVICE_DELETED"))
+	check(t, g.control(ctx, "DEVICE_DELETED", "device_del", map[string]any{"id": primaryOf(0)}))
 	g.await("end of the primary", pair("2"))
 	has()
 	check(t, g.plugPrimary(ctx, 0))

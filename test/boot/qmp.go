@@ -25,7 +25,7 @@ type line struct {
 	events []string
 }
 
-// dial opens one. Every event from then on is told.
+// dial opens one; qemu serves one at a time. Every event from then on is told.
 func (m *vm) dial(ctx context.Context) (*line, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", m.qmp)
 	if err != nil {
