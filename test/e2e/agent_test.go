@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/v6guest/v6guest/test/cloud"
@@ -22,7 +25,29 @@ func startAgent(c *cloud.Cloud, more string) (*lab.Process, error) {
 	if err := c.Guest.WriteFile("/etc/v6guest/v6guest.conf", conf); err != nil {
 		return nil, err
 	}
-	return c.Guest.Start("v6guest", "run")
+	bound, err := unitCapabilities("v6guest.service")
+	if err != nil {
+		return nil, err
+	}
+	return c.Guest.Start("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set="+bound, "v6guest", "run")
+}
+
+// unitCapabilities is the bounding set of a unit of ours, as setpriv(1) wants it: the agent can do here what it can
+// do where systemd starts it.
+func unitCapabilities(unit string) (string, error) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "systemd", unit))
+	if err != nil {
+		return "", err
+	}
+	bound := "-all"
+	for line := range strings.Lines(string(text)) {
+		if list, ok := strings.CutPrefix(line, "CapabilityBoundingSet="); ok {
+			for _, name := range strings.Fields(list) {
+				bound += ",+" + strings.ToLower(strings.TrimPrefix(name, "CAP_"))
+			}
+		}
+	}
+	return bound, nil
 }
 
 // agent is startAgent for tests; the context that it returns also ends when the agent does.
