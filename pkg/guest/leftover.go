@@ -48,10 +48,12 @@ func (n *managedNIC) leftOver(r link.Route) bool {
 		return false
 	case r.Protocol == link.ProtoDHCP:
 		return r.Metric == link.DefaultMetric && n.onLink.routes[r.Dst] // an earlier version's
-	case r.Protocol == link.ProtoRA || r.Expires != 0:
-		return true
+	case r.Protocol == link.ProtoRA:
+		return !n.plan.kernelRA() // else a stack may process advertisements there, and is not fought
+	case r.Protocol != link.ProtoKernel:
+		return false
 	}
-	return r.Protocol == link.ProtoKernel && !slices.ContainsFunc(n.a.world.addresses(n.nic.Index), func(a link.Addr) bool {
+	return r.Expires != 0 || !slices.ContainsFunc(n.a.world.addresses(n.nic.Index), func(a link.Addr) bool {
 		return !a.NoPrefix && a.Prefix() == r.Dst
 	})
 }

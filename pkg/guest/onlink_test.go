@@ -171,6 +171,22 @@ func TestAFightOverOnLinkRoutesHasPauses(t *testing.T) {
 	})
 }
 
+// systemd-networkd has the NIC: told to make no default route, it still makes routes to prefixes.
+func TestAStackIsNotFoughtWhereItMayProcessAdvertisements(t *testing.T) {
+	play(t, "[agent]\nsecondary_ra = no-default-route\n", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.announce(3, net1)
+		s.m.done()
+		for _, prefix := range []string{net1, "2001:db8:77::/64"} {
+			r := kernelOnLink(3, prefix, time.Hour)
+			r.Protocol, r.Metric = link.ProtoRA, link.DefaultMetric
+			s.m.addRoute(r)
+		}
+		s.wait(time.Minute)
+		s.wantDone()
+	})
+}
+
 func TestTheOnLinkRouteStaysWhileNobodyKnowsWhatRoutersSay(t *testing.T) {
 	play(t, "", two, func(s *stage) {
 		s.wait(3 * time.Second)
