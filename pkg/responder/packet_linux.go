@@ -188,14 +188,7 @@ func (c *packetConn) push(d datagram, mac net.HardwareAddr) error {
 // flush sends what push kept. It does not wait: where the NIC's queue is full packets are lost, as on the
 // wire, and the clients ask again. The error is that of the last packet that could not be sent.
 func (c *packetConn) flush() error {
-	var failed error
-	for sent := 0; sent < c.queued; {
-		n, err := c.send.Send(c.out, sent, c.queued)
-		if err != nil {
-			failed, n = err, 1 // that one is lost; the others may have another fate
-		}
-		sent += n
-	}
+	failed := sendAll(c.send, c.out, c.queued)
 	c.queued = 0
 	return failed
 }

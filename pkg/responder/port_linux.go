@@ -280,37 +280,42 @@ func relayed(payload []byte) bool {
 // readUDP answers what only the UDP socket hears: messages through relays, and those that came in
 // fragments, whose sender's MAC is not known.
 func (s *Server) readUDP() {
-	buf := make([]byte, 64<<10)
 	for {
-		a, err := s.udp.read(buf)
+		n, err := s.udp.receive()
 		if err != nil {
 			return
 		}
-		if len(a.payload) == 0 || !a.fragmented && (!relayed(a.payload) || lightweight(a.payload, a.src.Addr())) {
-			continue // a packet socket hears it too
-		}
 		at := time.Now()
-		msg, relays, err := wire.DecodeRelayed(a.payload)
 		s.turn(func() error {
-			if s.known { // else nobody can be answered yet
-				s.answerRelayed(&a, msg, relays, err)
-				s.took(at, 1)
+			if !s.known { // nobody can be answered yet
+				return nil
 			}
+			messages := 0
+			for i := range n {
+				a, ok := s.udp.arrived(i)
+				if !ok || len(a.payload) == 0 || !a.fragmented && (!relayed(a.payload) || lightweight(a.payload, a.src.Addr())) {
+					continue // a packet socket hears it too
+				}
+				messages++
+				s.answerRelayed(&a)
+			}
+			s.flush()
+			s.took(at, messages)
 			return nil
 		})
 	}
 }
 
-// answerRelayed answers a message that came in by the UDP socket, or err if it is none.
-func (s *Server) answerRelayed(a *udpArrival, msg *wire.Message, relays []wire.Relay, err error) {
+// answerRelayed answers a message that came in by the UDP socket.
+func (s *Server) answerRelayed(a *udpArrival) {
 	name := s.nics[a.index].Name
+	msg, relays, err := wire.DecodeRelayed(a.payload)
 	if err != nil {
 		s.step(Malformed{From: a.src, Interface: name, Err: err})
 	} else {
 		s.trace(name, "<", a.src, nil, msg, len(relays))
 		s.step(&Received{Msg: msg, Relays: relays, From: a.src, Interface: name, Unicast: !a.dst.IsMulticast()})
 	}
-	s.flush()
 }
 
 // step tells the engine what has happened, and does what it says.
@@ -363,7 +368,7 @@ func (s *Server) send(a Send) error {
 	}
 	p := s.ports[a.Interface]
 	if len(a.Relays) > 0 && !a.To.Addr().IsLinkLocalUnicast() {
-		return s.udp.write(b, a.To, 0, netip.Addr{})
+		return s.udp.push(b, a.To)
 	}
 	var from netip.Addr
 	if p != nil {
@@ -405,4 +410,7 @@ func (s *Server) flush() {
 		}
 	}
 	s.unsent = s.unsent[:0]
+	if err := s.udp.flush(); err != nil {
+		s.log.Debug("answers not sent", "error", err)
+	}
 }

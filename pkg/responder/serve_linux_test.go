@@ -594,3 +594,53 @@ func (n *net6) advertisement() *ra.Advertisement {
 		return a
 	}
 }
+
+// TestRelayedMessagesAreAnsweredInBatches: a relay brings what hundreds of guests say at once, each in its
+// Relay-forward; every one has its answer, by few system calls.
+func TestRelayedMessagesAreAnsweredInBatches(t *testing.T) {
+	n := newNet(t)
+	n.ip("link", "set", "lo", "up")
+	n.ip("addr", "add", "2001:db8:f::1/128", "dev", "lo")
+	n.ip("addr", "add", "2001:db8:f::2/128", "dev", "lo")
+	const guests = 300
+	config := strings.Replace(plain, "[server]", "[server]\ntrusted_relays = 2001:db8:f::2", 1)
+	n.serve(config, reservations(guests))
+	relay, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.ParseIP("2001:db8:f::2"), Port: 40000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer relay.Close()
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(relay.SetReadBuffer(4 << 20))
+	check(relay.SetReadDeadline(time.Now().Add(time.Minute))) // how the test fails
+	for i := range guests {
+		g := newGuest(i)
+		m, err := g.solicit().Encode()
+		check(err)
+		b := append([]byte{byte(dhcpv6.MessageTypeRelayForward), 0}, netip.MustParseAddr("2001:db8:1::1").AsSlice()...)
+		b = append(b, netip.MustParseAddr("fe80::1").AsSlice()...)
+		b = append(b, 0, 135, 0, 2, 0, 0, 0, 79, 0, 8, 0, 1) // it hears on a port of its own (RFC 8357)
+		b = append(b, g.mac...)
+		b = binary.BigEndian.AppendUint16(append(b, 0, 9), uint16(len(m)))
+		_, err = relay.WriteTo(append(b, m...), &net.UDPAddr{IP: net.ParseIP("2001:db8:f::1"), Port: 547})
+		check(err)
+	}
+	seen := map[string]bool{}
+	buf := make([]byte, 4096)
+	for len(seen) < guests {
+		size, err := relay.Read(buf)
+		if err != nil {
+			t.Fatalf("%d answers of %d: %v", len(seen), guests, err)
+		}
+		reply, err := dhcpv6.RelayMessageFromBytes(buf[:size])
+		check(err)
+		m, err := reply.GetInnerMessage()
+		check(err)
+		seen[m.Options.OneIANA().Options.OneAddress().IPv6Addr.String()] = true
+	}
+}

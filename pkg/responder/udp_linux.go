@@ -14,6 +14,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/holder"
+	"github.com/v6guest/v6guest/pkg/mmsg"
 )
 
 // A udpConn is the socket on UDP port 547. It serves relay agents, and clients whose message came in
@@ -21,8 +22,19 @@ import (
 type udpConn struct {
 	f   *os.File
 	raw syscall.RawConn
-	oob []byte // read's
+
+	in  *mmsg.Batch // receive's
+	out *mmsg.Batch // push's and flush's
+	// queued is how many datagrams of out wait for flush.
+	queued int
 }
+
+// Sizes of batches: relays bundle what a network says, and may wrap a message in many layers.
+const (
+	relayBatch = 32
+	relayRoom  = 64 << 10
+	relayOOB   = 256
+)
 
 // A udpArrival is what a udpConn read.
 type udpArrival struct {
@@ -63,7 +75,7 @@ func openUDP() (*udpConn, error) {
 	if err != nil {
 		return nil, portFault(fmt.Errorf("UDP port %d: %w", serverPort, errors.Join(err, f.Close())))
 	}
-	return &udpConn{f: f, raw: raw, oob: make([]byte, 256)}, nil
+	return &udpConn{f: f, raw: raw, in: mmsg.New(relayBatch, relayRoom, relayOOB), out: mmsg.New(relayBatch, answerRoom, 0)}, nil
 }
 
 func prepareUDP(fd int) error {
@@ -153,29 +165,76 @@ func (c *udpConn) control(do func(fd int) error) error {
 	return failed
 }
 
-// read waits for a datagram and reads it into b, to which it refers. After close the error is
+// receive waits for datagrams and reads those that are there; arrived tells of each. After close the error is
 // os.ErrClosed.
-func (c *udpConn) read(b []byte) (udpArrival, error) {
+func (c *udpConn) receive() (n int, err error) {
 	for {
-		var n, oobn, flags int
-		var from unix.Sockaddr
 		var failed error
 		err := c.raw.Read(func(fd uintptr) bool {
-			n, oobn, flags, from, failed = unix.Recvmsg(int(fd), b, c.oob, unix.MSG_DONTWAIT)
-			return failed != unix.EAGAIN && failed != unix.EINTR
+			n, failed = c.in.Receive(int(fd))
+			return !errors.Is(failed, unix.EAGAIN)
 		})
-		if err != nil {
-			return udpArrival{}, os.ErrClosed
-		}
-		src, ok := from.(*unix.SockaddrInet6)
-		if failed != nil || !ok || flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
-			continue // an ICMP error of an answer, or a datagram of which not all is known
-		}
-		a := udpArrival{payload: b[:n], src: netip.AddrPortFrom(netip.AddrFrom16(src.Addr), uint16(src.Port))}
-		if a.ancillary(c.oob[:oobn]); a.index != 0 {
-			return a, nil
-		}
+		switch {
+		case err != nil:
+			return 0, os.ErrClosed
+		case failed == nil:
+			return n, nil
+		} // else it was an ICMP error of an answer
 	}
+}
+
+// arrived is one datagram of what receive read, in the socket's own memory; not ok is one of which not all is known.
+// Its address is a struct sockaddr_in6: family, port, flow (2, 2 and 4 bytes), the address.
+func (c *udpConn) arrived(i int) (a udpArrival, ok bool) {
+	name := c.in.Name(i)
+	if c.in.Truncated(i) || len(name) < 24 {
+		return a, false
+	}
+	src := netip.AddrPortFrom(netip.AddrFrom16([16]byte(name[8:24])), binary.BigEndian.Uint16(name[2:]))
+	a = udpArrival{payload: c.in.Data(i), src: src}
+	a.ancillary(c.in.Control(i))
+	return a, a.index != 0
+}
+
+// push keeps a datagram until flush, which it calls itself where there is no more room. The kernel finds the
+// way and the source.
+func (c *udpConn) push(b []byte, to netip.AddrPort) (err error) {
+	if len(b) > answerRoom {
+		return c.write(b, to, 0, netip.Addr{})
+	}
+	if c.queued == c.out.Len() {
+		err = c.flush()
+	}
+	var name [unix.SizeofSockaddrInet6]byte
+	binary.NativeEndian.PutUint16(name[:], unix.AF_INET6)
+	binary.BigEndian.PutUint16(name[2:], to.Port())
+	addr := to.Addr().As16()
+	copy(name[8:], addr[:])
+	c.out.Set(c.queued, copy(c.out.Room(c.queued), b), name[:])
+	c.queued++
+	return err
+}
+
+// flush sends what push kept; it does not wait. The error is that of the last datagram that could not be sent.
+func (c *udpConn) flush() (failed error) {
+	if c.queued == 0 {
+		return nil
+	}
+	failed = c.control(func(fd int) error { return sendAll(c.out, fd, c.queued) })
+	c.queued = 0
+	return failed
+}
+
+// sendAll sends the first n datagrams of a batch, past those that cannot be sent: the others may have another fate.
+func sendAll(b *mmsg.Batch, fd, n int) (failed error) {
+	for sent := 0; sent < n; {
+		m, err := b.Send(fd, sent, n)
+		if err != nil {
+			failed, m = err, 1
+		}
+		sent += m
+	}
+	return failed
 }
 
 // ancillary reads the control messages.
