@@ -58,18 +58,23 @@ func (e *env) serveCommand() *cli.Command {
 	}
 }
 
-// tuneMemory weighs memory against the collector's time, unless GOGC says how: up to a hundred thousand
-// reservations all there is to keep is small, and collecting at five times of it makes collections rare; a
-// million hold 300 MB, of which twice as much would be too much.
+// tuneMemory weighs memory against the collector's time, unless GOGC says how.
 func tuneMemory(reservations int) {
-	const few, many, limit = 400, 50, 100_000
-	switch {
-	case os.Getenv("GOGC") != "":
-	case reservations <= limit:
-		debug.SetGCPercent(few)
-	default:
-		debug.SetGCPercent(many)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt(reservations))
 	}
+}
+
+// collectAt is by how many percent of what is kept garbage grows until it is collected: seldom while all there is to
+// keep is small, more often as a million come near, which keep 330 MB: the whole is to stay under 512.
+func collectAt(reservations int) int {
+	const (
+		seldom, often = 400, 50
+		each, base    = 330, 8 << 20 // bytes that a reservation and that the rest keeps
+		room          = 384 << 20
+	)
+	kept := base + each*reservations
+	return min(seldom, max(often, (room-kept)/(kept/100)))
 }
 
 // serve runs the server with its control socket.

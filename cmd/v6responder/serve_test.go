@@ -151,3 +151,12 @@ func TestServeAndReload(t *testing.T) {
 		t.Errorf("after the stop: %v", err)
 	}
 }
+
+// TestGarbageIsCollectedTheMoreOftenTheMoreIsKept.
+func TestGarbageIsCollectedTheMoreOftenTheMoreIsKept(t *testing.T) {
+	for n, want := range map[int]int{0: 400, 1000: 400, 100_000: 400, 300_000: 274, 600_000: 95, 1_000_000: 50, 100_000_000: 50} {
+		if got := collectAt(n); got != want {
+			t.Errorf("%d reservations: %d, want %d", n, got, want)
+		}
+	}
+}
