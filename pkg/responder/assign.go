@@ -42,7 +42,7 @@ type exchange struct {
 	changes []leasestore.Change // that the answer has made
 	changed []*pool.Binding     // whose they are
 	needs   []*pool.Binding     // that must be durable before it is sent
-	made    []Changed           // what to tell of them when they are durable
+	made    []Action            // what to tell of them when they are durable
 	dropped string              // why there is no answer after all
 }
 

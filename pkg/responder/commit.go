@@ -27,7 +27,7 @@ type commits struct {
 type commit struct {
 	changed []*pool.Binding
 	answers []heldAnswer
-	changes []Changed
+	changes []Action // Changed, each
 }
 
 // A heldAnswer waits for all of its bindings to be durable.
@@ -129,9 +129,7 @@ func (e *Engine) stored(results []leasestore.Result) {
 			shorten(a.send.Msg, e.now.Sub(a.since))
 			e.sent(a.send)
 		}
-		for _, change := range c.changes {
-			e.out = append(e.out, change)
-		}
+		e.out = append(e.out, c.changes...)
 	}
 }
 
@@ -215,7 +213,7 @@ func (e *Engine) revoke(p netip.Prefix) {
 	e.bindings.Remove(b)
 	made := e.change(b, EventReleased)
 	made.Report.Attrs = append(made.Report.Attrs, slog.String("by", "the operator"))
-	e.store([]leasestore.Change{leasestore.Forget{Prefix: b.Prefix()}}, &commit{changes: []Changed{made}})
+	e.store([]leasestore.Change{leasestore.Forget{Prefix: b.Prefix()}}, &commit{changes: []Action{made}})
 }
 
 // The events of a binding.
@@ -240,20 +238,20 @@ var prefixLines = map[string]string{
 
 // leased, released and declined tell of a change when it is durable.
 func (x *exchange) leased(b *pool.Binding) {
-	x.changeBy(b, EventLeased, slog.Duration("valid", b.Terms().Valid))
+	x.changeBy(b, EventLeased, slog.LevelInfo, slog.Duration("valid", b.Terms().Valid))
 }
 
-func (x *exchange) released(b *pool.Binding) { x.changeBy(b, EventReleased) }
+func (x *exchange) released(b *pool.Binding) { x.changeBy(b, EventReleased, slog.LevelInfo) }
 
 func (x *exchange) declined(b *pool.Binding) {
-	x.changeBy(b, EventDeclined, slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Terms().Valid))
-	x.made[len(x.made)-1].Report.Level = slog.LevelWarn
+	x.changeBy(b, EventDeclined, slog.LevelWarn, slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Terms().Valid))
 }
 
 // changeBy tells of a change that a client has made, change of one that time has.
-func (x *exchange) changeBy(b *pool.Binding, event string, more ...slog.Attr) {
+func (x *exchange) changeBy(b *pool.Binding, event string, level slog.Level, more ...slog.Attr) {
 	c := x.change(b, event)
 	r := &c.Report
+	r.Level = level
 	if len(x.in.Relays) > 0 {
 		r.Attrs = append(r.Attrs, slog.Any("relay", x.in.From.Addr()))
 	}
