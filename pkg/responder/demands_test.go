@@ -128,6 +128,10 @@ func TestRequestForWhatIsBoundGetsItAgain(t *testing.T) {
 	if l := b.store.Leases(); len(l) != 1 || l[0].Ends() <= ends {
 		t.Errorf("S-18.3.2-14 stored: %v", l)
 	}
+	b.step(b.message("Release mac=38 ia=1," + first[0].String() + " server=own"))
+	if again := addressesOf(b.step(b.message("Request mac=38 ia=1 server=own"))); !slices.Equal(first, again) {
+		t.Errorf("S-18.3.7-07 before the Release %v, after it %v", first, again)
+	}
 }
 
 // TestAnswersAreMadeAnew: the same message, byte for byte, after a change of what there is to say.

@@ -94,7 +94,7 @@ func TestEngine(t *testing.T) {
 		{"verify_frame = no", anyFrame, "Solicit mac=38 frame=66 ia=1", "Advertise IA 1 " + lease38},
 		{"a MAC that is not known proves nothing", "", "Solicit mac=38 frame=none ia=1", "Advertise IA 1 NoAddrsAvail"},
 		{"verify_frame = no without a MAC", anyFrame, "Solicit mac=38 frame=none ia=1", "Advertise IA 1 " + lease38},
-		{"identity = frame: a DUID-LLT", frame, "Solicit mac=38 duid=00010001aabbccdd06a0f0000099 ia=1", "Advertise IA 1 " + lease38},
+		{"S-6939-03 identity = frame: a DUID-LLT", frame, "Solicit mac=38 duid=00010001aabbccdd06a0f0000099 ia=1", "Advertise IA 1 " + lease38},
 		{"identity = frame: a DUID-EN", frame, "Solicit mac=38 duid=00020000ab11aabbccdd ia=77", "Advertise IA 77 " + lease38},
 		{"identity = frame: the DUID-LL of another machine", frame, "Solicit mac=39 frame=38 ia=1", "Advertise IA 1 " + lease38},
 		{"S-11-02 a DUID-LLT of a reserved MAC is not that MAC", "", "Solicit mac=38 duid=00010001aabbccdd06a0f0000038 ia=1", "Advertise IA 1 NoAddrsAvail"},
@@ -150,7 +150,7 @@ func TestEngine(t *testing.T) {
 
 		// Options.
 		{"S-21.7-01 nothing asked for", "", "Request mac=38 ia=1 server=own", "Reply IA 1 " + lease38},
-		{"S-18.3-04 everything asked for", "", "Request mac=38 ia=1 oro=23,24,56,82,83,32 server=own", "Reply IA 1 " + lease38 + " dns [2001:db8:1::53] search [example.org] ntp [2001:db8:1::123] sol-max-rt 2h inf-max-rt 3h"},
+		{"S-18.3-04 S-21.23-06 everything asked for", "", "Request mac=38 ia=1 oro=23,24,56,82,83,32 server=own", "Reply IA 1 " + lease38 + " dns [2001:db8:1::53] search [example.org] ntp [2001:db8:1::123] sol-max-rt 2h inf-max-rt 3h"},
 		{"S-18.3-04 a NIC that is not the default one", "", "Request mac=40 ia=1 oro=23,24,56,31,82,83 server=own", "Reply IA 1 2001:db8:1::40 1h/1h T1 24m50s T2 39m44s sol-max-rt 2h inf-max-rt 3h"},
 		{"SNTP servers by the old option", "", "Request mac=38 ia=1 oro=31 server=own", "Reply IA 1 " + lease38 + " option 31"},
 		{"S-21.23-04 S-21.23-08 SOL_MAX_RT in a refusal", "", "Solicit mac=99 ia=1 oro=82", "Advertise IA 1 NoAddrsAvail sol-max-rt 2h"},

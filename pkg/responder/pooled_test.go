@@ -254,7 +254,7 @@ func TestS_15_01_ARepeatedRequestGetsTheSameLease(t *testing.T) {
 	}
 }
 
-// TestAStrangerCannotExhaustAPoolCheaply counts what one MAC, and a link, may do.
+// TestAStrangerCannotExhaustAPoolCheaply, S-14-02 and S-23-01, counts what one MAC, and a link, may do.
 func TestAStrangerCannotExhaustAPoolCheaply(t *testing.T) {
 	large := strings.Replace(pooled, "pool = ", "pool = 2001:db8:1::a:0-2001:db8:1::a:ffff ", 1)
 	t.Run("one MAC", func(t *testing.T) {

@@ -426,7 +426,7 @@ func TestServeFollowsItsNIC(t *testing.T) {
 // TestServeListensWhereClientsSpeak looks at what the kernel says of groups and ports.
 func TestServeListensWhereClientsSpeak(t *testing.T) {
 	n := newNet(t)
-	n.serve(plain, reservations(10))
+	n.serve(strings.Replace(plain, "[server]", "[server]\ntrusted_relays = 2001:db8:f::1", 1), reservations(10))
 	kernel := func(file string) string {
 		b, err := os.ReadFile("/proc/thread-self/net/" + file)
 		if err != nil {
@@ -438,6 +438,8 @@ func TestServeListensWhereClientsSpeak(t *testing.T) {
 		n.askUntilAnswered(newGuest(1))
 		if groups := kernel("igmp6"); !strings.Contains(groups, "eth1            ff020000000000000000000000010002") {
 			t.Errorf("S-7.1-01 the groups:\n%s", groups)
+		} else if !strings.Contains(groups, "eth1            ff050000000000000000000000010003") {
+			t.Errorf("S-7.1-02 the groups:\n%s", groups)
 		}
 		n.ip("link", "set", "eth1", "down")
 		n.ip("link", "set", "eth1", "up")
