@@ -1,11 +1,14 @@
 package packages
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // exposure is how much of the system each unit may be exposed to at most, as systemd weighs it: 0 is
@@ -48,6 +51,50 @@ func TestSystemdTakesTheUnitsAsTheyAre(t *testing.T) {
 		for line := range strings.Lines(r.Stdout + r.Stderr) {
 			if strings.Contains(line, "v6") {
 				t.Errorf("%s: %s", unit, line)
+			}
+		}
+	}
+}
+
+// TestConfigureKeepsWhatAFileIsWithItsUnitsCapabilities: owner, mode and extended attributes, there and back.
+func TestConfigureKeepsWhatAFileIsWithItsUnitsCapabilities(t *testing.T) {
+	m := image(t)
+	dir, err := built()
+	check(t, err)
+	m.put("/tmp/v6guest.deb", packageFile(t, dir, "v6guest", "deb"))
+	m.must("dpkg", "-i", "/tmp/v6guest.deb")
+	const file = "/etc/network/interfaces"
+	m.must("chown", "daemon:mail", file)
+	m.must("chmod", "0640", file)
+	attributes := []string{"trusted.lab", "security.lab"}
+	for _, name := range attributes {
+		check(t, unix.Lsetxattr(m.Path(file), name, []byte("kept"), 0))
+	}
+	unit, err := os.ReadFile(filepath.Join(top, "systemd", "v6guest-configure.service"))
+	check(t, err)
+	bound := "-all"
+	for line := range strings.Lines(string(unit)) {
+		if list, ok := strings.CutPrefix(line, "CapabilityBoundingSet="); ok {
+			bound += ",+" + strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(list, "CAP_", "")), ",+"))
+		}
+	}
+	m.must("ip", "link", "add", "eth0", "address", "06:a0:f0:00:00:38", "type", "veth", "peer", "name", "other")
+	check(t, m.WriteFile("/etc/v6guest/v6guest.conf.d/lab.conf", "[agent]\nnics = eth0\n"))
+	for _, tt := range []struct {
+		argv    []string
+		changed bool
+	}{{[]string{"configure", "--backend", "ifupdown"}, true}, {[]string{"restore"}, false}} {
+		m.must(append([]string{"setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=" + bound, "v6guest"}, tt.argv...)...)
+		if got := m.file(file) != interfaces; got != tt.changed {
+			t.Errorf("after %s the file is another: %v", tt.argv[0], got)
+		}
+		if got := strings.TrimSpace(m.must("stat", "-c", "%U:%G %a", file)); got != "daemon:mail 640" {
+			t.Errorf("after %s: %s", tt.argv[0], got)
+		}
+		for _, name := range attributes {
+			value := make([]byte, 16)
+			if n, err := unix.Lgetxattr(m.Path(file), name, value); err != nil || string(value[:n]) != "kept" {
+				t.Errorf("after %s: %s is %q, %v", tt.argv[0], name, value[:max(n, 0)], err)
 			}
 		}
 	}
