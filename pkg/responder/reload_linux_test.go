@@ -206,3 +206,40 @@ func TestMetricsMoveByAReload(t *testing.T) {
 		}
 	}
 }
+
+// TestADUIDThatIsTakenOutOfTheConfiguration is followed by the one that was kept, as after a restart; where none was,
+// the answer says that it stays until then.
+func TestADUIDThatIsTakenOutOfTheConfiguration(t *testing.T) {
+	for _, kept := range []bool{true, false} {
+		n := newNet(t)
+		written := strings.Replace(plain, "[server]", "[server]\nduid = 00:02:00:00:ab:11:01", 1)
+		if kept {
+			if err := saveDUID(filepath.Join(n.dir, "state"), other); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, stop := n.serve(written, reservations(1))
+		s.opts.Load = func() (*Config, error) {
+			return ParseConfig("conf", []byte(strings.Replace(plain, "/hosts", filepath.Join(n.dir, "hosts"), 1)))
+		}
+		got, err := s.Reload(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		warned := strings.Contains(strings.Join(got.Warnings, "\n"), "duid: the server goes on as 00:02:00:00:ab:11:01, which the configuration does not say any more, until it is restarted")
+		want := wire.DUID("\x00\x02\x00\x00\xab\x11\x01")
+		if kept {
+			want = other
+		}
+		if err := s.inLoop(t.Context(), func() {
+			if s.duid != want || warned == kept {
+				t.Errorf("kept: %v; goes on as %s, warned: %v", kept, s.duid, warned)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := stop(ErrRestart); err != nil {
+			t.Error(err)
+		}
+	}
+}
