@@ -124,7 +124,10 @@ func tell(ctx context.Context, t *testing.T, start func(*cloud.Net) *lab.Process
 	r, err := n.Neighbour.Run(ctx, "rdisc6", "-1", "-r", "20", "eth0")
 	check(t, err)
 	for line := range strings.Lines(r.Stdout) {
-		out.Rdisc6 = append(out.Rdisc6, strings.Join(strings.Fields(line), " "))
+		line = strings.Join(strings.Fields(line), " ")
+		if line != "" && !strings.HasPrefix(line, "Soliciting ") && !strings.HasPrefix(line, "Timed out") { // as often as it asks
+			out.Rdisc6 = append(out.Rdisc6, line)
+		}
 	}
 	slices.Sort(out.Rdisc6)
 	answer, next := advertisement(ctx, t, n, next)
