@@ -3,6 +3,7 @@ package distro
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -51,17 +52,40 @@ func (w *workspace) dhcpcdAgent(n *NICPlan) error {
 		n.RA = RAKernel
 		n.note("dhcpcd " + v.String() + " cannot do Router Advertisements without autoconfiguration: the kernel does them")
 	}
-	b, err := w.read(dhcpcdFile)
+	c, err := w.readDhcpcd(n)
 	if err != nil {
-		return unread(n.name(), dhcpcdFile, err)
+		return err
 	}
-	if o := parseDhcpcd(b).global("noipv6"); o != nil {
-		return refuse(ErrClaimed, n.name(), dhcpcdFile, o.line+1, "remove the line", "dhcpcd switches IPv6 off on every NIC")
+	if o := c.lastOff(n.name(), "noipv6rs"); o != nil && n.RA == RAStack {
+		options = append(options, "ipv6rs")
+		n.note(fmt.Sprintf("%s:%d switches Router Solicitations off: the NIC gets ipv6rs, without which dhcpcd hears no router", dhcpcdFile, o.line+1))
 	}
 	n.Live = append(n.Live, dhcpcdRereads(n.name()))
 	lines := append([]string{markBegin + n.name(), "interface " + n.name()}, options...)
 	w.putBlock(dhcpcdFile, n, append(lines, markEnd+n.name()))
 	return nil
+}
+
+// readDhcpcd reads dhcpcd.conf as the user wrote it, without v6guest's block, and refuses what would make that block void.
+func (w *workspace) readDhcpcd(n *NICPlan) (*dhcpcdConf, error) {
+	b, err := w.read(dhcpcdFile)
+	if err != nil {
+		return nil, unread(n.name(), dhcpcdFile, err)
+	}
+	c := parseDhcpcd(b)
+	if i := slices.IndexFunc(c.lines, func(l string) bool { return strings.HasSuffix(l, "\r\n") }); i >= 0 {
+		return nil, refuse(ErrUnreadable, n.name(), dhcpcdFile, i+1, "give the file LF line endings", "dhcpcd takes the CR of CRLF line endings for a part of each option")
+	}
+	for _, option := range []string{"noipv6", "ipv4only"} {
+		if o := c.lastOff(n.name(), option); o != nil {
+			return nil, refuse(ErrClaimed, n.name(), dhcpcdFile, o.line+1, "remove the line", "%s switches IPv6 off%s", option, o.where())
+		}
+	}
+	own := slices.IndexFunc(c.lines, func(l string) bool { return strings.TrimSpace(l) == markEnd+n.name() })
+	if o := c.lastOff(n.name(), "noipv6rs"); own >= 0 && o != nil && o.line > own && n.Want.Default {
+		return nil, refuse(ErrClaimed, n.name(), dhcpcdFile, o.line+1, "remove the line, or move it in front of "+strings.TrimSpace(c.lines[own]), "dhcpcd reads noipv6rs after v6guest's own block")
+	}
+	return c, nil
 }
 
 // putBlock makes lines the marked region of a NIC at the end of a file.
@@ -99,11 +123,15 @@ func (w *workspace) dhcpcdDistro(n *NICPlan) error {
 			return refuse(ErrClaimed, n.name(), file, 1, "remove the file, or set lease = agent", "a stored DUID wins over dhcpcd.conf")
 		}
 	}
-	b, err := w.read(dhcpcdFile)
+	c, err := w.readDhcpcd(n)
 	if err != nil {
-		return unread(n.name(), dhcpcdFile, err)
+		return err
 	}
-	c := parseDhcpcd(b)
+	for _, option := range []string{"noipv6rs", "nodhcp6"} {
+		if o := c.lastOff(n.name(), option); o != nil {
+			return refuse(ErrClaimed, n.name(), dhcpcdFile, o.line+1, "remove the line, or set lease = agent", "with %s dhcpcd does not lease", option)
+		}
+	}
 	n.stackDoesRA()
 	n.Live = append(n.Live, dhcpcdRereads(n.name()))
 	duid := c.global("duid")

@@ -28,7 +28,7 @@ func (networkdBackend) render(w *workspace, nics []*NICPlan) error {
 
 // networkd writes the drop-in or the copy of one NIC.
 func (w *workspace) networkd(n *NICPlan) error {
-	f, v, why := networkFileOf(w.networks, n.Want.NIC)
+	f, v, why := networkFileOf(w.networks, n.Want.NIC, w.Tree.systemdVersion())
 	if i := slices.IndexFunc(w.networks, func(f *networkFile) bool { return f.path == n.Finding.File }); i >= 0 && w.Moment == Running {
 		f, v = w.networks[i], yes // networkd itself says so
 	}
@@ -48,7 +48,7 @@ func (w *workspace) networkd(n *NICPlan) error {
 		return err
 	}
 	w.networkdLive(n)
-	if onlyOne(f.main) {
+	if f.onlyOne() {
 		return w.networkdDropIn(n, f, keys)
 	}
 	return w.networkdCopy(n, f, keys)

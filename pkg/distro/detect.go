@@ -182,7 +182,7 @@ func (d *detector) networkd(nic NIC) claim {
 	if !ok {
 		return claim{}
 	}
-	f, v, match := networkFileOf(d.networks, nic)
+	f, v, match := networkFileOf(d.networks, nic, d.Tree.systemdVersion())
 	switch {
 	case v == no && d.netplan != nil && d.netplan.problem != nil:
 		return declined("%s, but no .network file matches, and netplan's files cannot be read: %s", why, d.netplan.problem)

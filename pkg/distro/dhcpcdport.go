@@ -40,9 +40,9 @@ func (p *Process) dhcpcdHelper() bool {
 
 // withoutDHCPv6 says whether the options that count for a NIC switch DHCPv6 off: the last one wins.
 func (c *dhcpcdConf) withoutDHCPv6(nic string) (off bool) {
-	for _, o := range c.options {
-		pattern, ofNIC := strings.CutPrefix(o.block, "interface ")
-		if o.block != "" && !(ofNIC && slices.ContainsFunc(strings.Fields(pattern), func(p string) bool { return fnmatch(p, nic) })) {
+	for i := range c.options {
+		o := &c.options[i]
+		if !o.isFor(nic) {
 			continue
 		}
 		switch o.key {

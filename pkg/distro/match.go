@@ -17,43 +17,60 @@ const (
 	unsure
 )
 
-// matchNetworkd evaluates the [Match] section of a .network file as systemd.network(5) has it: every key
-// must match. why names the keys that decided.
-func matchNetworkd(f *iniFile, nic NIC) (v verdict, why string) {
+// matchNetworkd evaluates the [Match] sections of a .network file and its drop-ins as systemd.network(5) has
+// it: every key must match. why names the keys that decided.
+func matchNetworkd(f *networkFile, nic NIC, systemd version) (v verdict, why string) {
 	v = yes
 	var reasons []string
-	for _, s := range f.sections {
-		if s.name != "Match" {
+	for _, key := range f.matchKeys() {
+		value := strings.Join(f.matchList(key), " ")
+		if value == "" {
 			continue
 		}
-		for _, key := range matchKeys(s) {
-			value := strings.Join(effectiveList(f.all("Match", key)), " ")
-			switch got := matchKey(key, value, nic); got {
-			case no:
-				return no, key + "=" + value
-			case unsure:
-				v = unsure
-				reasons = append(reasons, key+"="+value+" (not known)")
-			default:
-				reasons = append(reasons, key+"="+value)
+		switch got := matchKey(key, value, nic); {
+		case got == no:
+			return no, key + "=" + value
+		case got == unsure:
+			v = unsure
+			reasons = append(reasons, key+"="+value+" (not known)")
+		default:
+			reasons = append(reasons, key+"="+value)
+		}
+	}
+	if len(reasons) > 0 {
+		return v, strings.Join(reasons, " ")
+	}
+	const empty = "an empty [Match]"
+	switch {
+	case systemd.atLeast(246): // networkd ignores the file
+		return no, empty
+	case systemd.known(): // it matches every NIC; networkd warns from 243 on
+		return yes, empty
+	}
+	return unsure, empty + ", which networkd ignores from 246 on, and the version is not known"
+}
+
+// matchKeys is the keys of the [Match] sections, once each.
+func (f *networkFile) matchKeys() (keys []string) {
+	for _, ini := range f.all {
+		for _, s := range ini.sections {
+			for _, k := range s.keys {
+				if s.name == "Match" && !slices.Contains(keys, k.key) {
+					keys = append(keys, k.key)
+				}
 			}
 		}
 	}
-	if len(reasons) == 0 {
-		// A file without conditions matches every NIC but loopback, and warns.
-		return v, "an empty [Match]"
-	}
-	return v, strings.Join(slices.Compact(reasons), " ")
+	return keys
 }
 
-// matchKeys is the keys of a [Match] section, once each.
-func matchKeys(s iniSection) (keys []string) {
-	for _, k := range s.keys {
-		if !slices.Contains(keys, k.key) {
-			keys = append(keys, k.key)
-		}
+// matchList is what a key of the [Match] sections comes to over the file and its drop-ins.
+func (f *networkFile) matchList(key string) []string {
+	var values []string
+	for _, ini := range f.all {
+		values = append(values, ini.all("Match", key)...)
 	}
-	return keys
+	return effectiveList(values)
 }
 
 // effectiveList is what repeated list keys come to: they add, an empty one clears.
@@ -70,9 +87,6 @@ func effectiveList(values []string) (out []string) {
 
 // matchKey evaluates one key.
 func matchKey(key, value string, nic NIC) verdict {
-	if value == "" {
-		return yes
-	}
 	switch key {
 	case "Name":
 		return patterns(value, nic.Name)
@@ -129,10 +143,10 @@ func hardware(value string, have net.HardwareAddr) verdict {
 	return no
 }
 
-// onlyOne reports whether a [Match] section can match no other NIC: by one whole name or one address.
-func onlyOne(f *iniFile) bool {
+// onlyOne reports whether the [Match] sections can match no other NIC: by one whole name or one address.
+func (f *networkFile) onlyOne() bool {
 	for _, key := range []string{"Name", "MACAddress", "PermanentMACAddress"} {
-		words := strings.Fields(strings.Join(effectiveList(f.all("Match", key)), " "))
+		words := strings.Fields(strings.Join(f.matchList(key), " "))
 		if len(words) == 1 && !strings.ContainsAny(words[0], `*?[!"`) {
 			return true
 		}

@@ -99,9 +99,9 @@ func (f *networkFile) value(section, key string) (value string, ok bool) {
 
 // networkFileOf is the file that networkd takes for a NIC: the first that matches. v is unsure if
 // that rests on what cannot be known here; it is nil and no if there is none.
-func networkFileOf(files []*networkFile, nic NIC) (f *networkFile, v verdict, why string) {
+func networkFileOf(files []*networkFile, nic NIC, systemd version) (f *networkFile, v verdict, why string) {
 	for _, f := range files {
-		if v, why := matchNetworkd(f.main, nic); v != no {
+		if v, why := matchNetworkd(f, nic, systemd); v != no {
 			return f, v, why
 		}
 	}

@@ -62,7 +62,7 @@ func ifcfgUplink(files []*ifcfgFile) string {
 
 // networkdUplink looks into the .network file, or into what netplan will make it of.
 func (d *detector) networkdUplink(nic NIC) string {
-	f, v, _ := networkFileOf(d.networks, nic)
+	f, v, _ := networkFileOf(d.networks, nic, d.Tree.systemdVersion())
 	switch {
 	case f == nil || v == no:
 		return ""
