@@ -227,3 +227,55 @@ func storedPrefix(b *bench, duid wire.DUID, id wire.IAID, p netip.Prefix) bool {
 	}
 	return false
 }
+
+// TestAStrangerCannotExhaustPrefixesCheaply: Solicits leave nothing behind, and one MAC has its share, whatever IAIDs
+// it makes up and whatever it releases. Addresses are counted apart. S-18.3.1-07.
+func TestAStrangerCannotExhaustPrefixesCheaply(t *testing.T) {
+	config := strings.Replace(delegating, "2001:db8:8000::/56", "2001:db8:8000::/40", 1) + "pd_per_mac = 3\npool_per_mac = 2\npool = 2001:db8:1::1000-2001:db8:1::1fff\n"
+	b := newBench(t, config, "")
+	for i := range 1000 {
+		b.send(fmt.Sprintf("Solicit mac=06:a0:01:00:%02x:%02x pd=1", i>>8, i&255))
+	}
+	if n := b.e.bindings.Len(); n != 0 {
+		t.Errorf("Solicits leave %d bindings", n)
+	}
+	for i := range 100 {
+		b.send(fmt.Sprintf("Request mac=38 pd=%d ia=%d server=own", i, i))
+	}
+	if n, used := b.e.bindings.Len(), b.e.bindings.Prefixes("guests").Used(); n != 5 || used != 3 {
+		t.Errorf("one MAC has %d bindings, %d of them prefixes", n, used)
+	}
+	if got := b.send("Request mac=38 pd=99 server=own"); got != "Reply PD 99 NoPrefixAvail" {
+		t.Error(got)
+	}
+	for range 1000 {
+		b.send("Request mac=39 pd=1,2001:db8:8012:3450::/60 server=own")
+		b.send("Release mac=39 pd=1,2001:db8:8012:3450::/60 server=own")
+	}
+	if n := b.e.Counts()["dropped: "+dropMACRate]; n != 988 {
+		t.Errorf("of a thousand new bindings of one MAC %d were dropped", n)
+	}
+}
+
+// TestAPrefixThatNobodyCanHaveIsExhausted: all are out, or within their grace.
+func TestAPrefixThatNobodyCanHaveIsExhausted(t *testing.T) {
+	config := strings.Replace(delegating, "pd_length = 60", "pd_length = 58\npd_exclude = 2001:db8:8000:40::/60", 1)
+	b := newBench(t, config, "")
+	for i := range 3 {
+		if got := b.send(fmt.Sprintf("Request mac=%d pd=1 server=own", 10+i)); strings.Contains(got, "NoPrefixAvail") || strings.Contains(got, "8000:40:") {
+			t.Fatal(got)
+		}
+	}
+	const none = "Advertise PD 1 NoPrefixAvail"
+	if got := b.send("Solicit mac=20 pd=1"); got != none {
+		t.Error(got)
+	}
+	b.pass(12*time.Minute, func([]Action) {})
+	if got := b.send("Solicit mac=20 pd=1"); got != none {
+		t.Errorf("within the grace: %s", got)
+	}
+	b.pass(4*time.Minute, func([]Action) {})
+	if got := b.send("Solicit mac=20 pd=1"); got == none {
+		t.Error("after the grace nothing either")
+	}
+}

@@ -3,6 +3,7 @@ package responder
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,5 +39,36 @@ func TestGuestsKeepWhatAnotherServerGaveThem(t *testing.T) {
 	}
 	if got := gets(a) + " " + gets(b) + " " + gets(thief); got != "2001:db8:1::b123 2001:db8:1::b321 nothing" {
 		t.Errorf("they get %s", got)
+	}
+}
+
+// TestNoPrefixIsImportedOverAnother, be it longer or shorter: leases of an earlier length are in the store still.
+func TestNoPrefixIsImportedOverAnother(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	take := func(length int, lines ...string) Imported {
+		t.Helper()
+		c, err := ParseConfig("conf", fmt.Appendf(nil, "%spd_pool = 2001:db8:8000::/40\npd_length = %d\npd_exclude = 2001:db8:80ff::/48\n", plain, length))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state\n"
+		for i, l := range lines {
+			text += fmt.Sprintf("%s,00:03:00:01:06:a0:f0:00:00:%02x,4294967295,0,1,3000,2,7,%d,0,0,,,0\n", l, i, length)
+		}
+		done, err := Import(t.Context(), c, state, foreign.KeaLeases("f", []byte(text)), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	if got := take(60, "2001:db8:8000:10::", "2001:db8:8001::", "2001:db8:80ff:10::", "2001:db8:9000::"); got.Leases != 2 || len(got.Left) != 2 {
+		t.Errorf("of four: %+v", got)
+	}
+	got := take(56, "2001:db8:8000::", "2001:db8:8001::", "2001:db8:8002::")
+	if got.Leases != 1 || len(got.Left) != 2 || !strings.Contains(got.Left[0], "2001:db8:8000::/56 has a lease already") {
+		t.Errorf("shorter ones: %+v", got)
+	}
+	if got := take(64, "2001:db8:8001:f::", "2001:db8:8002:7::", "2001:db8:8003::"); got.Leases != 1 || len(got.Left) != 2 {
+		t.Errorf("longer ones: %+v", got)
 	}
 }
