@@ -201,10 +201,10 @@ func (p *interfacesParser) parse() []*stanza {
 			break
 		}
 		text, next := p.logical(i)
-		if p.n.dialect.stack == Ifupdown2 && isTemplate(text) {
+		if p.n.dialect.stack == Ifupdown2 && isTemplate(strings.TrimSpace(p.lines[i])) {
 			p.n.fail(refuse(ErrUnreadable, "", p.file, i+1, "write the file without template lines", "template line"))
 		}
-		if text != "" && !strings.HasPrefix(text, "#") {
+		if text != "" {
 			p.line(text, i, next)
 		}
 		i = next
@@ -217,21 +217,21 @@ func isTemplate(text string) bool {
 	return strings.HasPrefix(text, "%") || strings.Contains(text, "<%") || strings.Contains(text, "${")
 }
 
-// logical is the text of the line at i, joined with those that continue it, and the index of the next.
+// logical is the text of the line at i, joined with those that continue it, and the index of the next; a
+// comment has none.
 func (p *interfacesParser) logical(i int) (text string, next int) {
-	text = strings.TrimLeft(body(p.lines[i]), " \t")
-	next = i + 1
+	text, next = strings.TrimLeft(strings.TrimSuffix(p.lines[i], "\n"), " \t"), i+1
 	if strings.HasPrefix(text, "#") {
-		return text, next
+		return "", next
 	}
-	for last := i; p.n.dialect.continued && strings.HasSuffix(strings.TrimSuffix(p.lines[last], "\n"), "\\"); last++ {
-		text = strings.TrimSuffix(text, "\\")
-		if next = last + 2; next > len(p.lines) {
-			next = len(p.lines)
+	// What is joined may itself end in a backslash, left of two.
+	for p.n.dialect.continued && strings.HasSuffix(text, "\\") {
+		if text = strings.TrimSuffix(text, "\\"); next == len(p.lines) {
 			p.n.unfinished[p.file] = i + 1
 			break
 		}
-		text += body(p.lines[last+1])
+		text += strings.TrimSuffix(p.lines[next], "\n")
+		next++
 	}
 	if p.n.dialect.tailComments {
 		text, _, _ = strings.Cut(text, "#")

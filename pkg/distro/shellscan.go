@@ -1,24 +1,14 @@
 package distro
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // A shellUnit is what a shell reads at once: a line, or several of them that a quote or a backslash joins.
 type shellUnit struct {
 	start, end int // indices of its first line and behind its last
 	text       string
 	comment    bool // or blank
-	code       bool // more than assignments and commands one after the other: what stands in it may never count
+	code       bool // more than assignments: what stands in it or behind it may never count
 	open       bool // the file ends before it does
-}
-
-// shellKeywords begin what a line by itself does not tell: a part that is not always run, what ends the
-// file before its end, what takes variables from elsewhere.
-var shellKeywords = []string{
-	"if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "select", "function",
-	"{", "}", "!", "[[", "return", "exit", "exec", "eval", ".", "source", "break", "continue", "alias",
 }
 
 // shellUnits cuts a file of shell text into units.
@@ -48,10 +38,21 @@ type shellScan struct {
 // unit reads up to the newline that ends it.
 func (s *shellScan) unit(u *shellUnit) {
 	u.comment = true
-	word := "" // what of the present word stands unquoted
+	word := "" // the present word, of what is quoted only the quotes
+	words := 0
+	exported := false
 	endWord := func() {
-		u.code = u.code || slices.Contains(shellKeywords, word)
-		word = ""
+		if word == "" {
+			return
+		}
+		name, _, assigned := strings.Cut(word, "=")
+		switch {
+		case words == 0 && word == "export":
+			exported = true
+		case !isName(strings.TrimSuffix(name, "+")) || !assigned && !exported:
+			u.code = true // a command: it may end the file, or set anything
+		}
+		words, word = words+1, ""
 	}
 	for s.at < len(s.text) {
 		c := s.text[s.at]
@@ -63,7 +64,7 @@ func (s *shellScan) unit(u *shellUnit) {
 		case c == ' ' || c == '\t' || c == '\r':
 			endWord()
 			continue
-		case c == '#' && s.startsWord():
+		case c == '#' && word == "":
 			s.skipTo("\n", u)
 			u.open = false // a comment may end the file
 			continue
@@ -75,8 +76,9 @@ func (s *shellScan) unit(u *shellUnit) {
 				u.open, s.at = true, len(s.text)
 				return
 			}
-			s.at++
-			word += "\\"
+			if s.at++; s.text[s.at-1] != '\n' { // else both go, and the word goes on
+				word += "\\"
+			}
 		case '\'':
 			s.skipTo("'", u)
 			s.at++
@@ -88,21 +90,14 @@ func (s *shellScan) unit(u *shellUnit) {
 			s.skipTo("`", u)
 			s.at++
 			u.code = true
-		case '(', ')', '<':
+		case '(', ')', '<', '>', ';', '&', '|':
 			u.code = true
-		case ';', '&', '|', '>':
-			endWord()
 		default:
 			word += string(c)
 		}
 		s.at = min(s.at, len(s.text))
 	}
 	endWord()
-}
-
-// startsWord says whether the byte that was read begins a word.
-func (s *shellScan) startsWord() bool {
-	return s.at < 2 || strings.IndexByte(" \t\r\n;&|()", s.text[s.at-2]) >= 0
 }
 
 // skipTo goes on to the next end, without reading it.

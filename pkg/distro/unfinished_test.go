@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,7 @@ func TestNothingIsAddedBehindUnfinishedText(t *testing.T) {
 		{"an option that ends in a backslash", Ifupdown, dhcp + "  up echo a \\\n", "", "/etc/network/interfaces:4: the line goes on"},
 		{"without a newline", Ifupdown, dhcp + "  up echo a \\", "", "/etc/network/interfaces:4: the line goes on"},
 		{"two backslashes", Ifupdown, dhcp + "  up echo a \\\\\n", "", "/etc/network/interfaces:4: the line goes on"},
+		{"two backslashes and a blank line", Ifupdown, dhcp + "  up echo a \\\\\n\n", "", "/etc/network/interfaces:4: the line goes on"},
 		{"two lines", Ifupdown, dhcp + "  up echo a \\\n  b\\\n", "", "/etc/network/interfaces:4: the line goes on"},
 		{"an iface line over several lines", Ifupdown, "auto eth0\niface eth0 inet6 auto \\\n", "", "/etc/network/interfaces:2: the line goes on"},
 		{"a finished one", Ifupdown, dhcp + "  up echo a \\\n  b\n", "", ""},
@@ -115,9 +117,9 @@ func sourced(t *testing.T, text []byte) map[string]string {
 	if err := os.WriteFile(name, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `set -a; . "$0" </dev/null >/dev/null 2>&1; exec env -0`, name)
-	cmd.Env = []string{"PATH=/usr/bin:/bin"}
-	out, _ := cmd.Output() // a file that a shell cannot read has no variables
+	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", `set -a; . "$0" </dev/null >/dev/null 2>&1; exec /usr/bin/env -0`, name)
+	cmd.Env = []string{"PATH=/nowhere"} // what is no command to a shell itself is none
+	out, _ := cmd.Output()              // a file that a shell cannot read has no variables
 	vars := map[string]string{}
 	for v := range bytes.SplitSeq(out, []byte{0}) {
 		if key, value, ok := strings.Cut(string(v), "="); ok && key != "_" {
@@ -163,7 +165,9 @@ var ifcfgMesses = []struct {
 	{"an expansion", "IPV6_AUTOCONF=$NOTE\n", 2},
 	{"a substitution with quotes", "NOTE=\"$(echo \")\nIPV6_AUTOCONF=yes\n\")\"\n", 2},
 	{"backquotes", "NOTE=`echo \\`\nIPV6_AUTOCONF=yes\n`\n", 2},
-	{"a harmless command", "ulimit -n 100\nIPV6_AUTOCONF=yes\n", 0},
+	{"a command", "ulimit -n 100\nIPV6_AUTOCONF=yes\n", 2},
+	{"a quoted command", "\\return\nIPV6_AUTOCONF=yes\n", 2},
+	{"another variable that is exported", "export NOTE=a NOTE2\nIPV6_AUTOCONF=yes\n", 0},
 	{"added to", "IPV6_AUTOCONF=y\nIPV6_AUTOCONF+=es\n", 3},
 	{"no newline at the end", "IPV6_AUTOCONF=yes", 0},
 }
@@ -207,7 +211,7 @@ func TestEditedIfcfgFilesMeanToAShellWhatTheyShall(t *testing.T) {
 
 // checkSourced holds the variables after an edit against those before: keys of ours have the values that
 // were written, and all else is as it was.
-func checkSourced(t *testing.T, p *Plan, name string, text []byte) {
+func checkSourced(t *testing.T, p *Plan, name string, text []byte) bool {
 	t.Helper()
 	for _, c := range p.Changes {
 		if c.Path != name {
@@ -229,6 +233,7 @@ func checkSourced(t *testing.T, p *Plan, name string, text []byte) {
 			t.Errorf("IPV6_AUTOCONF is %q, want %q in\n%s", after["IPV6_AUTOCONF"], want, c.After)
 		}
 	}
+	return !t.Failed()
 }
 
 func TestAGlobalFileThatOnlyAShellReadsIsRefused(t *testing.T) {
@@ -240,5 +245,36 @@ func TestAGlobalFileThatOnlyAShellReadsIsRefused(t *testing.T) {
 	r := (*RefusalError)(nil)
 	if !errors.As(err, &r) || r.File != redHatGlobal || r.Line != 2 || r.Cure == "" {
 		t.Errorf("%v", err)
+	}
+}
+
+// shellScraps are what the files of the next test are put together from. None does anything but assign.
+var shellScraps = []string{
+	"IPV6_AUTOCONF=yes\n", "IPV6INIT=no\n", " IPV6INIT='no'\n", "IPV6INIT=\"no\" # c\n", "A='", "'", "\"", "B=\"", "\\", "\n", "\\\n", "# c \\\n", " # '", "#",
+	"export IPV6INIT=no\n", "C=a;", "D=a ", "E=$IPV6INIT\n", "F=a#b\n", "G=a\\'b\n", "H=a\\", "=", "IPV6_", "AUTOCONF", " ", "\t", "I=\n", "J='a'\"b\"\n", ";", "&", "{", "(", ")",
+	"if ", "fi\n", "K=${A:-\"x\"}\n", "`", "$(", "L=$((1+2))\n", "M=~\n", "IPV6INIT=no IPV6_AUTOCONF=no\n", "readonly IPV6INIT\n", "unset A\n", "N=a>", "|", "return\n",
+}
+
+// TestIfcfgFilesOfScrapsAreEditedRightOrRefused: what is accepted means to a shell what it shall.
+func TestIfcfgFilesOfScrapsAreEditedRightOrRefused(t *testing.T) {
+	const name = "/etc/sysconfig/network-scripts/ifcfg-eth0"
+	random := rand.New(rand.NewPCG(5, 2026)) //nolint:gosec // the same files each time
+	accepted := 0
+	for range 1500 {
+		text := []byte("DEVICE=eth0\n")
+		for range 1 + random.IntN(7) {
+			text = append(text, shellScraps[random.IntN(len(shellScraps))]...)
+		}
+		m := fstest.MapFS{name[1:]: file(text), "etc/redhat-release": file([]byte("CentOS Linux release 7.9.2009 (Core)\n"))}
+		p, err := planFor(m, Initscripts, LeaseDistro)
+		if err != nil {
+			continue
+		}
+		if accepted++; !checkSourced(t, p, name, text) {
+			t.Fatalf("%q", text)
+		}
+	}
+	if accepted < 100 {
+		t.Errorf("only %d files were accepted", accepted)
 	}
 }

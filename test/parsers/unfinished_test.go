@@ -1,8 +1,15 @@
 package parsers
 
 import (
+	"math/rand/v2"
+	"net"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/v6guest/v6guest/pkg/distro"
 )
 
 // ours is a line as v6guest adds one behind the last option of a stanza.
@@ -71,4 +78,68 @@ func TestDhclientTakesALineBehindFinishedTextOnly(t *testing.T) {
 			t.Errorf("%q: complained about %t, want %t:\n%s%s", tt.text, open, tt.open, r.Stdout, r.Stderr)
 		}
 	}
+}
+
+// interfacesScraps are what the files of the next test are put together from.
+var interfacesScraps = []string{
+	"auto eth0\n", "iface eth0 inet6 auto\n", "iface eth0 inet6 dhcp\n", "iface eth0 inet manual\n", "auto eth1\niface eth1 inet6 manual\n", "iface eth1 inet6 auto\n",
+	"  up echo a\n", "\tpost-up echo b \\\n", "  up echo c # d\n", "  # e\n", "# f \\\n", "\n", "\\", "\\\n", " ", "\t", "  down echo g\r\n", "  up echo h \\\\\n", "  up echo i\\",
+	"auto", "iface eth0 inet6 auto \\\n", "  autoconf 1\n", "  accept_ra 1\n", "  up\n", "source /etc/network/interfaces.d/*\n", "allow-hotplug eth0\n", "  up echo 'j\n", "  up echo \"k\\\"\n",
+}
+
+// TestIfupdownFilesOfScrapsAreEditedRightOrRefused: what is accepted means to ifup what it shall. Each command
+// of the user's is run as before, and the switches are set.
+func TestIfupdownFilesOfScrapsAreEditedRightOrRefused(t *testing.T) {
+	l := newLab(t)
+	m := boot(t, l, stacks)
+	random := rand.New(rand.NewPCG(5, 2026)) //nolint:gosec // the same files each time
+	nic := distro.NIC{Name: "eth0", MAC: net.HardwareAddr{6, 0xa0, 0xf0, 0, 0, 0x38}}
+	accepted := 0
+	for range 300 {
+		text := []byte("auto eth0\niface eth0 inet6 auto\n")
+		for range 1 + random.IntN(7) {
+			text = append(text, interfacesScraps[random.IntN(len(interfacesScraps))]...)
+		}
+		tree := fstest.MapFS{"etc/network/interfaces": {Data: text}, "sbin/ifup": {Mode: 0o755}, "sbin/dhclient": {Mode: 0o755}}
+		plan, err := distro.NewPlan(distro.System{Tree: distro.NewTree(tree), Moment: distro.Image},
+			[]distro.Want{{NIC: nic, Lease: distro.LeaseAgent}}, distro.Options{Backend: distro.Ifupdown})
+		if err != nil {
+			continue
+		}
+		for _, c := range plan.Changes {
+			if c.Path != "/etc/network/interfaces" {
+				continue
+			}
+			accepted++
+			before, after := m.commands(string(text)), m.commands(string(c.After))
+			if diff := cmp.Diff(before, after); diff != "" {
+				t.Errorf("commands of\n%s(-want +got):\n%s", c.Diff(), diff)
+			}
+			m.write("/etc/network/interfaces", string(c.After))
+			out := m.run("ifup", "--no-act", "-v", "--force", "eth0")
+			if !strings.Contains(out.Stdout+out.Stderr, "\nsysctl -q -e -w net.ipv6.conf.eth0.accept_ra=0 net.ipv6.conf.eth0.autoconf=0 || true # v6guest\n") {
+				t.Errorf("the switches are not set by\n%s%s", c.After, out.Stdout+out.Stderr)
+			}
+		}
+	}
+	if accepted < 30 {
+		t.Errorf("only %d files were accepted", accepted)
+	}
+}
+
+// commands is what the file's own options make ifup run for both NICs.
+func (m *machine) commands(interfaces string) (out []string) {
+	m.t.Helper()
+	m.write("/etc/network/interfaces", interfaces)
+	for _, nic := range []string{"eth0", "eth1"} {
+		for _, program := range []string{"ifup", "ifdown"} {
+			r := m.run(program, "--no-act", "-v", "--force", nic)
+			for line := range strings.Lines(r.Stdout + r.Stderr) {
+				if strings.HasPrefix(line, "echo") {
+					out = append(out, nic+" "+line)
+				}
+			}
+		}
+	}
+	return out
 }
