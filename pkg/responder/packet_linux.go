@@ -126,8 +126,9 @@ func (c *packetConn) receive() (n int, err error) {
 	}
 }
 
-// arrived looks at one frame of what was read; ok is false if it is not ours. Its address is a struct sockaddr_ll: family, protocol,
-// index (2, 2 and 4 bytes), hardware type (2), packet type, length of the MAC, the MAC.
+// arrived looks at one frame of what was read; ok is false if it is not ours. Its address is a struct
+// sockaddr_ll: family, protocol, index (2, 2 and 4 bytes), hardware type (2), packet type, length of the MAC,
+// the MAC.
 func (c *packetConn) arrived(i int) (arrival, bool) {
 	name := c.read.Name(i)
 	if c.read.Truncated(i) || len(name) < 18 || name[11] != 6 || !forUs(name[10]) {
