@@ -27,10 +27,10 @@ func matchNetworkd(f *networkFile, nic NIC, systemd version) (v verdict, why str
 		if value == "" {
 			continue
 		}
-		switch got := matchKey(key, value, nic); {
-		case got == no:
+		switch matchKey(key, value, nic) {
+		case no:
 			return no, key + "=" + value
-		case got == unsure:
+		case unsure:
 			v = unsure
 			reasons = append(reasons, key+"="+value+" (not known)")
 		default:

@@ -31,73 +31,79 @@ func shellUnits(lines []string) (out []shellUnit) {
 
 // shellScan reads one unit.
 type shellScan struct {
-	text string
-	at   int
+	text     string
+	at       int
+	word     string // the present one, of what is quoted only the quotes
+	words    int    // that ended
+	exported bool   // the first was export
 }
 
 // unit reads up to the newline that ends it.
 func (s *shellScan) unit(u *shellUnit) {
 	u.comment = true
-	word := "" // the present word, of what is quoted only the quotes
-	words := 0
-	exported := false
-	endWord := func() {
-		if word == "" {
-			return
-		}
-		name, _, assigned := strings.Cut(word, "=")
-		switch {
-		case words == 0 && word == "export":
-			exported = true
-		case !isName(strings.TrimSuffix(name, "+")) || !assigned && !exported:
-			u.code = true // a command: it may end the file, or set anything
-		}
-		words, word = words+1, ""
-	}
-	for s.at < len(s.text) {
+	for s.at < len(s.text) && !u.open {
 		c := s.text[s.at]
 		s.at++
 		switch {
 		case c == '\n':
-			endWord()
+			s.endWord(u)
 			return
 		case c == ' ' || c == '\t' || c == '\r':
-			endWord()
-			continue
-		case c == '#' && word == "":
+			s.endWord(u)
+		case c == '#' && s.word == "":
 			s.skipTo("\n", u)
 			u.open = false // a comment may end the file
-			continue
-		}
-		u.comment = false
-		switch c {
-		case '\\':
-			if rest := s.text[s.at:]; rest == "" || rest == "\n" {
-				u.open, s.at = true, len(s.text)
-				return
-			}
-			if s.at++; s.text[s.at-1] != '\n' { // else both go, and the word goes on
-				word += "\\"
-			}
-		case '\'':
-			s.skipTo("'", u)
-			s.at++
-			word += "'"
-		case '"':
-			s.doubleQuoted(u)
-			word += `"`
-		case '`':
-			s.skipTo("`", u)
-			s.at++
-			u.code = true
-		case '(', ')', '<', '>', ';', '&', '|':
-			u.code = true
 		default:
-			word += string(c)
+			u.comment = false
+			s.letter(c, u)
 		}
 		s.at = min(s.at, len(s.text))
 	}
-	endWord()
+	s.endWord(u)
+}
+
+// letter takes what belongs to a word, or is an operator.
+func (s *shellScan) letter(c byte, u *shellUnit) {
+	switch c {
+	case '\\':
+		if rest := s.text[s.at:]; rest == "" || rest == "\n" {
+			u.open, s.at = true, len(s.text)
+			return
+		}
+		if s.at++; s.text[s.at-1] != '\n' { // else both go, and the word goes on
+			s.word += "\\"
+		}
+	case '\'':
+		s.skipTo("'", u)
+		s.at++
+		s.word += "'"
+	case '"':
+		s.doubleQuoted(u)
+		s.word += `"`
+	case '`':
+		s.skipTo("`", u)
+		s.at++
+		u.code = true
+	case '(', ')', '<', '>', ';', '&', '|':
+		u.code = true
+	default:
+		s.word += string(rune(c))
+	}
+}
+
+// endWord looks at the word that ends.
+func (s *shellScan) endWord(u *shellUnit) {
+	if s.word == "" {
+		return
+	}
+	name, _, assigned := strings.Cut(s.word, "=")
+	switch {
+	case s.words == 0 && s.word == "export":
+		s.exported = true
+	case !isName(strings.TrimSuffix(name, "+")) || !assigned && !s.exported:
+		u.code = true // a command: it may end the file, or set anything
+	}
+	s.words, s.word = s.words+1, ""
 }
 
 // skipTo goes on to the next end, without reading it.
