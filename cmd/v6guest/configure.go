@@ -2,18 +2,19 @@ package main
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/distro"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/guest"
-	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
@@ -26,11 +27,11 @@ func (e *env) configureCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "dry-run", Usage: "print what would be changed, as a diff, and change nothing", DisableDefaultText: true},
 			&cli.BoolFlag{Name: "recipe", Usage: "write the texts of the CloudStack manual exactly as they are known", DisableDefaultText: true},
-			&cli.StringFlag{Name: "backend", Usage: "configure the stack `NAME`, whatever is detected"},
+			&cli.StringFlag{Name: "backend", Usage: "configure the stack `NAME`, whatever is detected: " + guest.StackNames()},
 			applyFlag(),
 			&cli.BoolFlag{Name: "boot", Usage: "no network stack runs yet, as in v6guest-configure.service", DisableDefaultText: true},
 			rootFlag(),
-			&cli.StringSliceFlag{Name: "nic", Usage: "a NIC that the image will have, `NAME=MAC`; for each one (default: those that its files name)"},
+			&cli.StringSliceFlag{Name: "nic", Usage: "a NIC that the image will have, `NAME=MAC` (NAME alone where the MAC is not known); for each one (default: those that its files name)"},
 			&cli.StringFlag{Name: "default", Usage: "the image's default NIC is `NAME`"},
 			cmdline.JSONFlag(),
 		},
@@ -70,13 +71,43 @@ func rootFlag() cli.Flag {
 	return &cli.StringFlag{Name: "root", TakesFile: true, Value: "/", Usage: "work on the unbooted image in `DIR`; no link leads out of it"}
 }
 
+// checkRoot refuses a --root that is no folder.
+func (e *env) checkRoot(c *cli.Context) error {
+	name := c.String("root")
+	if name == "" {
+		return e.Usagef("--root is empty: write a folder, or leave it out")
+	}
+	info, err := os.Stat(name)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if at := (*fs.PathError)(nil); errors.As(err, &at) {
+		err = at.Err
+	}
+	if err != nil {
+		return fault.New(fault.ExitUsage, "name the folder where the image's root file system is mounted", "--root %s: %w", name, err)
+	}
+	return nil
+}
+
 // checkConfigure refuses options that say nothing together.
 func (e *env) checkConfigure(c *cli.Context) error {
 	if err := e.NoArguments(c); err != nil {
 		return err
 	}
+	if err := e.checkRoot(c); err != nil {
+		return err
+	}
 	if !isImage(c) && (c.IsSet("nic") || c.IsSet("default")) {
 		return e.Usagef("--nic and --default are for an image: name it with --root")
+	}
+	if isImage(c) && c.Bool("boot") {
+		return e.Usagef("--boot is for the running system: not with --root, whose files are planned for the image's own first boot")
+	}
+	for _, name := range []string{"backend", "default"} {
+		if c.IsSet(name) && c.String(name) == "" {
+			return e.Usagef("--%s is empty: write a name, or leave it out", name)
+		}
 	}
 	return e.checkApply(c, isImage(c) || c.Bool("boot") || c.Bool("dry-run"))
 }
@@ -184,8 +215,17 @@ func (e *env) imageOptions(c *cli.Context, f *guest.Files, o guest.FileOptions) 
 		if err != nil {
 			return o, err
 		}
-		if !slices.ContainsFunc(o.Facts.NICs, func(n link.NIC) bool { return p.Match(n.Name, n.MAC) }) {
+		var found []string
+		for _, n := range o.Facts.NICs {
+			if p.Match(n.Name, n.MAC) {
+				found = append(found, n.Name)
+			}
+		}
+		switch {
+		case len(found) == 0:
 			return o, e.Usagef("--default %s: the image has no such NIC", name)
+		case len(found) > 1:
+			return o, e.Usagef("--default %s: that is %s; name one", name, strings.Join(found, " and "))
 		}
 		o.Config.DefaultNIC = &p
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -63,12 +64,21 @@ func newImage(t *testing.T, root, dir, policy, text string) *image {
 	if err := os.CopyFS(im.root, os.DirFS(filepath.Join(dir, "in"))); err != nil {
 		t.Fatal(err)
 	}
+	chmodProfiles(t, im.root)
 	for line := range strings.Lines(text) {
 		switch words := strings.Fields(line); words[0] {
 		case "nic":
 			im.options = append(im.options, "--nic", words[1]+"="+words[2])
 			if len(im.options) == 2 && !strings.Contains(text, "\ndefault ") {
 				im.options = append(im.options, "--default", words[1])
+			}
+		case "mode":
+			mode, err := strconv.ParseUint(words[2], 8, 32)
+			if err == nil {
+				err = os.Chmod(filepath.Join(im.root, words[1]), fs.FileMode(mode))
+			}
+			if err != nil {
+				t.Fatal(err)
 			}
 		case "default":
 			im.options = append(im.options, "--default", words[1])
@@ -262,6 +272,23 @@ func TestConfigureAndRestoreKeepModeOwnerAndAttributes(t *testing.T) {
 			n, err := unix.Getxattr(name, attribute, got)
 			if err != nil || string(got[:n]) != value {
 				t.Errorf("after %s: %s is %q, want %q, %v", command, attribute, got[:max(n, 0)], value, err)
+			}
+		}
+	}
+}
+
+// chmodProfiles gives NetworkManager's profiles the mode without which it does not read them, and which git does
+// not keep.
+func chmodProfiles(t *testing.T, root string) {
+	t.Helper()
+	for _, name := range []string{"etc", "run", "usr/lib"} {
+		profiles, err := filepath.Glob(filepath.Join(root, name, "NetworkManager/system-connections/*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range profiles {
+			if err := os.Chmod(p, 0o600); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}

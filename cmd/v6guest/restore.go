@@ -27,6 +27,9 @@ func (e *env) restoreCommand() *cli.Command {
 			if err := e.NoArguments(c); err != nil {
 				return err
 			}
+			if err := e.checkRoot(c); err != nil {
+				return err
+			}
 			if err := e.checkApply(c, isImage(c)); err != nil {
 				return err
 			}

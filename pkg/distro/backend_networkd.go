@@ -38,7 +38,11 @@ func (w *workspace) networkd(n *NICPlan) error {
 	case f == nil:
 		return refuse(ErrUnsupported, n.name(), "", 0, "write a .network file for the NIC", "no .network file matches the NIC")
 	case v == unsure:
-		return refuse(ErrUnreadable, n.name(), f.path, f.main.sectionLine("Match"), "configure on the running machine, or match by Name= or MACAddress=", "whether it matches is not known here: %s", why)
+		cure := "configure on the running machine, or match by Name= or MACAddress="
+		if len(n.Want.NIC.MAC) == 0 {
+			cure = "give the NIC's MAC, as --nic " + n.name() + "=06:a0:f0:00:00:38"
+		}
+		return refuse(ErrUnreadable, n.name(), f.path, f.main.sectionLine("Match"), cure, "whether it matches is not known here: %s", why)
 	}
 	if err := errors.Join(f.checkPort(n), w.netplanPort(n)); err != nil {
 		return err

@@ -109,9 +109,23 @@ func (w *workspace) nmProfile(n *NICPlan) error {
 	if err != nil {
 		return err
 	}
+	w.noteIgnored(n)
 	if p == nil {
-		w.newProfile(n, keys)
+		file, line, off := w.switchedOff(n.Want.NIC)
+		switch {
+		case off != "" && n.Want.Lease == LeaseDistro:
+			return refuse(ErrUnsupported, n.name(), file, line, "let NetworkManager connect the NIC by itself, or set lease = agent", "NetworkManager connects the NIC only when told to (%s), and would not lease", off)
+		case off != "":
+			n.note("NetworkManager connects the NIC only when told to (" + off + "): that stays so, and no profile is written")
+			n.Notes = slices.DeleteFunc(n.Notes, func(s string) bool { return s == nmWhyAgentRA }) // no method is set
+			n.Live = nil
+		default:
+			w.newProfile(n, keys)
+		}
 		return nil
+	}
+	if v := p.fits(n.Want.NIC); v == unsure && w.Moment == Image {
+		return refuse(ErrUnreadable, n.name(), p.path, p.ini.sectionLine("match"), "configure on the running machine, or name the NIC by interface-name=", "whether the profile is for the NIC is not known here: [match]")
 	}
 	for _, key := range []string{"master", "controller"} {
 		if v := p.value("connection", key); v != "" {
@@ -135,6 +149,15 @@ func (w *workspace) nmProfile(n *NICPlan) error {
 	w.put(p.path, ini.bytes(), 0o600, append([]string{whyOf(n)}, n.Notes...)...)
 	n.Live = append([]LiveStep{{Argv: []string{"nmcli", "connection", "load", p.path}, Why: "NetworkManager reads the file"}}, n.Live...)
 	return nil
+}
+
+// noteIgnored tells of profiles that look as if they were the NIC's, and that NetworkManager does not read.
+func (w *workspace) noteIgnored(n *NICPlan) {
+	for _, p := range w.ignored {
+		if p.fits(n.Want.NIC) == yes {
+			n.note("NetworkManager does not read " + p.path + ": " + p.ignored)
+		}
+	}
 }
 
 // noteMethod tells when the profile had IPv6 switched off.

@@ -3,8 +3,10 @@ package distro
 import (
 	"bytes"
 	"flag"
+	"io/fs"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +26,7 @@ type testCase struct {
 	facts    Facts
 	fallback string // name of the default NIC; the first unless said
 	recipe   bool
+	modes    map[string]fs.FileMode // by path: of profiles, which have 0600 otherwise
 }
 
 // loadCase reads a case.
@@ -45,6 +48,12 @@ func loadCase(t *testing.T, dir string) testCase {
 			c.facts.Processes = append(c.facts.Processes, Process{Name: words[1], Args: words[2:]})
 		case "default":
 			c.fallback = words[1]
+		case "mode":
+			mode, err := strconv.ParseUint(words[2], 8, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.modes = map[string]fs.FileMode{words[1]: fs.FileMode(mode)}
 		case "recipe":
 			c.recipe = true
 		default:
@@ -78,8 +87,65 @@ func parseNIC(t *testing.T, words []string) NIC {
 
 // system is the case's guest.
 func (c testCase) system() System {
-	return System{Tree: NewTree(os.DirFS(filepath.Join(c.dir, "in"))), Moment: c.moment, Facts: c.facts}
+	return System{Tree: NewTree(caseFS{os.DirFS(filepath.Join(c.dir, "in")), c}), Moment: c.moment, Facts: c.facts}
 }
+
+// mode is the mode of a case's file: git keeps none, and NetworkManager looks at those of profiles.
+func (c testCase) mode(name string, mode fs.FileMode) fs.FileMode {
+	switch want, ok := c.modes[name]; {
+	case ok:
+		return want
+	case mode.IsRegular() && strings.HasSuffix(path.Dir(name), "/system-connections"):
+		return 0o600
+	}
+	return mode
+}
+
+// copyTo copies a case's root folder.
+func (c testCase) copyTo(t *testing.T, root string) {
+	t.Helper()
+	if err := os.CopyFS(root, os.DirFS(filepath.Join(c.dir, "in"))); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(name, c.mode(strings.TrimPrefix(name, root), info.Mode()))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// caseFS is a case's root folder with the modes that it means.
+type caseFS struct {
+	fs.FS
+	c testCase
+}
+
+func (f caseFS) ReadLink(name string) (string, error) { return fs.ReadLink(f.FS, name) }
+
+func (f caseFS) Lstat(name string) (fs.FileInfo, error) { return fs.Lstat(f.FS, name) }
+
+func (f caseFS) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(f.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	return caseInfo{info, f.c.mode("/"+name, info.Mode())}, nil
+}
+
+type caseInfo struct {
+	fs.FileInfo
+	mode fs.FileMode
+}
+
+func (i caseInfo) Mode() fs.FileMode { return i.mode }
 
 // golden compares with a golden file, or rewrites it.
 func golden(t *testing.T, name string, got []byte) {

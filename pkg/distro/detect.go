@@ -30,6 +30,7 @@ type detector struct {
 	networks []*networkFile
 	nmConf   *nmConf
 	profiles []*nmProfile
+	ignored  []*nmProfile // those that NetworkManager does not read
 	// hidden is, for stacks whose files are many, one that whoever plans may not read: it may be about any NIC.
 	hidden     map[Stack]*RefusalError
 	interfaces *interfaces // nil where there is no ifup
@@ -305,6 +306,9 @@ func (d *detector) profileClaim(nic NIC, uuid, why string) claim {
 		c := claimed(NetworkManager, fitting[0].path, why, "profile "+fitting[0].path)
 		c.profile = fitting[0].uuid()
 		return c
+	}
+	if _, _, off := d.switchedOff(nic); off != "" {
+		return claimed(NetworkManager, "", why, "but connects it only when told to: "+off)
 	}
 	return claimed(NetworkManager, "", why, "no profile: it makes one by itself")
 }

@@ -57,8 +57,9 @@ func (c *dhcpcdConf) global(key string) *dhcpcdOption {
 	return nil
 }
 
-// counterparts are the options that take back what others switched off.
-var counterparts = map[string][]string{"noipv6": {"ipv6", "ipv6only"}, "ipv4only": {"ipv6", "ipv6only"}, "noipv6rs": {"ipv6rs"}, "nodhcp6": {"dhcp6"}}
+// counterparts are the options that take back what others switched off; with noipv6 and ipv4only none does (seen
+// with 10.1).
+var counterparts = map[string]string{"noipv6rs": "ipv6rs", "nodhcp6": "dhcp6"}
 
 // lastOff is the option of that name that counts for a NIC; nil if there is none, or a later one takes it back.
 // v6guest's own blocks do not count.
@@ -68,7 +69,7 @@ func (c *dhcpcdConf) lastOff(nic, key string) (off *dhcpcdOption) {
 		case o.own || !o.isFor(nic):
 		case o.key == key:
 			off = o
-		case slices.Contains(counterparts[key], o.key):
+		case o.key == counterparts[key]:
 			off = nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // nmConfFolders hold NetworkManager's snippets, the winner of one name first.
@@ -126,6 +127,8 @@ var nmProfileFolders = []string{
 type nmProfile struct {
 	path string
 	ini  *iniFile
+	// ignored is why NetworkManager does not read the file; empty if it does.
+	ignored string
 }
 
 // value is a key's value; empty if it has none.
@@ -166,6 +169,11 @@ func (d *detector) readProfiles() (out []*nmProfile) {
 				continue
 			}
 			p := &nmProfile{path: path.Join(dir, name), ini: parseINI(b, false)}
+			if why := t.untrusted(p.path); why != "" {
+				p.ignored = why
+				d.ignored = append(d.ignored, p)
+				continue
+			}
 			if !p.ini.has("connection") || seen[p.uuid()] && p.uuid() != "" {
 				continue
 			}
@@ -176,28 +184,113 @@ func (d *detector) readProfiles() (out []*nmProfile) {
 	return out
 }
 
-// fits reports whether NetworkManager may activate the profile on a NIC.
-func (p *nmProfile) fits(nic NIC) bool {
+// fits says whether NetworkManager may activate the profile on a NIC.
+func (p *nmProfile) fits(nic NIC) verdict {
 	switch p.value("connection", "type") {
 	case "ethernet", "802-3-ethernet":
 	default:
-		return false
+		return no
 	}
 	if name := p.value("connection", "interface-name"); name != "" && name != nic.Name {
-		return false
+		return no
 	}
-	if mac, err := net.ParseMAC(p.ethernet("mac-address")); err == nil && !slices.Equal(mac, nic.permanent()) {
-		return false
+	if mac := nmMAC(p.ethernet("mac-address")); mac != nil && !slices.Equal(mac, nic.permanent()) {
+		return no
 	}
-	if names := nmList(p.value("match", "interface-name")); len(names) > 0 {
-		return slices.ContainsFunc(names, func(n string) bool { return fnmatch(strings.TrimLeft(n, "|&"), nic.Name) })
+	for _, key := range []string{"mac-address-blacklist", "mac-address-denylist"} {
+		if slices.ContainsFunc(nmList(p.ethernet(key)), func(m string) bool { return slices.Equal(nmMAC(m), nic.permanent()) && len(nic.permanent()) > 0 }) {
+			return no
+		}
 	}
-	return true
+	return p.matches(nic)
+}
+
+// matches evaluates [match].
+func (p *nmProfile) matches(nic NIC) verdict {
+	v := yes
+	for _, kv := range [][2]string{{"interface-name", nic.Name}, {"driver", nic.Driver}, {"path", nic.Path}} {
+		list := nmList(p.value("match", kv[0]))
+		switch {
+		case len(list) == 0:
+		case kv[1] == "":
+			v = unsure
+		case !nmMatch(list, kv[1]):
+			return no
+		}
+	}
+	if p.value("match", "kernel-command-line") != "" {
+		return unsure
+	}
+	return v
+}
+
+// nmMatch evaluates a list of patterns (nm-settings(5), "match"): "&" makes one mandatory, "!" turns it round, and
+// "!" alone means both; of the others one must match.
+func nmMatch(list []string, have string) bool {
+	optional, found := false, false
+	for _, word := range list {
+		mandatory := strings.HasPrefix(word, "&") || strings.HasPrefix(word, "!")
+		pattern, negated := strings.CutPrefix(strings.TrimLeft(word, "|&"), "!")
+		matched := fnmatch(strings.TrimPrefix(pattern, "\\"), have) != negated
+		if mandatory && !matched {
+			return false
+		}
+		optional = optional || !mandatory
+		found = found || !mandatory && matched
+	}
+	return found || !optional
+}
+
+// nmMAC reads a MAC as NetworkManager does, with one or two digits between colons or hyphens; nil if it is none,
+// which NetworkManager takes for no condition.
+func nmMAC(s string) net.HardwareAddr {
+	parts := strings.FieldsFunc(s, func(r rune) bool { return r == ':' || r == '-' })
+	if len(parts) != 6 {
+		return nil
+	}
+	var mac net.HardwareAddr
+	for _, part := range parts {
+		b, err := strconv.ParseUint(part, 16, 8)
+		if err != nil || len(part) > 2 {
+			return nil
+		}
+		mac = append(mac, byte(b))
+	}
+	return mac
 }
 
 // onlyOne reports whether the profile can be used for no other NIC.
 func (p *nmProfile) onlyOne() bool {
-	return p.value("connection", "interface-name") != "" || p.ethernet("mac-address") != ""
+	return p.value("connection", "interface-name") != "" || nmMAC(p.ethernet("mac-address")) != nil
+}
+
+// untrusted is why NetworkManager does not read a keyfile: others than root may have written or read it. The owner
+// of the root folder counts as root, for images that are built without privileges.
+func (t *Tree) untrusted(name string) string {
+	if info, err := t.stat(name); err != nil {
+		return ""
+	} else if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Sprintf("its mode is %04o, and must be 0600", mode)
+	}
+	if owner, ok := t.owner(name); ok {
+		if root, ok := t.owner("/"); ok && owner != 0 && owner != root {
+			return fmt.Sprintf("its owner is user %d, and must be root", owner)
+		}
+	}
+	return ""
+}
+
+// owner is the number of the user whose file it is.
+func (t *Tree) owner(name string) (uid uint32, ok bool) {
+	info, err := t.stat(name)
+	if err != nil {
+		return 0, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return st.Uid, true
 }
 
 // namedAt is the number, from 1, of the line by which the profile is for a NIC, or of its first section.
@@ -214,11 +307,46 @@ func (p *nmProfile) auto() bool {
 	return !ok || isTrue(v)
 }
 
+// noAutoDefault is where it stands that NetworkManager makes no profile for a NIC by itself; empty if it does.
+func (d *detector) noAutoDefault(nic NIC) string {
+	if list, where := d.nmConf.get("main", "no-auto-default"); nmDevices(list, nic) {
+		return "no-auto-default in " + where
+	}
+	const state = "/var/lib/NetworkManager/no-auto-default.state"
+	for i, line := range strings.Split(d.Tree.text(state), "\n") {
+		if mac := nmMAC(strings.TrimSpace(line)); mac != nil && slices.Equal(mac, nic.permanent()) {
+			return fmt.Sprintf("%s:%d", state, i+1)
+		}
+	}
+	return ""
+}
+
+// switchedOff says where a NIC that NetworkManager has is left unconnected: none of its profiles is activated by
+// itself, and none is made. Empty if it is connected.
+func (d *detector) switchedOff(nic NIC) (file string, line int, what string) {
+	if len(profilesOf(d.profiles, nic)) > 0 {
+		return "", 0, ""
+	}
+	for _, p := range d.profiles {
+		if p.fits(nic) != no {
+			line := p.ini.line("connection", "autoconnect")
+			return p.path, line, fmt.Sprintf("autoconnect=%s in %s:%d", p.value("connection", "autoconnect"), p.path, line)
+		}
+	}
+	if where := d.noAutoDefault(nic); where != "" {
+		name := where[strings.LastIndexByte(where, ' ')+1:]
+		at := strings.LastIndexByte(name, ':')
+		line, _ := strconv.Atoi(name[at+1:]) // made by this package
+		return name[:at], line, where
+	}
+	return "", 0, ""
+}
+
 // profilesOf is the profiles that NetworkManager would take for a NIC, the best first: by priority,
 // then by when they were last in use.
 func profilesOf(profiles []*nmProfile, nic NIC) (out []*nmProfile) {
 	for _, p := range profiles {
-		if p.fits(nic) && p.auto() {
+		if p.fits(nic) != no && p.auto() {
 			out = append(out, p)
 		}
 	}

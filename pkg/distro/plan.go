@@ -77,8 +77,12 @@ func NewPlan(s System, wants []Want, o Options) (*Plan, error) {
 	for i, want := range wants {
 		n := &p.NICs[i]
 		if o.Recipe {
+			note := "the recipe lets the distribution's own client lease"
+			if want.Lease != LeaseDistro { // the agent reads only its configuration
+				note += ": set lease = distro too where v6guest's agent runs, which else waits until that client is gone"
+			}
+			n.note(note)
 			want.Lease = LeaseDistro
-			n.note("the recipe lets the distribution's own client lease: v6guest's own does not")
 		}
 		n.Want, n.Finding = want, w.detect(want.NIC)
 		if o.Backend != "" && n.Finding.Stack != o.Backend {

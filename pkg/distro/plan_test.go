@@ -336,9 +336,7 @@ func TestRestoreAfterConfigureIsTheOriginal(t *testing.T) {
 	cases(t, "*", func(t *testing.T, c testCase) {
 		for _, policy := range policies {
 			root := t.TempDir()
-			if err := os.CopyFS(root, os.DirFS(filepath.Join(c.dir, "in"))); err != nil {
-				t.Fatal(err)
-			}
+			c.copyTo(t, root)
 			s := openStore(t, root)
 			before := snapshot(t, root)
 			p, err := c.plan(s.Tree(), policy)

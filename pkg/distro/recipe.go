@@ -71,6 +71,9 @@ func (e *ifcfgEditor) recipeGlobal() error {
 
 // recipe writes Ubuntu 12.10's text of the CloudStack manual.
 func (e *stanzaEditor) recipe() error {
+	if e.runsDhcpcd() || e.w.Tree.program("dhclient") == "" {
+		return refuse(ErrUnsupported, e.n.name(), "", 0, "leave out --recipe, or install isc-dhcp-client", "no DHCPv6 client that ifup knows is installed besides dhcpcd, and the recipe is for dhclient")
+	}
 	lines := []string{"iface " + e.n.name() + " inet6 dhcp", "autoconf 0", "accept_ra 1"}
 	if !e.n.Want.Default {
 		lines[2] = "accept_ra 0" // "set accept_ra to 0 on every NIC but the default"
@@ -101,7 +104,8 @@ func (w *workspace) recipeDhclient(n *NICPlan) error {
 	if !v.atLeast(4, 2) {
 		return w.dhclientDUID(n.name(), dhclientFile)
 	}
-	n.note("dhclient " + v.String() + ": the recipe's command must be given again after each start")
-	n.Live = []LiveStep{n.Live[0], {Argv: []string{"dhclient", "-6", "-D", "LL", n.name()}, Why: "the recipe for DHCP Client 4.2 and above"}}
+	command := []string{"dhclient", "-6", "-D", "LL", n.name()}
+	n.note("dhclient " + v.String() + ": the recipe's command must be given again after each start: " + strings.Join(command, " "))
+	n.Live = []LiveStep{n.Live[0], {Argv: command, Why: "the recipe for DHCP Client 4.2 and above"}}
 	return nil
 }

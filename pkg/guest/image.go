@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/v6guest/v6guest/pkg/distro"
@@ -17,6 +18,7 @@ import (
 // configuration nor the files say which is the default one, it is the first.
 func (f *Files) ImageFacts(nics []string) (Facts, error) {
 	facts := Facts{WaitOver: true, Image: true}
+	has := func(of func(link.NIC) bool) bool { return slices.ContainsFunc(facts.NICs, of) }
 	add := func(name string, mac net.HardwareAddr) {
 		facts.NICs = append(facts.NICs, link.NIC{
 			Index: len(facts.NICs) + 1, Name: name, MAC: mac, PermanentMAC: mac, Device: true, Ethernet: true, MTU: 1500,
@@ -27,6 +29,14 @@ func (f *Files) ImageFacts(nics []string) (Facts, error) {
 		mac, err := net.ParseMAC(addr)
 		if ok && (err != nil || len(mac) != 6) || !validName(name) || strings.ContainsAny(name, "*?[") {
 			return facts, fault.New(fault.ExitUsage, "write --nic eth0=06:a0:f0:00:00:38", "%q is not the name of a NIC with its MAC", text)
+		}
+		switch {
+		case ok && !ofOneNIC(mac):
+			return facts, fault.New(fault.ExitUsage, "write the MAC that the guest's NIC will have", "%q: no NIC has the MAC %s", text, mac)
+		case has(func(n link.NIC) bool { return n.Name == name }):
+			return facts, fault.New(fault.ExitUsage, "name each NIC once", "%q: --nic names %s twice", text, name)
+		case ok && has(func(n link.NIC) bool { return slices.Equal(n.MAC, mac) }):
+			return facts, fault.New(fault.ExitUsage, "give each NIC its own MAC", "%q: another --nic has the MAC %s", text, mac)
 		}
 		add(name, mac)
 	}
@@ -43,6 +53,11 @@ func (f *Files) ImageFacts(nics []string) (Facts, error) {
 		facts.Remembered, facts.MemoryError = parseMemory(memoryFile(f.stateDir), b)
 	}
 	return facts, nil
+}
+
+// ofOneNIC says whether a NIC can have the MAC: it is neither a group's nor all zeros.
+func ofOneNIC(mac net.HardwareAddr) bool {
+	return mac[0]&1 == 0 && slices.ContainsFunc(mac, func(b byte) bool { return b != 0 })
 }
 
 // ImageConfig reads the configuration inside the root folder; no symbolic link leads out of it. What is
@@ -66,18 +81,36 @@ func (f *Files) ImageConfig() (*Config, error) {
 	return c, nil
 }
 
+// stacks are those that a person may name, in the order of the pages of documentation.
+var stacks = []distro.Stack{
+	distro.Ifupdown, distro.Ifupdown2, distro.IfupdownNG, distro.Initscripts, distro.Networkd, distro.NetworkManager,
+	distro.Wicked, distro.Dhcpcd, distro.Connman, distro.None,
+}
+
+// kindsOfFiles are names of files that more than one stack reads.
+var kindsOfFiles = map[string]string{
+	"ifcfg":   string(distro.Initscripts) + ", " + string(distro.NetworkManager) + " or " + string(distro.Wicked),
+	"netplan": string(distro.Networkd) + " or " + string(distro.NetworkManager),
+}
+
+// StackNames is the names that Stack knows, for people.
+func StackNames() string {
+	var names []string
+	for _, s := range stacks {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
+}
+
 // Stack finds a stack by the name that a person gives, in any case of letters.
 func Stack(name string) (distro.Stack, error) {
-	known := []distro.Stack{
-		distro.Ifupdown, distro.Ifupdown2, distro.IfupdownNG, distro.Initscripts, distro.Networkd, distro.NetworkManager,
-		distro.Wicked, distro.Dhcpcd, distro.None,
-	}
-	var names []string
-	for _, s := range known {
+	for _, s := range stacks {
 		if strings.EqualFold(name, string(s)) {
 			return s, nil
 		}
-		names = append(names, string(s))
 	}
-	return "", fault.New(fault.ExitUsage, "write one of: "+strings.Join(names, ", "), "%q is no back end", name)
+	if readers := kindsOfFiles[strings.ToLower(name)]; readers != "" {
+		return "", fault.New(fault.ExitUsage, "write the one that is in charge: "+readers, "%s is a kind of files, which several stacks read", name)
+	}
+	return "", fault.New(fault.ExitUsage, "write one of: "+StackNames(), "%q is no back end", name)
 }

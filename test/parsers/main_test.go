@@ -32,6 +32,7 @@ type goldenCase struct {
 	files        map[string]string // as they are when the plan is done
 	changed      []string          // of them, those that pkg/distro wrote
 	nics         []string
+	ra           map[string]string // by NIC: who processes Router Advertisements, as the plan says
 }
 
 // goldenCases reads the cases whose name begins with prefix and that have output.
@@ -52,7 +53,7 @@ func goldenCases(t *testing.T, prefix string) (out []goldenCase) {
 			c.files[name] = text
 			c.changed = append(c.changed, name)
 		}
-		c.nics = plannedNICs(t, filepath.Join(filepath.Dir(dir), "plan.json"), c.policy)
+		c.nics, c.ra = plannedNICs(t, filepath.Join(filepath.Dir(dir), "plan.json"), c.policy)
 		out = append(out, c)
 	}
 	return out
@@ -76,8 +77,8 @@ func readTree(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-// plannedNICs is the NICs of a case.
-func plannedNICs(t *testing.T, file, policy string) (out []string) {
+// plannedNICs is the NICs of a case, with who processes Router Advertisements there.
+func plannedNICs(t *testing.T, file, policy string) (out []string, ra map[string]string) {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -86,15 +87,18 @@ func plannedNICs(t *testing.T, file, policy string) (out []string) {
 	var plans map[string]struct {
 		NICs []struct {
 			NIC string `json:"nic"`
+			RA  string `json:"ra"`
 		} `json:"nics"`
 	}
 	if err := json.Unmarshal(b, &plans); err != nil {
 		t.Fatal(err)
 	}
+	ra = map[string]string{}
 	for _, n := range plans[policy].NICs {
 		out = append(out, n.NIC)
+		ra[n.NIC] = n.RA
 	}
-	return out
+	return out, ra
 }
 
 // eachCase boots a machine for every golden case, with those of its files that begin with one of the

@@ -49,6 +49,10 @@ func (p *Program) Finish(app *cli.App) {
 	for _, c := range app.Commands {
 		c.OnUsageError = p.usageError
 	}
+	app.Before = func(c *cli.Context) error { // a word that is none is told by commands too that log nothing
+		_, err := p.Logger(c, "info")
+		return err
+	}
 	app.Action = func(c *cli.Context) error {
 		switch {
 		case c.Bool("version"):
