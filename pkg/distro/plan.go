@@ -112,7 +112,7 @@ func NewPlan(s System, wants []Want, o Options) (*Plan, error) {
 		}
 		errs = append(errs, b.render(w, nics))
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := onceEach(errors.Join(errs...)); err != nil {
 		return nil, err
 	}
 	for i := range p.NICs {
@@ -122,6 +122,28 @@ func NewPlan(s System, wants []Want, o Options) (*Plan, error) {
 	}
 	p.Changes = w.finish()
 	return p, nil
+}
+
+// onceEach is the errors that err joins, of those that say the same only the first: a file that is no good
+// is so for every NIC.
+func onceEach(err error) error {
+	var out []error
+	said := map[string]bool{}
+	var add func(error)
+	add = func(err error) {
+		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree itself is walked
+			for _, e := range joined.Unwrap() {
+				add(e)
+			}
+			return
+		}
+		if err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			out = append(out, err)
+		}
+	}
+	add(err)
+	return errors.Join(out...)
 }
 
 // asked is the finding of a NIC whose stack was asked for: what that stack says of itself, if anything.

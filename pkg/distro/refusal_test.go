@@ -122,3 +122,13 @@ func TestNoRefusalIsMadeWithoutACure(t *testing.T) {
 		t.Errorf("only %d refusals were found", seen)
 	}
 }
+
+func TestWhatIsWrongForEveryNICIsToldOnce(t *testing.T) {
+	m := fstest.MapFS{"usr/sbin/ifup": file(nil), "etc/network/interfaces": file([]byte("nonsense here\n"))}
+	other := fuzzNIC
+	other.Name = "eth1"
+	_, err := NewPlan(System{Tree: NewTree(m), Moment: Image}, []Want{{NIC: fuzzNIC, Default: true}, {NIC: other}}, Options{Backend: Ifupdown})
+	if found := refusals(err); len(found) != 1 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%d refusals: %v", len(found), err)
+	}
+}
