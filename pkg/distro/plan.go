@@ -131,7 +131,7 @@ func onceEach(err error) error {
 	said := map[string]bool{}
 	var add func(error)
 	add = func(err error) {
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the tree itself is walked
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range joined.Unwrap() {
 				add(e)
 			}
