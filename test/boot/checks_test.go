@@ -34,12 +34,12 @@ func (g *machine) asReserved(tt guestCase) {
 		}
 		// The way to a secondary NIC's neighbours comes with the router's advertisement, which may be later than the lease.
 		g.await("way to the neighbour on "+nic, "ip -6 route get "+n.Neighbor6.String()+" | grep -q 'dev "+nic+" '")
-		g.has("1 received", "ping", "-c", "1", "-w", "10", n.Neighbor6.String())
+		g.reaches(n.Neighbor6.String())
 	}
 	if got := strings.Count(g.say("ip", "-6", "route", "show", "default"), "default"); got != 1 {
 		g.t.Errorf("%d IPv6 default routes", got)
 	}
-	g.has("1 received", "ping", "-c", "1", "-w", "10", cloud.Outside.String())
+	g.reaches(cloud.Outside.String())
 	g.await("IPv4 default route", fmt.Sprintf("ip -4 route show default | grep -qF 'default via 10.0.%d.1'", tt.way))
 	g.has("0 loaded units listed", "systemctl", "--failed", "--no-pager")
 	if clients := g.say("ss", "-Hlunp", "sport", "=", ":546"); strings.Count(clients, `"`+tt.client+`"`) != 2 || strings.Count(clients, "\n") != 1 {

@@ -309,6 +309,12 @@ func (g *machine) has(want string, argv ...string) {
 	}
 }
 
+// reaches wants an answer from an address. A slow one, to a ping that others have followed, is one too.
+func (g *machine) reaches(addr string) {
+	g.t.Helper()
+	g.do("ping", "-c", "1", "-w", "60", addr)
+}
+
 // hasNot wants it not.
 func (g *machine) hasNot(want string, argv ...string) {
 	g.t.Helper()
