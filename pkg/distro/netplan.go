@@ -91,9 +91,13 @@ func (n *netplan) add(file string, network *yamlNode, global string) string {
 			if id == "renderer" {
 				continue
 			}
+			line := max(definitions.values[j].line, 1)
+			if !validID(id) && n.problem == nil {
+				n.problem = refuse(ErrUnreadable, "", file, line, "write an id of visible ASCII letters and signs without *, ? and [, as lan0", "netplan takes no id %q", id)
+			}
 			d := n.find(section, id)
 			if d == nil {
-				d = &netplanDef{id: id, section: section, file: file, line: max(definitions.values[j].line, 1)}
+				d = &netplanDef{id: id, section: section, file: file, line: line}
 				n.defs = append(n.defs, d)
 			}
 			if of != "" {
@@ -103,6 +107,11 @@ func (n *netplan) add(file string, network *yamlNode, global string) string {
 		}
 	}
 	return global
+}
+
+// validID says whether netplan takes an id; with any other it refuses all of its files.
+func validID(id string) bool {
+	return !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("*?[", r) })
 }
 
 // find is the definition of an id.
