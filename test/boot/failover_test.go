@@ -8,7 +8,7 @@ import (
 
 // TestAVirtualFunctionAndItsMaster: a virtio NIC as the standby of a pair, which the kernel puts below a
 // master of the same MAC (net_failover), and another device as its primary. One address, on the master; it
-// stays when the primary goes, as in a live migration, and comes back.
+// stays when the primary goes, as it does before a live migration. (qemu itself brings it back after one only.)
 func TestAVirtualFunctionAndItsMaster(t *testing.T) {
 	needLong(t)
 	tt := caseOf("debian13-ifupdown-dhcpcd")
@@ -46,9 +46,6 @@ func TestAVirtualFunctionAndItsMaster(t *testing.T) {
 	}
 	check(t, g.control(ctx, "DEVICE_DELETED", "device_del", map[string]any{"id": primaryOf(0)}))
 	g.await("end of the primary", pair("2"))
-	has()
-	check(t, g.plugPrimary(ctx, 0))
-	g.await("pair below its master again", pair("3"))
 	has()
 	g.keptAddresses(n)
 }

@@ -102,11 +102,3 @@ func (m *vm) plug(ctx context.Context, i int) error {
 func (m *vm) unplug(ctx context.Context, i int) error {
 	return m.control(ctx, "DEVICE_DELETED", "device_del", map[string]any{"id": fmt.Sprintf("nic%d", i)})
 }
-
-// plugPrimary puts the primary of a pair back into the running machine.
-func (m *vm) plugPrimary(ctx context.Context, i int) error {
-	return m.control(ctx, "", "device_add", map[string]any{
-		"driver": "vmxnet3", "netdev": fmt.Sprintf("p%d", i), "id": primaryOf(i), "mac": m.nics[i].mac.String(),
-		"bus": fmt.Sprintf("port%d", i), "failover_pair_id": fmt.Sprintf("nic%d", i),
-	})
-}
