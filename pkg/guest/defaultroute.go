@@ -35,9 +35,6 @@ const installDefault = "install the default route"
 func (n *managedNIC) tendDefaults(ctx context.Context, now clock.Instant) {
 	d := &n.defaults
 	d.at = clock.Never
-	if n.plan.RA != RAAgent && len(d.have) == 0 {
-		return
-	}
 	want := n.wantDefaults(now)
 	for router, r := range d.have {
 		if w, ok := want[router]; !ok || w.preference != r.preference {
@@ -134,10 +131,10 @@ func (n *managedNIC) dropDefault(ctx context.Context, router netip.Addr, d defau
 }
 
 // dropStrangers removes the default routes that the kernel or a stack made of Router Advertisements
-// earlier, through routers that are not pinned, or that have said since that they are none.
+// earlier, or an earlier agent, where they must not be any more.
 func (n *managedNIC) dropStrangers(ctx context.Context, want map[netip.Addr]defaultRoute) {
 	for _, r := range n.a.world.ipv6Defaults(n.nic.Index) {
-		if _, wanted := want[r.Gateway]; wanted || r.Protocol != link.ProtoRA || !n.disowned(r.Gateway) {
+		if _, wanted := want[r.Gateway]; wanted || !n.stray(r) {
 			continue
 		}
 		err := n.a.sys.RemoveRoute(ctx, r)
@@ -148,6 +145,29 @@ func (n *managedNIC) dropStrangers(ctx context.Context, want map[netip.Addr]defa
 			n.heardLine(slog.LevelInfo, "default route of others removed", "router", r.Gateway)
 		}
 	}
+}
+
+// stray says whether a default route must not be any more: its router is not pinned, or has said since that
+// it is none. One of an earlier agent's must not be on a secondary NIC either, nor beside the route that
+// whoever processes advertisements now has made.
+func (n *managedNIC) stray(r link.Route) bool {
+	switch {
+	case r.Protocol == link.ProtoRA:
+		return n.disowned(r.Gateway)
+	case !ownDefault(r):
+		return false
+	case n.plan.Role == RoleSecondary:
+		return true
+	case n.plan.RA == RAAgent:
+		return n.disowned(r.Gateway)
+	}
+	return slices.ContainsFunc(n.a.world.ipv6Defaults(n.nic.Index), func(o link.Route) bool { return o.Protocol == link.ProtoRA })
+}
+
+// ownDefault says whether a default route is as putDefault makes them. Nothing else in DHCPv6 makes one.
+func ownDefault(r link.Route) bool {
+	return r.Protocol == link.ProtoDHCP && r.Gateway.IsLinkLocalUnicast() &&
+		r.Metric >= link.DefaultMetric-1 && r.Metric <= link.DefaultMetric+1
 }
 
 // disowned says whether a router must not be a default router: it is not pinned, or says itself that it

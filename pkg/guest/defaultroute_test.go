@@ -158,3 +158,51 @@ func TestARouteOfEverlastingLifetimeHasNoEnd(t *testing.T) {
 		s.wantDid(s.m.done(), "route ::/0 on eth0 via fe80::1 metric 1024 expires 0s")
 	})
 }
+
+// ofEarlierAgent is a default route that an agent left when it ended, until its router's lifetime ends.
+func ofEarlierAgent(index int, router string) link.Route {
+	r := defaultThrough(netip.MustParseAddr(router), ra.Medium)
+	r.Index, r.Protocol, r.Table, r.Expires = index, link.ProtoDHCP, link.TableMain, time.Hour
+	return r
+}
+
+func TestTheDefaultRoutesOfAnEarlierAgentFollowTheConfigurationOfThisOne(t *testing.T) {
+	for _, tt := range []struct {
+		name, conf string
+		index      int
+		want       []string
+	}{
+		{"through the default NIC, where nobody has been heard yet", "[agent]\nra = agent\n", 2, []string{"fe80::1"}},
+		{"through a NIC that is secondary now", "[agent]\nra = agent\n", 3, nil},
+		{"through a router that is not pinned now", "[nic eth0]\nrouters = fe80::2\n", 2, nil},
+		{"where the kernel has none of its own", "[agent]\nra = kernel\n", 2, []string{"fe80::1"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := func() *fakeMachine {
+				m := two()
+				m.addRoute(ofEarlierAgent(tt.index, "fe80::1"))
+				return m
+			}
+			play(t, tt.conf, m, func(s *stage) {
+				s.wait(3 * time.Second)
+				if diff := cmp.Diff(tt.want, s.defaults(tt.index)); diff != "" {
+					t.Errorf("default routes (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+	t.Run("where the kernel has its own", func(t *testing.T) {
+		m := func() *fakeMachine {
+			m := two()
+			m.addRoute(ofEarlierAgent(2, "fe80::1"))
+			m.addRoute(raDefault(2))
+			return m
+		}
+		play(t, "[agent]\nra = kernel\n", m, func(s *stage) {
+			s.wait(3 * time.Second)
+			if diff := cmp.Diff([]string{raDefault(2).Gateway.String()}, s.defaults(2)); diff != "" {
+				t.Errorf("default routes (-want +got):\n%s", diff)
+			}
+		})
+	})
+}

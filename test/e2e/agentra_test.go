@@ -88,6 +88,40 @@ func TestTheAgentItselfFollowsSeveralRoutersAsTheyComeAndGo(t *testing.T) {
 	says(2*time.Second, ra.High, "its end", n.RouterLL) // nobody says it any more
 }
 
+func TestDefaultRoutesOfAnEarlierRunFollowTheNewConfiguration(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.Dnsmasq, 2)
+	stranger := newStranger(ctx, t, c, c.Nets[0])
+	run := func(conf, what string, nic string, routers ...netip.Addr) {
+		t.Helper()
+		running, p := agent(ctx, t, c, "ra = agent\n"+conf)
+		if len(routers) > 1 {
+			asReserved(running, t, c)
+			stranger.advertise(t, linkLocal(7), ra.Advertisement{RouterLifetime: time.Hour, Managed: true})
+		}
+		_, err := c.Guest.Await(running, what, func(s lab.State) bool {
+			var got []netip.Addr
+			for _, r := range s.Default() {
+				if r.NIC != nic {
+					return false
+				}
+				got = append(got, r.Gateway)
+			}
+			slices.SortFunc(got, netip.Addr.Compare)
+			return slices.Equal(got, routers)
+		})
+		check(t, err)
+		_, err = p.Stop(ctx)
+		check(t, err)
+	}
+	both := []netip.Addr{linkLocal(7), c.Nets[0].RouterLL}
+	slices.SortFunc(both, netip.Addr.Compare)
+	run("default_nic = eth0\n", "routes by the router and by a stranger", "eth0", both...)
+	run("default_nic = eth0\n[nic eth0]\nrouters = "+c.Nets[0].RouterLL.String()+"\n", "the route by the pinned router alone", "eth0", c.Nets[0].RouterLL)
+	run("default_nic = eth1\n", "the route through the new default NIC alone", "eth1", c.Nets[1].RouterLL)
+}
+
 func TestOnlyAPinnedServerIsLeasedFrom(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, time.Minute)
