@@ -87,14 +87,16 @@ type fakeMachine struct {
 	since           map[netip.Addr]time.Time // when an address got its lifetimes
 	log             []string                 // what was done, as ip(8) would say it
 
-	servers  map[int]func(*wire.Message) *wire.Message // what answers on the NIC's link
-	taken    map[int]error                             // why the client's port cannot be opened
-	used     map[netip.Addr]bool                       // by neighbours
-	refuses  map[netip.Addr]error                      // why an address cannot be put on a NIC
-	dad      time.Duration                             // of duplicate address detection
-	tell     map[int]func(listener.Snapshot)
-	heard    []dhcpv6.MessageType
-	solicits int // rounds of solicitations
+	servers map[int]func(*wire.Message) *wire.Message // what answers on the NIC's link
+	taken   map[int]error                             // why the client's port cannot be opened
+	used    map[netip.Addr]bool                       // by neighbours
+	refuses map[netip.Addr]error                      // why an address cannot be put on a NIC
+	dad     time.Duration                             // of duplicate address detection
+	tell    map[int]func(listener.Snapshot)
+	// slowLinkLocal is how long duplicate address detection of the kernel's own link-local addresses is; 0 tells of them at once.
+	slowLinkLocal time.Duration
+	heard         []dhcpv6.MessageType
+	solicits      int // rounds of solicitations
 }
 
 var _ System = (*fakeMachine)(nil)
@@ -151,6 +153,12 @@ func (m *fakeMachine) plug(n link.NIC) {
 
 func (m *fakeMachine) addLinkLocal(n link.NIC) {
 	ll := link.Addr{Index: n.Index, Addr: eui64(n.MAC), Bits: 64, Permanent: true, Preferred: wire.Infinite, Valid: wire.Infinite}
+	if m.slowLinkLocal > 0 { // the kernel tells of it at the end of duplicate address detection only
+		ll.Tentative = true
+		m.addrs[n.Index][ll.Addr] = ll
+		time.AfterFunc(m.slowLinkLocal, func() { m.endDAD(ll) })
+		return
+	}
 	m.addrs[n.Index][ll.Addr] = ll
 	m.event(link.AddrChanged{Addr: ll})
 }

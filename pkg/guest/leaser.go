@@ -244,6 +244,7 @@ func (l *leaser) tellDAD(a link.Addr) {
 // is put back.
 func (n *managedNIC) addrGone(addr link.Addr) {
 	n.check = true // that is how IPv6 being switched off shows
+	n.linkLocalGone(addr.Addr)
 	n.madeAddrGone(addr)
 	if n.leaser == nil {
 		return

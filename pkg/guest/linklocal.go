@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -48,15 +49,20 @@ func (n *managedNIC) tendLinkLocal(ctx context.Context, now clock.Instant) {
 	if l.came == 0 {
 		l.came = now
 	}
-	switch a, there := n.a.world.addrs[n.nic.Index][eui]; {
-	case there && a.DADFailed:
-		l.failed = true
-		n.problem(addingLinkLocal, errDuplicateLinkLocal)
-	case there:
-		l.failed = false
-		n.problem(addingLinkLocal, nil)
-	default:
+	if a, there := n.a.world.addrs[n.nic.Index][eui]; there {
+		n.judgeLinkLocal(a)
+	} else {
 		n.addLinkLocal(ctx, now, eui)
+	}
+}
+
+// judgeLinkLocal says of an address that is there whether it can be spoken from, now or soon.
+func (n *managedNIC) judgeLinkLocal(a link.Addr) {
+	n.linkLocal.failed = a.DADFailed
+	if a.DADFailed {
+		n.problem(addingLinkLocal, errDuplicateLinkLocal)
+	} else {
+		n.problem(addingLinkLocal, nil)
 	}
 }
 
@@ -72,8 +78,20 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 		return
 	}
 	l.mend.done(now)
+	there, err := n.a.sys.Addrs(ctx, n.nic.Index)
+	if err != nil {
+		n.problem(addingLinkLocal, err)
+		l.at = max(l.mend.at(now), now.Add(shortestPause))
+		return
+	}
+	if i := slices.IndexFunc(there, func(a link.Addr) bool { return a.Addr == eui }); i >= 0 {
+		// It is the stack's own: the kernel tells of it only when duplicate address detection has ended.
+		n.a.world.see(link.AddrChanged{Addr: there[i]})
+		n.judgeLinkLocal(there[i])
+		return
+	}
 	n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, eui)) // before it is there: a kill must not hide it
-	err := n.a.sys.InstallAddress(ctx, n.nic.Index, eui, wire.Infinite, wire.Infinite, link.AddressOptions{})
+	err = n.a.sys.InstallAddress(ctx, n.nic.Index, eui, wire.Infinite, wire.Infinite, link.AddressOptions{})
 	n.problem(addingLinkLocal, err)
 	l.failed = err != nil
 	if err != nil {
@@ -85,17 +103,36 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 	n.log.Info("EUI-64 link-local address added: the one that clouds let through", "address", eui)
 }
 
-// endLinkLocal takes off the address that was added here.
+// linkLocalGone takes in that an address is gone: one that comes in its place is not ours, unless it is added anew.
+func (n *managedNIC) linkLocalGone(addr netip.Addr) {
+	if n.a.added.of(n.nic.Index) == addr {
+		n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, netip.Addr{}))
+	}
+}
+
+// endLinkLocal takes off the address that was added here, unless it is the only link-local one: without any,
+// the NIC has no IPv6. That of a former MAC goes all the same where that of the present one follows.
 func (n *managedNIC) endLinkLocal(ctx context.Context) {
 	made := n.a.added.of(n.nic.Index)
 	if !made.IsValid() {
 		return
 	}
-	err := n.a.sys.RemoveAddress(ctx, n.nic.Index, made)
+	there, err := n.a.sys.Addrs(ctx, n.nic.Index)
+	if err == nil && onlyLinkLocal(there, made) && (made == eui64(n.nic.MAC) || !n.addsLinkLocal()) {
+		return
+	}
+	if err == nil {
+		err = n.a.sys.RemoveAddress(ctx, n.nic.Index, made)
+	}
 	n.problem("remove a link-local address that was added", err)
 	if err == nil {
 		n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, netip.Addr{}))
 	}
+}
+
+// addsLinkLocal says whether the EUI-64 address is added where the NIC lacks it.
+func (n *managedNIC) addsLinkLocal() bool {
+	return !n.plan.Settings.KeepLinkLocal && eui64(n.nic.MAC).IsValid() && n.nic.Up && n.nic.Carrier
 }
 
 // speakFrom is the link-local address that DHCPv6 and Router Solicitations leave from, the zero Addr when

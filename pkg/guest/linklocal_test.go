@@ -106,3 +106,39 @@ func TestTheLinkLocalAddressThatWasAddedGoesWithTheLeasedOne(t *testing.T) {
 		})
 	}
 }
+
+// slow is a machine whose eth0 is down; the kernel makes its link-local address when it is set up, and tells
+// of that only when duplicate address detection, which is longer than ownTime, has ended.
+func slow() *fakeMachine {
+	m := two()
+	m.slowLinkLocal = 2 * time.Second
+	m.change(2, func(n *link.NIC) { n.Up, n.Carrier = false, false })
+	return m
+}
+
+func TestALinkLocalAddressThatTheKernelMadeIsNeitherClaimedNorTakenAway(t *testing.T) {
+	play(t, "[agent]\nrelease_on_stop = yes\n", slow, func(s *stage) {
+		s.wait(6 * time.Second)
+		s.wantDid(s.m.done(), "up eth0")
+		s.wantState("eth0", "bound")
+		if made := s.a.added.of(2); made.IsValid() {
+			t.Errorf("%s is noted as added", made)
+		}
+		s.stop()
+		s.wantNot(s.m.done(), "remove "+ll0)
+		if !s.has(2, ll0) {
+			t.Error("the kernel's own link-local address is away")
+		}
+	})
+}
+
+func TestTheOnlyLinkLocalAddressStaysAtAStop(t *testing.T) {
+	play(t, "[agent]\nrelease_on_stop = yes\n", private, func(s *stage) {
+		s.wait(5 * time.Second)
+		s.wantDid(s.m.done(), "install "+ll0+" on eth0")
+		s.m.takeAddr(2, private0)
+		s.wait(time.Second)
+		s.stop()
+		s.wantNot(s.m.done(), "remove "+ll0)
+	})
+}
