@@ -288,6 +288,7 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 		if n == nil {
 			n = newManagedNIC(a, p)
 			a.nics[p.NIC.Index] = n
+			n.dropOldMAC(ctx, a.clock.Now())
 		}
 		n.apply(ctx, p)
 	}

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 
@@ -44,6 +45,16 @@ func loadSeen(runDir, boot string) *seenNICs {
 // has says whether the NIC was seen.
 func (s *seenNICs) has(n link.NIC) bool {
 	return slices.Contains(s.state.NICs, seenNIC{n.Index, n.MAC.String()})
+}
+
+// macBefore is the MAC that the NIC had when it was seen last, where that is another one; else nil.
+func (s *seenNICs) macBefore(n link.NIC) net.HardwareAddr {
+	for _, old := range s.state.NICs {
+		if mac, err := net.ParseMAC(old.MAC); err == nil && old.Index == n.Index && old.MAC != n.MAC.String() {
+			return mac
+		}
+	}
+	return nil
 }
 
 // keep makes the list be that of the NICs, and writes it if that is news.
