@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -269,8 +270,17 @@ func (n *managedNIC) isUp(ctx context.Context) bool {
 	return err != nil || now.Up // what cannot be asked is as events say
 }
 
+const puttingBack = "put a leased address back"
+
 // repair puts back leased addresses that somebody took off.
 func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
+	if now.Before(n.repairAt) && n.problems[puttingBack] == nil {
+		return
+	}
+	missing := n.missing(now)
+	if len(missing) == 0 {
+		n.problem(puttingBack, nil) // somebody else, the client perhaps, has put it there since
+	}
 	if now.Before(n.repairAt) {
 		return
 	}
@@ -280,24 +290,35 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 	}
 	why := n.withoutBlame
 	n.withoutBlame = ""
-	for addr, lease := range n.leaser.host.leased() {
-		if _, there := n.a.world.addrs[n.nic.Index][addr]; there {
-			continue
-		}
-		if _, valid := lease.Lifetimes(now); valid < time.Second {
-			continue
-		}
+	var errs []error
+	for _, lease := range missing {
 		err := n.leaser.host.put(ctx, lease)
-		n.problem("put a leased address back", err)
+		errs = append(errs, err)
 		if err == nil && why != "" {
-			n.log.Info(why, "address", addr)
+			n.log.Info(why, "address", lease.Addr)
 			continue
 		}
 		n.repaired(&n.repairs, now, "leased address")
 		if err != nil { // it may pass: nothing else would come of it for the rest of a lease, which may have no end
 			n.repairAt = max(n.repairs.at(now), now.Add(shortestPause))
 		} else {
-			n.log.Warn("a leased address was taken off by somebody and is put back", "address", addr)
+			n.log.Warn("a leased address was taken off by somebody and is put back", "address", lease.Addr)
 		}
 	}
+	n.problem(puttingBack, errors.Join(errs...))
+}
+
+// missing are the leased addresses that are not on the NIC although their time is not over, by their values.
+func (n *managedNIC) missing(now clock.Instant) (out []client.Address) {
+	if n.leaser == nil {
+		return nil
+	}
+	for addr, lease := range n.leaser.host.leased() {
+		_, valid := lease.Lifetimes(now)
+		if _, there := n.a.world.addrs[n.nic.Index][addr]; !there && valid >= time.Second {
+			out = append(out, lease)
+		}
+	}
+	slices.SortFunc(out, func(a, b client.Address) int { return a.Addr.Compare(b.Addr) })
+	return out
 }

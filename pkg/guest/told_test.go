@@ -326,3 +326,24 @@ func TestALeasedAddressThatCannotBePutBackIsTriedAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestThatALeasedAddressCannotBePutBackIsOverWhenItIsThere(t *testing.T) {
+	play(t, "", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.m.mu.Lock()
+		was := s.m.addrs[2][netip.MustParseAddr(addr0)]
+		s.m.refuses = map[netip.Addr]error{was.Addr: errors.New("invalid argument")}
+		s.m.mu.Unlock()
+		s.m.takeAddr(2, addr0)
+		s.wait(time.Second)
+		if st := s.status("eth0"); !strings.Contains(st.Problem, "cannot put a leased address back") {
+			s.Fatalf("problem %q", st.Problem)
+		}
+		s.m.addAddr(was)
+		s.wait(0)
+		s.wantState("eth0", "bound")
+		if st := s.status("eth0"); st.Problem != "" {
+			s.Errorf("problem %q", st.Problem)
+		}
+	})
+}
