@@ -18,6 +18,7 @@ import (
 type addedLinkLocals struct {
 	file  string // "" keeps nothing
 	state addedState
+	dirty bool // the file is to be written
 }
 
 type addedState struct {
@@ -57,8 +58,9 @@ func (s *addedLinkLocals) of(index int) netip.Addr {
 // set notes the one that is, or is about to be, on a NIC; the zero Addr for none any more.
 func (s *addedLinkLocals) set(index int, addr netip.Addr) error {
 	if s.of(index) == addr {
-		return nil
+		return s.keep()
 	}
+	s.dirty = true
 	s.state.Added = slices.DeleteFunc(s.state.Added, func(a addedLinkLocal) bool { return a.Index == index })
 	if addr.IsValid() {
 		s.state.Added = append(s.state.Added, addedLinkLocal{index, addr})
@@ -66,11 +68,11 @@ func (s *addedLinkLocals) set(index int, addr netip.Addr) error {
 	return s.keep()
 }
 
-// keep writes them.
+// keep writes them if there is anything new.
 func (s *addedLinkLocals) keep() error {
 	var err error
 	switch {
-	case s.file == "":
+	case s.file == "" || !s.dirty:
 	case len(s.state.Added) > 0:
 		err = writeRunNote(s.file, s.state)
 	default:
@@ -81,6 +83,7 @@ func (s *addedLinkLocals) keep() error {
 	if err != nil {
 		return fmt.Errorf("note which link-local addresses were added: %w", err)
 	}
+	s.dirty = false
 	return nil
 }
 

@@ -61,7 +61,8 @@ type Agent struct {
 	bootID  string
 	seen    *seenNICs
 	added   *addedLinkLocals
-	dirty   bool // something that the plan rests on has changed
+	unkept  []savedSwitch // what the switches were, as long as it cannot be written
+	dirty   bool          // something that the plan rests on has changed
 	waiters []*waiter
 	claimed claimed
 	stack   stackMemory
@@ -461,5 +462,8 @@ func (a *Agent) stop(ctx context.Context) {
 			n.endLinkLocal(ctx) // no address stays that it could be needed for
 		}
 		n.close(ctx)
+	}
+	if err := errors.Join(a.savedSwitches().keep(), a.added.keep()); err != nil { // the last try of what could not be written
+		a.log.Log(ctx, a.trouble(), "restore will not know all that was set and added", "error", err)
 	}
 }

@@ -19,7 +19,11 @@ type linkLocal struct {
 	mend   backoff // of one that others take off
 	at     clock.Instant
 	came   clock.Instant // when the NIC could have made its own; 0 while it cannot
+	noting backoff       // of a note that cannot be written
+	noteAt clock.Instant
 }
+
+func newLinkLocal() linkLocal { return linkLocal{at: clock.Never, noteAt: clock.Never} }
 
 const (
 	addingLinkLocal = "add the EUI-64 link-local address"
@@ -35,9 +39,12 @@ var errDuplicateLinkLocal = errors.New("another node on the link has it: two mac
 func (n *managedNIC) tendLinkLocal(ctx context.Context, now clock.Instant) {
 	l, eui := &n.linkLocal, eui64(n.nic.MAC)
 	l.at = clock.Never
+	if !now.Before(l.noteAt) {
+		n.noteLinkLocal(n.a.added.of(n.nic.Index))
+	}
 	if made := n.a.added.of(n.nic.Index); made.IsValid() && made != eui { // the MAC is another now
 		n.endLinkLocal(ctx)
-		n.linkLocal = linkLocal{at: clock.Never}
+		l.failed, l.mend, l.came = false, backoff{}, 0
 	}
 	if n.plan.Settings.KeepLinkLocal || !eui.IsValid() {
 		return
@@ -90,7 +97,7 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 		n.judgeLinkLocal(there[i])
 		return
 	}
-	n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, eui)) // before it is there: a kill must not hide it
+	n.noteLinkLocal(eui) // before it is there: a kill must not hide it
 	err = n.a.sys.InstallAddress(ctx, n.nic.Index, eui, wire.Infinite, wire.Infinite, link.AddressOptions{})
 	n.problem(addingLinkLocal, err)
 	l.failed = err != nil
@@ -103,10 +110,23 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 	n.log.Info("EUI-64 link-local address added: the one that clouds let through", "address", eui)
 }
 
+// noteLinkLocal notes which address was added to the NIC, the zero Addr for none. What cannot be written is
+// tried again.
+func (n *managedNIC) noteLinkLocal(addr netip.Addr) {
+	l, now := &n.linkLocal, n.a.clock.Now()
+	l.noteAt = clock.Never
+	err := n.a.added.set(n.nic.Index, addr)
+	n.problem(notingLinkLocal, err)
+	if err != nil {
+		l.noting.done(now)
+		l.noteAt = max(l.noting.at(now), now.Add(shortestPause))
+	}
+}
+
 // linkLocalGone takes in that an address is gone: one that comes in its place is not ours, unless it is added anew.
 func (n *managedNIC) linkLocalGone(addr netip.Addr) {
 	if n.a.added.of(n.nic.Index) == addr {
-		n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, netip.Addr{}))
+		n.noteLinkLocal(netip.Addr{})
 	}
 }
 
@@ -126,7 +146,7 @@ func (n *managedNIC) endLinkLocal(ctx context.Context) {
 	}
 	n.problem("remove a link-local address that was added", err)
 	if err == nil {
-		n.problem(notingLinkLocal, n.a.added.set(n.nic.Index, netip.Addr{}))
+		n.noteLinkLocal(netip.Addr{})
 	}
 }
 

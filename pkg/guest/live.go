@@ -62,14 +62,13 @@ func (p *FilePlan) SetSwitches(ctx context.Context, sys LiveSystem, runDir strin
 	var errs []error
 	saved := loadSwitches(runDir)
 	for _, n := range p.NICs {
-		for _, s := range n.Switches {
-			errs = append(errs, saved.set(sys, n.NIC, s))
-		}
+		noting, setting := saved.set(sys, n.NIC, n.Switches)
+		errs = append(errs, noting, setting)
 		if n.Role == RoleSecondary {
 			errs = append(errs, n.clearDefaults(ctx, sys))
 		}
 	}
-	return errors.Join(append(errs, saved.keep())...)
+	return errors.Join(errs...)
 }
 
 // liveFault makes one Fault of what did not go on the running system; the files are in place all the same.

@@ -65,7 +65,7 @@ func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	return &managedNIC{
 		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
-		linkLocal: linkLocal{at: clock.Never}, source: source{at: clock.Never}, look: look{at: clock.Never},
+		linkLocal: newLinkLocal(), source: source{at: clock.Never}, look: look{at: clock.Never},
 	}
 }
 
@@ -134,6 +134,7 @@ func (n *managedNIC) gone() {
 	saved := n.a.savedSwitches()
 	saved.forget(n.nic.Index)
 	n.problem(keepingSwitches, saved.keep())
+	n.a.rememberUnkept(saved)
 	n.a.written.Forget(n.followed)
 }
 
@@ -193,7 +194,7 @@ func (n *managedNIC) deadline() clock.Instant {
 	if n.off != "" {
 		return at
 	}
-	at = min(n.unsetAt, n.linkLocal.at, n.look.at)
+	at = min(n.unsetAt, n.linkLocal.at, n.linkLocal.noteAt, n.look.at)
 	if n.wantsClient() && n.leaser == nil && n.startAt > 0 {
 		at = min(at, n.startAt)
 	}
@@ -276,12 +277,9 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 	n.unset, n.unsetAt = false, clock.Never
 	n.followSwitches() // first, so that no change comes between
 	saved := n.a.savedSwitches()
-	var errs []error
-	for _, s := range n.wantSwitches() {
-		errs = append(errs, saved.set(n.a.sys, n.nic, s))
-	}
-	err := errors.Join(errs...)
-	n.problem(keepingSwitches, saved.keep())
+	noting, err := saved.set(n.a.sys, n.nic, n.wantSwitches())
+	n.a.rememberUnkept(saved)
+	n.problem(keepingSwitches, noting)
 	if errors.Is(err, sysctl.ErrNoNIC) && !n.renaming {
 		n.renaming = true // for a moment, it seems
 		n.unsetAt = now.Add(renamePause)
@@ -289,7 +287,8 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 	}
 	if err == nil {
 		n.renaming = false
-	} else {
+	}
+	if err != nil || noting != nil {
 		n.setting.done(now)
 		n.unsetAt = max(n.setting.at(now), now.Add(shortestPause))
 	}
@@ -301,7 +300,19 @@ const keepingSwitches = "keep in mind what the kernel's switches were"
 // savedSwitches are what the switches were; the one-shot command keeps nothing.
 func (a *Agent) savedSwitches() *savedSwitches {
 	note, ok := newRunNote(a.opts.RunDir, a.bootID)
-	return switchesOf(note, ok && !a.passive, a.opts.RunDir)
+	saved := switchesOf(note, ok && !a.passive, a.opts.RunDir)
+	for _, o := range a.unkept {
+		saved.add(o)
+	}
+	return saved
+}
+
+// rememberUnkept remembers what could not be written: by now the kernel knows only what was set.
+func (a *Agent) rememberUnkept(s *savedSwitches) {
+	a.unkept = nil
+	if s.dirty && s.file != "" {
+		a.unkept = s.state.Switches
+	}
 }
 
 // wantSwitches are the switches that are to be set. The one-shot command sets only those without which

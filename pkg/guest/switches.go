@@ -52,28 +52,56 @@ func switchesOf(note runNote, ok bool, runDir string) *savedSwitches {
 	return s
 }
 
-// set gives a switch its value and notes what it was, unless an earlier value is noted already.
-func (s *savedSwitches) set(sys Switches, nic link.NIC, to sysctl.Setting) error {
-	before, err := sys.Get(nic.Name, to.Switch)
-	if err == nil {
-		err = sys.Set(nic.Name, to)
+// set gives switches their values, and notes before that what they were, unless an earlier value is noted
+// already: a kill must not hide it. What could not be noted does not keep them from being set.
+func (s *savedSwitches) set(sys Switches, nic link.NIC, to []sysctl.Setting) (noting, setting error) {
+	var errs []error
+	var known, added []sysctl.Setting
+	for _, t := range to {
+		before, err := sys.Get(nic.Name, t.Switch)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		known = append(known, t)
+		if before != t.Value && s.add(savedSwitch{nic.Index, t.Switch, before}) {
+			added = append(added, t)
+		}
 	}
-	if err != nil {
-		return err
+	noting = s.keep()
+	for _, t := range known {
+		err := sys.Set(nic.Name, t)
+		errs = append(errs, err)
+		if err != nil && slices.Contains(added, t) { // it is what it was: there is nothing to set back
+			s.drop(func(o savedSwitch) bool { return o.Index == nic.Index && o.Switch == t.Switch })
+		}
 	}
-	same := func(o savedSwitch) bool { return o.Index == nic.Index && o.Switch == to.Switch }
-	if before != to.Value && !slices.ContainsFunc(s.state.Switches, same) {
-		s.state.Switches = append(s.state.Switches, savedSwitch{nic.Index, to.Switch, before})
-		s.dirty = true
+	if noting == nil {
+		noting = s.keep()
 	}
-	return nil
+	return noting, errors.Join(errs...)
+}
+
+// add notes a switch, and reports whether it was not noted yet.
+func (s *savedSwitches) add(o savedSwitch) bool {
+	if slices.ContainsFunc(s.state.Switches, func(x savedSwitch) bool { return x.Index == o.Index && x.Switch == o.Switch }) {
+		return false
+	}
+	s.state.Switches = append(s.state.Switches, o)
+	s.dirty = true
+	return true
+}
+
+// drop takes out those that which says.
+func (s *savedSwitches) drop(which func(savedSwitch) bool) {
+	n := len(s.state.Switches)
+	s.state.Switches = slices.DeleteFunc(s.state.Switches, which)
+	s.dirty = s.dirty || len(s.state.Switches) != n
 }
 
 // forget drops those of a NIC that is gone, and its switches with it.
 func (s *savedSwitches) forget(index int) {
-	n := len(s.state.Switches)
-	s.state.Switches = slices.DeleteFunc(s.state.Switches, func(o savedSwitch) bool { return o.Index == index })
-	s.dirty = s.dirty || len(s.state.Switches) != n
+	s.drop(func(o savedSwitch) bool { return o.Index == index })
 }
 
 // keep writes them if there is anything new.
@@ -88,6 +116,7 @@ func (s *savedSwitches) keep() error {
 	if err != nil {
 		return fmt.Errorf("note what the switches were: %w", err)
 	}
+	s.dirty = false
 	return nil
 }
 

@@ -1,0 +1,124 @@
+package guest
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/sysctl"
+)
+
+// A settingHook are switches on which each setting is looked at first, and perhaps refused.
+type settingHook struct {
+	*fakeMachine
+	before func(sysctl.Setting) error
+}
+
+func (h settingHook) Set(nic string, s sysctl.Setting) error {
+	if err := h.before(s); err != nil {
+		return err
+	}
+	return h.fakeMachine.Set(nic, s)
+}
+
+// A kill between the two would lose them otherwise.
+func TestWhatSwitchesWereIsNotedBeforeTheyAreSet(t *testing.T) {
+	runDir := t.TempDir()
+	if _, ok := thisBoot(runDir); !ok {
+		t.Skip("this boot has no name")
+	}
+	want := []savedSwitch{{2, sysctl.AcceptRA, "1"}, {2, sysctl.Autoconf, "1"}}
+	refused := errors.New("read-only file system")
+	sys := settingHook{two(), func(s sysctl.Setting) error {
+		if got := loadSwitches(runDir).state.Switches; !slices.Equal(got, want) {
+			t.Errorf("before %s is set, %v are noted, want %v", s.Switch, got, want)
+		}
+		if s.Switch == sysctl.Autoconf {
+			return refused
+		}
+		return nil
+	}}
+	noting, setting := loadSwitches(runDir).set(sys, link.NIC{Index: 2, Name: "eth0"},
+		[]sysctl.Setting{{Switch: sysctl.AcceptRA, Value: "2"}, {Switch: sysctl.Autoconf, Value: "0"}, {Switch: sysctl.DisableIPv6, Value: "0"}})
+	if noting != nil || !errors.Is(setting, refused) {
+		t.Errorf("noting: %v, setting: %v", noting, setting)
+	}
+	if got := loadSwitches(runDir).state.Switches; !slices.Equal(got, want[:1]) {
+		t.Errorf("noted %v, want %v alone: the other one was not set", got, want[:1])
+	}
+}
+
+func TestWhatCouldNotBeNotedIsNotedAtTheStopAtLast(t *testing.T) {
+	play(t, "", two, func(s *stage) {
+		s.stop()
+		file := filepath.Join(s.state, "switches.json")
+		if err := errors.Join(os.RemoveAll(file), os.MkdirAll(filepath.Join(file, "full"), 0o700)); err != nil {
+			s.Fatal(err)
+		}
+		s.m.setSwitch("eth1", sysctl.AcceptRA, "1")
+		s.start(DefaultConfig())
+		if err := os.RemoveAll(file); err != nil {
+			s.Fatal(err)
+		}
+		s.stop()
+		if got := loadSwitches(s.state).state.Switches; !slices.Equal(got, []savedSwitch{{3, sysctl.AcceptRA, "1"}}) {
+			s.Errorf("noted: %v", got)
+		}
+	})
+}
+
+func TestWhatCannotBeNotedIsTriedAgainAndNotLost(t *testing.T) {
+	play(t, "", private, func(s *stage) {
+		s.stop()
+		files := []string{filepath.Join(s.state, "switches.json"), filepath.Join(s.state, "link-locals.json")}
+		for _, f := range files { // a folder that is not empty is not replaced by a file
+			if err := errors.Join(os.RemoveAll(f), os.MkdirAll(filepath.Join(f, "full"), 0o700)); err != nil {
+				s.Fatal(err)
+			}
+		}
+		for _, sw := range []sysctl.Switch{sysctl.AcceptRA, sysctl.AcceptRAPinfo, sysctl.Autoconf} {
+			s.m.setSwitch("eth1", sw, "1")
+		}
+		s.m.takeAddr(2, ll0)
+		s.start(DefaultConfig())
+		s.wait(5 * time.Second)
+		s.m.change(3, func(n *link.NIC) { n.Up, n.Carrier = false, false }) // the switches are looked at anew, and are as they should be
+		s.wait(time.Second)
+		s.m.change(3, func(n *link.NIC) { n.Up, n.Carrier = true, true })
+		s.wait(20 * time.Second)
+		if n := strings.Count(s.out.String(), "cannot "+notingLinkLocal); n != 1 {
+			s.Errorf("told %d times", n)
+		}
+		for _, nic := range []string{"eth0", "eth1"} {
+			if got := s.status(nic).Problem; !strings.Contains(got, "cannot keep in mind") {
+				s.Errorf("%s: problem %q", nic, got)
+			}
+		}
+		for _, f := range files {
+			if err := os.RemoveAll(f); err != nil {
+				s.Fatal(err)
+			}
+		}
+		s.wait(5 * time.Minute)
+		for _, nic := range []string{"eth0", "eth1"} {
+			if got := s.status(nic).Problem; got != "" {
+				s.Errorf("%s: problem %q", nic, got)
+			}
+		}
+		noted := loadSwitches(s.state).state.Switches
+		for _, want := range []savedSwitch{{3, sysctl.AcceptRA, "1"}, {3, sysctl.Autoconf, "1"}} {
+			if !slices.Contains(noted, want) {
+				s.Errorf("%v is not among %v", want, noted)
+			}
+		}
+		note, ok := thisBoot(s.state)
+		if got := loadAdded(note, ok, s.state).of(2); got.String() != ll0 {
+			s.Errorf("link-local address that is noted as added: %s", got)
+		}
+	})
+}
