@@ -7,19 +7,39 @@ import (
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
-// claims are those of the other NICs.
-func (a *Agent) claims(index int) []listener.Claim {
-	return a.claimsBy(func(c nicClaim) bool { return c.nic != index })
+// onLinkClaims are the claims of other NICs that stand in the way of a route to a prefix that holds an
+// address of this one; routed says that it has the route. Nothing stands in the way of the default NIC: the
+// way out is in its network, whoever on another one claims that first. On a secondary NIC what others claim
+// counts for new routes, so that nobody takes one away by claiming what is in it, but for the default NIC's
+// network.
+func (n *managedNIC) onLinkClaims(routed bool) []listener.Claim {
+	if n.plan.Role == RoleDefault {
+		return nil
+	}
+	return n.othersClaims(!routed)
 }
 
-// onLinkClaims are those of them that stand in the way of a route to a prefix that holds an address of the
-// NIC. Addresses that the kernel made of whatever was announced do not. On the default NIC only another's
-// network does: an address of its network may be on another NIC too, and a server that another names may
-// be anywhere, also there.
-func (a *Agent) onLinkClaims(index int, role Role) []listener.Claim {
-	return a.claimsBy(func(c nicClaim) bool {
-		return c.nic != index && !c.autoconf && (c.network || role != RoleDefault)
+// slaacClaims are those that stand in the way of an address of the NIC's own making; made says that it has
+// the address. A default NIC with any address needs no other that somebody else may have a right to.
+func (n *managedNIC) slaacClaims(made bool) []listener.Claim {
+	if n.plan.Role == RoleDefault && (made || len(n.ownAddresses()) == 0) {
+		return nil
+	}
+	return n.othersClaims(!made)
+}
+
+// othersClaims are those of the other NICs, or of the default NIC's network alone. Addresses that the kernel
+// made of whatever was announced are none.
+func (n *managedNIC) othersClaims(all bool) []listener.Claim {
+	return n.a.claimsBy(func(c nicClaim) bool {
+		return c.nic != n.nic.Index && !c.autoconf && (all || c.network && n.a.isDefault(c.nic))
 	})
+}
+
+// isDefault says whether the NIC of that index is the default one.
+func (a *Agent) isDefault(index int) bool {
+	n := a.nics[index]
+	return n != nil && n.plan.Role == RoleDefault
 }
 
 // claimsBy are the claims that count. The slice is valid until the next call.
@@ -53,7 +73,7 @@ type nicClaim struct {
 
 // allClaims are the addresses, prefixes and servers of each NIC: what the networks of others may not
 // announce as their own (decision 4). A prefix counts where the NIC has an address in it: any is easily
-// announced.
+// announced. What a NIC is about to get back, since it is down or somebody took it off, is still its own.
 func (a *Agent) allClaims() []nicClaim {
 	out := []nicClaim{}
 	add := func(p netip.Prefix, what string, c nicClaim) {
@@ -70,15 +90,52 @@ func (a *Agent) allClaims() []nicClaim {
 				own = append(own, x.Addr)
 			}
 		}
-		for _, r := range a.world.onLinkRoutes(nic.Index) {
-			if slices.ContainsFunc(own, r.Dst.Contains) {
-				add(r.Dst, "on-link prefix", nicClaim{nic: nic.Index, network: true})
+		n := a.nics[nic.Index]
+		if n != nil {
+			for _, addr := range n.entitled() {
+				add(netip.PrefixFrom(addr, addr.BitLen()), "address", nicClaim{nic: nic.Index})
+				own = append(own, addr)
 			}
 		}
-		if n := a.nics[nic.Index]; n != nil && n.leaser != nil {
+		for _, p := range a.networks(nic.Index, n, own) {
+			add(p, "on-link prefix", nicClaim{nic: nic.Index, network: true})
+		}
+		if n != nil && n.leaser != nil {
 			for _, s := range n.leaser.host.serverAddrs() {
 				add(netip.PrefixFrom(s, s.BitLen()), "server", nicClaim{nic: nic.Index})
 			}
+		}
+	}
+	return out
+}
+
+// entitled are the addresses that the NIC has leased or made, be they on it at the moment or not.
+func (n *managedNIC) entitled() (out []netip.Addr) {
+	for addr := range n.slaac.have {
+		out = append(out, addr)
+	}
+	if n.leaser != nil {
+		for addr := range n.leaser.host.leased() {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
+// networks are the prefixes with an own address that have an on-link route, or for which the default NIC's
+// routers want one.
+func (a *Agent) networks(index int, n *managedNIC, own []netip.Addr) (out []netip.Prefix) {
+	for _, r := range a.world.onLinkRoutes(index) {
+		if slices.ContainsFunc(own, r.Dst.Contains) {
+			out = append(out, r.Dst)
+		}
+	}
+	if n == nil || n.hearing == nil || n.plan.Role != RoleDefault {
+		return out
+	}
+	for _, v := range listener.OnLink(n.hearing.heard.Prefixes, own, nil) {
+		if v.Install && !slices.Contains(out, v.Prefix) {
+			out = append(out, v.Prefix)
 		}
 	}
 	return out

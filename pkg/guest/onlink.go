@@ -90,14 +90,9 @@ func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 	return want
 }
 
-// judgeOnLink says whether an advertised prefix is to have a route. What another NIC claims counts for
-// new ones only: nobody on the other's network shall take a route away by claiming what is in it.
+// judgeOnLink says whether an advertised prefix is to have a route.
 func (n *managedNIC) judgeOnLink(p listener.Prefix) listener.Verdict {
-	var elsewhere []listener.Claim
-	if !n.routed(p.Prefix) {
-		elsewhere = n.a.onLinkClaims(n.nic.Index, n.plan.Role)
-	}
-	return listener.OnLink([]listener.Prefix{p}, n.ownAddresses(), elsewhere)[0]
+	return listener.OnLink([]listener.Prefix{p}, n.ownAddresses(), n.onLinkClaims(n.routed(p.Prefix)))[0]
 }
 
 // routed says whether the prefix has a route of ours, or of an earlier agent, whatever its metric was.

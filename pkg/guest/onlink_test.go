@@ -256,3 +256,65 @@ func TestSwitchesThatTheAgentHasSetAreRestoredToWhatTheyWere(t *testing.T) {
 		}
 	})
 }
+
+// A neighbour on the secondary network is the first to announce the default NIC's network; the default NIC's
+// router speaks later.
+func TestTheDefaultNICsNetworkIsItsOwnWhoeverClaimsItFirst(t *testing.T) {
+	said := func(s *stage) listener.Snapshot {
+		p := s.advertised("2001:db8::/64", time.Hour, 4*time.Hour)
+		p.OnLink, p.OnLinkUntil = true, p.ValidUntil
+		return listener.Snapshot{Heard: true, Prefixes: []listener.Prefix{p}}
+	}
+	route := func(s *stage, index int) bool {
+		s.m.mu.Lock()
+		defer s.m.mu.Unlock()
+		return slices.ContainsFunc(s.m.routes, func(r link.Route) bool {
+			return r.Index == index && r.Dst == netip.MustParsePrefix("2001:db8::/64")
+		})
+	}
+	const stolen = "2001:db8::4a0:f0ff:fe00:39" // of mac1 in the first network
+	t.Run("made of prefixes", func(t *testing.T) {
+		play(t, "", silent, func(s *stage) {
+			s.wait(time.Second)
+			s.m.tell[3](said(s))
+			s.wait(5 * time.Second)
+			if !s.has(3, stolen) || !route(s, 3) {
+				s.Fatalf("nobody could know better yet: %v", s.m.addrs)
+			}
+			s.m.tell[2](said(s))
+			s.wait(5 * time.Second)
+			if !s.has(2, made0) || !route(s, 2) {
+				s.Errorf("the default NIC lacks address or route: %v %v", s.m.addrs, s.m.routes)
+			}
+			if s.has(3, stolen) || route(s, 3) {
+				s.Errorf("the secondary NIC keeps address or route: %v %v", s.m.addrs, s.m.routes)
+			}
+			// While the default NIC is away for a moment, and while its address is put back.
+			s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = false, false })
+			s.m.tell[3](said(s))
+			s.wait(time.Second)
+			s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = true, true })
+			s.wait(5 * time.Second)
+			if s.has(3, stolen) || route(s, 3) || !s.has(2, made0) || !route(s, 2) {
+				s.Errorf("after the NIC was down: %v %v", s.m.addrs, s.m.routes)
+			}
+		})
+	})
+	t.Run("leased", func(t *testing.T) {
+		m := func() *fakeMachine {
+			m := two()
+			m.servers[3] = reserves("2001:db8::39", time.Hour)
+			return m
+		}
+		play(t, "", m, func(s *stage) {
+			s.wait(3 * time.Second)
+			s.m.tell[3](said(s))
+			s.wait(time.Second)
+			s.m.tell[2](said(s))
+			s.wait(time.Second)
+			if !route(s, 2) || route(s, 3) {
+				s.Errorf("routes %v", s.m.routes)
+			}
+		})
+	})
+}

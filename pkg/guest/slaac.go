@@ -112,8 +112,12 @@ func (n *managedNIC) autonomous() map[netip.Addr]listener.Prefix {
 		addr := interfaceAddr(p.Prefix, n.nic.MAC)
 		asOnLink := p // whether it is on-link is another question
 		asOnLink.OnLink = true
-		v := listener.OnLink([]listener.Prefix{asOnLink}, []netip.Addr{addr}, n.a.claims(n.nic.Index))[0]
-		if v.Install && n.a.world.refuse(addr, n.nic.Index) == "" {
+		_, made := n.slaac.have[addr]
+		v := listener.OnLink([]listener.Prefix{asOnLink}, []netip.Addr{addr}, n.slaacClaims(made))[0]
+		switch {
+		case !v.Install && made:
+			n.yieldMade(addr, v.Reason)
+		case v.Install && n.a.world.refuse(addr, n.nic.Index) == "":
 			out[addr] = p
 		}
 	}
@@ -300,6 +304,16 @@ func (n *managedNIC) dropMade(ctx context.Context) {
 			delete(n.slaac.have, addr)
 			n.log.Info("autoconfigured address removed: it was made of another MAC", "address", addr)
 		}
+	}
+}
+
+// yieldMade takes an address of the NIC's own making off: its prefix is the default NIC's network.
+func (n *managedNIC) yieldMade(addr netip.Addr, why string) {
+	err := n.a.sys.RemoveAddress(n.a.life, n.nic.Index, addr)
+	n.problem("remove an address in another NIC's network", err)
+	if err == nil {
+		delete(n.slaac.have, addr)
+		n.heardLine(slog.LevelWarn, "autoconfigured address removed", "address", addr, "why", why)
 	}
 }
 
