@@ -41,8 +41,8 @@ func (f *Fault) Unwrap() error { return f.Err }
 func damaged(path string, what error) *Fault {
 	return &Fault{
 		Err: fmt.Errorf("%s: %w: %w", path, ErrCorrupt, what),
-		Cure: fmt.Sprintf("restore %s from a backup; or rename it (keep it) and start: reservations are not in it, "+
-			"but what the pools have given out is forgotten, so let the pools start at other addresses "+
+		Cure: fmt.Sprintf("restore %s from a backup; or rename it (keep it) and start: what `hosts add` added and "+
+			"what the pools have given out is forgotten, so add those hosts again and let the pools start at other addresses "+
 			"until the longest valid lifetime has passed", path),
 	}
 }
