@@ -26,6 +26,7 @@ func newProgram(stdout, stderr io.Writer) cmdline.Program {
 // SIGTERM and SIGINT stop. SIGUSR1 stops for a restart, after which another agent follows at once; it is
 // systemd's RestartKillSignal.
 func mainExit() int {
+	cmdline.CrashBySignal()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)

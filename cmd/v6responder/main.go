@@ -25,6 +25,7 @@ func newProgram(stdout, stderr io.Writer) cmdline.Program {
 // SIGTERM and SIGINT stop the server: guests are told that this router is none any more. SIGUSR1 stops
 // it for a restart, without telling them (decision 14); it is systemd's RestartKillSignal.
 func mainExit() int {
+	cmdline.CrashBySignal()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 4)
