@@ -12,8 +12,9 @@ import (
 func (e *env) traceCommand() *cli.Command {
 	return &cli.Command{
 		Name: "trace", Usage: "show what the running server hears and sends, each packet as one line", ArgsUsage: "[NIC…]",
-		Description: "DHCPv6 and Router Advertisements of these NICs, or of all, until interrupted. Packets that are no DHCPv6 message are not shown.",
-		Flags:       []cli.Flag{cmdline.JSONFlag()},
+		Description: "DHCPv6 and Router Advertisements of these NICs, or of all, until interrupted. Packets that are no DHCPv6 message are not shown.\n" +
+			"A NIC that is of no network is refused, unless relays are trusted, which may come in by any.",
+		Flags: []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {
 			asJSON := c.Bool("json")
 			return responder.WatchPackets(c.Context, c.String("run-dir"), c.Args().Slice(), func(p responder.Traced) error {

@@ -37,7 +37,10 @@ func stream[T any](w http.ResponseWriter, r *http.Request, things <-chan T, stop
 // it, until the context ends, which is no error, or the server stops.
 func follow[T any](ctx context.Context, dir, path string, words []string, told func(T) error) error {
 	body, err := open(ctx, dir, http.MethodGet, path+"?"+url.Values{keyFilter: words}.Encode())
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return nil
+	case err != nil:
 		return err
 	}
 	defer body.Close()

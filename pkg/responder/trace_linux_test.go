@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // TestPacketsAreShownToWhoAsks over the control socket, and only while somebody does.
 func TestPacketsAreShownToWhoAsks(t *testing.T) {
 	n := newNet(t)
-	s, _ := n.serve(plain+"send_ra = no\n", reservations(2))
+	s, _ := n.serve(plain+"send_ra = no\n[network second]\ninterface = eth9\nprefix = 2001:db8:9::/64\n", reservations(2))
 	dir := n.control(s)
 	watch := func(names ...string) (lines chan string, stop func()) {
 		t.Helper()
@@ -40,6 +41,11 @@ func TestPacketsAreShownToWhoAsks(t *testing.T) {
 	}
 	all, stopAll := watch()
 	none, stopNone := watch("eth9")
+	for name, lines := range map[string]chan string{"all": all, "eth9": none} {
+		if got, want := <-lines, "eth9 - network second: its interface is missing"; got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
 	g := newGuest(1)
 	n.sendFrame(g.frame(t, g.solicit()))
 	n.next()
@@ -55,6 +61,46 @@ func TestPacketsAreShownToWhoAsks(t *testing.T) {
 	}
 	for s.tracers.on() { // until the server has noticed
 		continue
+	}
+}
+
+// TestNICsThatAreNotServedAreNotWaitedFor: whoever asks for one is told at once, and which there are.
+func TestNICsThatAreNotServedAreNotWaitedFor(t *testing.T) {
+	n := newNet(t)
+	n.ip("link", "add", "eth7", "address", "02:00:00:00:00:07", "type", "veth", "peer", "name", "c7")
+	s, _ := n.serve(plain+"send_ra = no\n", reservations(2))
+	s.opts.Load = func() (*Config, error) {
+		return ParseConfig("conf", []byte("[server]\ntrusted_relays = fe80::1\n[network far]\nprefix = 2001:db8:1::/64\n"))
+	}
+	dir := n.control(s)
+	refused := func(cure string, names ...string) {
+		t.Helper()
+		err := WatchPackets(t.Context(), dir, names, func(Traced) error { return errors.New("something is shown") })
+		if want := "is the interface of no network in the configuration"; err == nil || !strings.Contains(err.Error(), want) || fault.ExitCode(err) != fault.ExitUsage || fault.Cure(err) != cure {
+			t.Errorf("%s: %v, cure %q, exit code %d", names, err, fault.Cure(err), fault.ExitCode(err))
+		}
+	}
+	refused("name one that is: eth1", "nosuch0")
+	refused("name one that is: eth1", "eth7") // there, but of no network
+	refused("name one that is: eth1", "eth1", "nosuch0")
+	// Where relays are trusted they may come in by any NIC that there is.
+	if _, err := Reload(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	refused("name none, or the NIC of this machine by which the relays reach it", "nosuch0")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- WatchPackets(ctx, dir, []string{"eth7"}, func(Traced) error { return nil }) }()
+	for !s.tracers.on() {
+		select {
+		case err := <-ended:
+			t.Fatalf("eth7: %v", err)
+		default:
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
