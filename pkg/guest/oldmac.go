@@ -31,7 +31,7 @@ func (n *managedNIC) dropOldMAC(ctx context.Context, now clock.Instant) {
 		n.problem("remove an address of the old MAC", err)
 		if err == nil {
 			n.a.world.see(link.AddrGone{Addr: a}) // the kernel's own word comes later
-			n.log.Info("address of the old MAC removed", "address", a.Addr, "mac", old)
+			n.log.Info("address of the old MAC removed", "address", a.Addr, "mac", old.String())
 		}
 	}
 	if !n.a.hasMAC(old) {

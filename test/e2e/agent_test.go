@@ -15,8 +15,9 @@ import (
 )
 
 // startAgent starts v6guest on all of the guest's NICs. They are named, since by itself v6guest
-// leaves alone what has no device behind it. More holds further lines of the [agent] section.
-func startAgent(c *cloud.Cloud, more string) (*lab.Process, error) {
+// leaves alone what has no device behind it. More holds further lines of the [agent] section,
+// options are of the command line.
+func startAgent(c *cloud.Cloud, more string, options ...string) (*lab.Process, error) {
 	nics := ""
 	for _, n := range c.Nets {
 		nics += " " + n.NIC
@@ -29,7 +30,8 @@ func startAgent(c *cloud.Cloud, more string) (*lab.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Guest.Start("setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set="+bound, "v6guest", "run")
+	args := []string{"setpriv", "--no-new-privs", "--inh-caps=-all", "--bounding-set=" + bound, "v6guest", "run"}
+	return c.Guest.Start(append(args, options...)...)
 }
 
 // unitCapabilities is the bounding set of a unit of ours, as setpriv(1) wants it: the agent can do here what it can
@@ -51,9 +53,9 @@ func unitCapabilities(unit string) (string, error) {
 }
 
 // agent is startAgent for tests; the context that it returns also ends when the agent does.
-func agent(ctx context.Context, t *testing.T, c *cloud.Cloud, more string) (context.Context, *lab.Process) {
+func agent(ctx context.Context, t *testing.T, c *cloud.Cloud, more string, options ...string) (context.Context, *lab.Process) {
 	t.Helper()
-	p, err := startAgent(c, more)
+	p, err := startAgent(c, more, options...)
 	check(t, err)
 	ctx, cancel := p.Guard(ctx)
 	t.Cleanup(cancel)

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -35,15 +37,60 @@ func TestTheAgentItselfFollowsThePinnedRouter(t *testing.T) {
 	ping(ctx, t, c.Guest, c.Nets[0].Neighbor6)
 }
 
+// The network's router and a stranger offer themselves, and the agent hears both; then the pinned router does, and
+// has the route. What was heard before that the agent has dealt with by then.
 func TestARouterThatIsNotPinnedNeverHasARoute(t *testing.T) {
-	t.Parallel()
-	ctx := within(t, time.Minute)
+	for _, up := range []bool{false, true} {
+		t.Run(fmt.Sprintf("NIC up before %v", up), func(t *testing.T) {
+			t.Parallel()
+			notPinned(within(t, 2*time.Minute), t, up)
+		})
+	}
+}
+
+func notPinned(ctx context.Context, t *testing.T, up bool) {
 	c := served(ctx, t, peer.Dnsmasq, 1)
-	ctx, _ = agent(ctx, t, c, "routers = fe80::99\n")
-	usable(ctx, t, c, "eth0", c.Nets[0].Reserved.Addr)
-	for _, change := range c.Guest.Changes() {
-		if change.Route && change.Prefix.Bits() == 0 && !change.Gone {
-			t.Errorf("a default route by %s, for however short a time", change.NIC)
+	n, pinned, from := c.Nets[0], linkLocal(0x99), 0
+	if up { // then the kernel has believed the router before there was an agent
+		check(t, c.GuestUp())
+		_, err := c.Guest.Await(ctx, "the kernel's default route", func(s lab.State) bool { return len(s.Default()) == 1 })
+		check(t, err)
+		from = len(c.Guest.Changes())
+	}
+	s := newStranger(ctx, t, c, n)
+	ctx, p := agent(ctx, t, c, "routers = "+pinned.String()+"\n", "--verbose")
+	usable(ctx, t, c, "eth0", n.Reserved.Addr)
+	for _, when := range []string{"at first", "after the carrier was away"} {
+		t.Log(when)
+		next := len(p.Lines())
+		offered := func(router netip.Addr) {
+			t.Helper()
+			line := ""
+			for !strings.Contains(line, " from "+router.String()+" ") || strings.Contains(line, " lifetime 0s ") {
+				var err error
+				next, err = p.AwaitLine(ctx, next, "eth0 < Router Advertisement")
+				check(t, err)
+				line = p.Lines()[next-1].Text
+			}
+		}
+		command(ctx, t, s.machine, "rdisc6", "-1", "eth0") // the router answers all nodes
+		offered(n.RouterLL)
+		s.advertise(t, linkLocal(7), ra.Advertisement{RouterLifetime: time.Hour, Preference: ra.High, Managed: true})
+		offered(linkLocal(7))
+		s.advertise(t, pinned, ra.Advertisement{RouterLifetime: time.Hour, Managed: true})
+		offered(pinned)
+		_, err := c.Guest.Await(ctx, "the route by the pinned router alone", func(st lab.State) bool {
+			d := st.Default()
+			return len(d) == 1 && d[0].Gateway == pinned
+		})
+		check(t, err)
+		flap(ctx, t, c)
+		_, err = c.Guest.Await(ctx, "the carrier", func(s lab.State) bool { return s.Carrier("eth0") })
+		check(t, err)
+	}
+	for _, change := range c.Guest.Changes()[from:] {
+		if change.Route && change.Prefix.Bits() == 0 && !change.Gone && change.Gateway != pinned {
+			t.Errorf("a default route by %s on %s, for however short a time", change.Gateway, change.NIC)
 		}
 	}
 }

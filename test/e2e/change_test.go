@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -174,4 +175,77 @@ func TestANICThatSomebodySetsDownStaysDown(t *testing.T) {
 	stays(ctx)
 	check(t, c.Guest.Up("eth1"))
 	asReserved(ctx, t, c)
+}
+
+// A MAC that is changed while no agent runs: what the old one leased, or what was made of it, is nobody's any more.
+func TestNewMACWhileTheAgentIsDownIsANewIdentity(t *testing.T) {
+	mac := net.HardwareAddr{0x06, 0xa0, 0xf0, 0, 0, 0x39}
+	changed := func(ctx context.Context, t *testing.T, c *cloud.Cloud, addr func() netip.Addr) {
+		t.Helper()
+		n := c.Nets[0]
+		check(t, c.StartGuest())
+		bound, p := agent(ctx, t, c, "")
+		old := addr()
+		usable(bound, t, c, "eth0", old)
+		must(bound, t, c, "v6guest", "wait-online")
+		_, err := p.Stop(ctx)
+		check(t, err)
+		n.Reserved.MAC = mac
+		check(t, c.Guest.SetMAC("eth0", mac))
+		if s, err := c.Guest.State(); err != nil || !s.Usable("eth0", old) {
+			t.Fatalf("the old address went with the old agent: the test would show nothing: %v\n%s", err, s)
+		}
+		from := len(c.Guest.Changes())
+		bound, p = agent(ctx, t, c, "")
+		_, err = p.AwaitLine(bound, 0, "address of the old MAC removed\" nic=eth0 address="+old.String()+" mac=06:a0:f0:00:00:38")
+		check(t, err)
+		_, err = c.Guest.Await(bound, "the address of the new MAC alone", func(s lab.State) bool {
+			return s.Usable("eth0", addr()) && len(s.Global("eth0")) == 1 && len(s.Default()) == 1
+		})
+		check(t, err)
+		for _, ch := range c.Guest.Changes()[from:] { // at once: not when there is another
+			if ch.Prefix.Addr() == old && ch.Gone {
+				break
+			}
+			if ch.Prefix.Addr() == addr() {
+				t.Error("the new MAC's address came before the old one's went")
+				break
+			}
+		}
+		ping(bound, t, c.Guest, n.Neighbor6)
+		// Another agent brings nothing of the old MAC back.
+		_, err = p.Stop(ctx)
+		check(t, err)
+		bound, p = agent(ctx, t, c, "")
+		_, err = p.AwaitLine(bound, 0, "msg=\"router heard\"")
+		check(t, err)
+		must(bound, t, c, "v6guest", "wait-online")
+		if h := history(c.Guest, old); !cmp.Equal(h[len(h)-1:], []string{"gone"}) {
+			t.Errorf("history of %s: %v", old, h)
+		}
+	}
+	t.Run("leased", func(t *testing.T) {
+		t.Parallel()
+		ctx := within(t, 2*time.Minute)
+		c := newCloud(ctx, t, 1)
+		n := c.Nets[0]
+		other := peer.Guest{Name: "other", MAC: mac, Addr: n.Host(0x39)}
+		network := n.Network()
+		network.Guests = append(network.Guests, other)
+		check(t, n.Serve(ctx, peer.Dnsmasq, network))
+		changed(ctx, t, c, func() netip.Addr {
+			if slices.Equal(n.Reserved.MAC, mac) {
+				return other.Addr
+			}
+			return n.Reserved.Addr
+		})
+	})
+	t.Run("made", func(t *testing.T) {
+		t.Parallel()
+		ctx := within(t, 2*time.Minute)
+		c := newCloud(ctx, t, 1)
+		n := c.Nets[0]
+		startRadvd(ctx, t, n, "AdvDefaultLifetime 1800; MinRtrAdvInterval 3; MaxRtrAdvInterval 10; prefix "+n.Prefix.String()+" { AdvOnLink on; AdvAutonomous on; };")
+		changed(ctx, t, c, func() netip.Addr { return made(n) })
+	})
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -29,18 +28,7 @@ func TestSLAACNetworksAndThePassageToDHCPv6(t *testing.T) {
 	ctx := within(t, 2*time.Minute)
 	c := newCloud(ctx, t, 2)
 	for _, n := range c.Nets {
-		check(t, n.Router.WriteFile("/etc/radvd.conf", fmt.Sprintf(`interface eth0 {
-	AdvSendAdvert on;
-	AdvDefaultLifetime 1800;
-	MinRtrAdvInterval 3;
-	MaxRtrAdvInterval 10;
-	prefix %s { AdvOnLink on; AdvAutonomous on; };
-};
-`, n.Prefix)))
-		p, err := n.Router.Start("radvd", "--nodaemon", "--logmethod=stderr", "--debug=1", "--username=root", "--pidfile=/run/radvd.pid")
-		check(t, err)
-		_, err = p.AwaitLine(ctx, 0, "started")
-		check(t, err)
+		startRadvd(ctx, t, n, "AdvDefaultLifetime 1800; MinRtrAdvInterval 3; MaxRtrAdvInterval 10; prefix "+n.Prefix.String()+" { AdvOnLink on; AdvAutonomous on; };")
 	}
 	check(t, c.StartGuest())
 	ctx, _ = agent(ctx, t, c, "default_nic = eth0\n")

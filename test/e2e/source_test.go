@@ -115,15 +115,13 @@ func TestAnOrdinarySecondNetworkHasNoTableOfItsOwn(t *testing.T) {
 // advertise has radvd advertise the network's router, M=1, with these lines more.
 func advertise(ctx context.Context, t *testing.T, n *cloud.Net, more string) *lab.Process {
 	t.Helper()
-	check(t, n.Router.WriteFile("/etc/radvd.conf", `interface eth0 {
-	AdvSendAdvert on;
-	AdvManagedFlag on;
-	AdvDefaultLifetime 1800;
-	MinRtrAdvInterval 3;
-	MaxRtrAdvInterval 10;
-	`+more+`
-};
-`))
+	return startRadvd(ctx, t, n, "AdvManagedFlag on; AdvDefaultLifetime 1800; MinRtrAdvInterval 3; MaxRtrAdvInterval 10;\n"+more)
+}
+
+// startRadvd starts radvd on the network's router, with these lines about its interface.
+func startRadvd(ctx context.Context, t *testing.T, n *cloud.Net, lines string) *lab.Process {
+	t.Helper()
+	check(t, n.Router.WriteFile("/etc/radvd.conf", "interface eth0 {\nAdvSendAdvert on;\n"+lines+"\n};\n"))
 	p, err := n.Router.Start("radvd", "--nodaemon", "--logmethod=stderr", "--debug=1", "--username=root", "--pidfile=/run/radvd.pid")
 	check(t, err)
 	_, err = p.AwaitLine(ctx, 0, "started")

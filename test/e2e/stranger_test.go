@@ -18,8 +18,9 @@ import (
 // A stranger is a machine on a network that sends what it likes, in whosever name.
 type stranger struct {
 	*lab.Raw
-	net *cloud.Net
-	mac net.HardwareAddr
+	machine *lab.Machine
+	net     *cloud.Net
+	mac     net.HardwareAddr
 }
 
 // newStranger boots one more machine on a network.
@@ -28,6 +29,7 @@ func newStranger(ctx context.Context, t *testing.T, c *cloud.Cloud, n *cloud.Net
 	s := &stranger{net: n, mac: net.HardwareAddr{0x06, 0xbd, 0xbd, 0, n.RouterMAC[4], 0xbd}}
 	m, err := c.Machine(ctx, n, "stranger on "+n.Segment.Name, s.mac, netip.Addr{})
 	check(t, err)
+	s.machine = m
 	s.Raw, err = m.OpenRaw("eth0")
 	check(t, err)
 	t.Cleanup(func() { _ = s.Close() })

@@ -159,10 +159,10 @@ func changedReservation(ctx context.Context, t *testing.T) (c *cloud.Cloud, boun
 }
 
 // oldWentAfterNew checks that the old address was there until the new one could be used.
-func oldWentAfterNew(ctx context.Context, t *testing.T, c *cloud.Cloud, old, changed netip.Addr) {
+func oldWentAfterNew(ctx context.Context, t *testing.T, c *cloud.Cloud, nic string, old, changed netip.Addr) {
 	t.Helper()
 	_, err := c.Guest.Await(ctx, "the new address alone", func(s lab.State) bool {
-		return s.Usable("eth0", changed) && !s.Has("eth0", old)
+		return s.Usable(nic, changed) && !s.Has(nic, old)
 	})
 	check(t, err)
 	var usable bool
@@ -185,7 +185,7 @@ func TestChangedReservationIsNoticed(t *testing.T) {
 		if r.Code != 0 || len(result) != 1 || result[0].Address != changed || result[0].Was != old {
 			t.Errorf("lease: exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
 		}
-		oldWentAfterNew(ctx, t, c, old, changed)
+		oldWentAfterNew(ctx, t, c, "eth0", old, changed)
 	})
 	t.Run("by v6guest lease, without the agent", func(t *testing.T) {
 		t.Parallel()
@@ -197,7 +197,7 @@ func TestChangedReservationIsNoticed(t *testing.T) {
 		if r.Code != 0 || len(result) != 1 || result[0].Address != changed {
 			t.Errorf("lease: exit code %d: %s%s", r.Code, r.Stdout, r.Stderr)
 		}
-		oldWentAfterNew(ctx, t, c, old, changed)
+		oldWentAfterNew(ctx, t, c, "eth0", old, changed)
 	})
 	t.Run("when the carrier comes back", func(t *testing.T) {
 		t.Parallel()
@@ -206,7 +206,7 @@ func TestChangedReservationIsNoticed(t *testing.T) {
 		_, err := c.Guest.Await(ctx, "the carrier to be gone", func(s lab.State) bool { return !s.Carrier("eth0") })
 		check(t, err)
 		check(t, c.Ports[0].Carrier(true))
-		oldWentAfterNew(ctx, t, c, old, changed)
+		oldWentAfterNew(ctx, t, c, "eth0", old, changed)
 	})
 	t.Run("at the next boot", func(t *testing.T) {
 		t.Parallel()
@@ -215,7 +215,7 @@ func TestChangedReservationIsNoticed(t *testing.T) {
 		check(t, c.StopGuest())
 		check(t, c.StartGuest())
 		ctx, _ = agent(ctx, t, c, "")
-		oldWentAfterNew(ctx, t, c, old, changed)
+		oldWentAfterNew(ctx, t, c, "eth0", old, changed)
 		ping(ctx, t, c.Guest, cloud.Outside)
 	})
 }

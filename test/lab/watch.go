@@ -20,8 +20,9 @@ type Change struct {
 	Gone  bool
 	Route bool // a route's; else an address's
 	// Prefix is the address with its length, or the route's destination.
-	Prefix netip.Prefix
-	Usable bool // of an address: neither tentative nor a duplicate
+	Prefix  netip.Prefix
+	Gateway netip.Addr // of a route; not valid for one on the link
+	Usable  bool       // of an address: neither tentative nor a duplicate
 }
 
 // A watcher listens to a machine's kernel for as long as the machine lives.
@@ -115,7 +116,15 @@ func (w *watcher) route(u netlink.RouteUpdate) {
 	if u.Family != netlink.FAMILY_V6 || u.Table != unix.RT_TABLE_MAIN {
 		return
 	}
-	w.add(u.LinkIndex, Change{Gone: u.Type == unix.RTM_DELROUTE, Route: true, Prefix: prefix(u.Dst)})
+	c := Change{Gone: u.Type == unix.RTM_DELROUTE, Route: true, Prefix: prefix(u.Dst), Gateway: address(u.Gw)}
+	if len(u.MultiPath) == 0 {
+		w.add(u.LinkIndex, c)
+		return
+	}
+	for _, way := range u.MultiPath { // a change of each, as State has a route of each
+		c.Gateway = address(way.Gw)
+		w.add(way.LinkIndex, c)
+	}
 }
 
 func (w *watcher) add(index int, c Change) {
