@@ -102,21 +102,20 @@ func (x *exchange) give(m *wire.Message, judge, commit bool) bool {
 	}
 	given := false
 	for i, ia := range ias {
-		out := wire.IANA{ID: ia.ID}
+		out := addIA(m, ia.ID)
 		switch {
 		case off(ia):
 			out.Status = status(iana.StatusNotOnLink, textNotOnLink)
 		case i == chosen && x.lease != nil:
-			out.Addresses = []wire.Address{x.lease.address()}
+			out.Addresses = append(out.Addresses, x.lease.address())
 			given = true
 		case offers != nil && offers[i].addr.IsValid():
 			terms := x.lend(x.pool, &offers[i], ia.ID, x.poolTerms(), commit)
-			out.Addresses = []wire.Address{address(offers[i].addr, terms)}
+			out.Addresses = append(out.Addresses, address(offers[i].addr, terms))
 			given = true
 		default:
 			out.Status = status(iana.StatusNoAddrsAvail, x.refusal(textNoAddress))
 		}
-		m.IANAs = append(m.IANAs, out)
 	}
 	delegated := x.delegate(m, delegable, commit)
 	x.setTimes(m)
@@ -126,6 +125,15 @@ func (x *exchange) give(m *wire.Message, judge, commit bool) bool {
 		x.reportUnmatched(x.why, false)
 	}
 	return given || delegated
+}
+
+// addIA adds an IA to an answer, in the memory of an earlier one.
+func addIA(m *wire.Message, id wire.IAID) *wire.IANA {
+	n := len(m.IANAs)
+	m.IANAs = slices.Grow(m.IANAs, 1)[:n+1]
+	ia := &m.IANAs[n]
+	*ia = wire.IANA{ID: id, Addresses: ia.Addresses[:0]}
+	return ia
 }
 
 // refusal is the text of a status that gives no address: that it is held back, and how long, or what

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/responder/pool"
 )
@@ -38,12 +37,11 @@ type exchange struct {
 
 	oneAddr  [1]netip.Addr // room for addrs
 	oneLease lease         // for lease
+	oneOffer [1]offer      // for offers
 
-	changes []leasestore.Change // that the answer has made
-	changed []*pool.Binding     // whose they are
-	needs   []*pool.Binding     // that must be durable before it is sent
-	made    []Action            // what to tell of them when they are durable
-	dropped string              // why there is no answer after all
+	commit  *commit         // what the answer changes; nil for nothing
+	needs   []*pool.Binding // that must be durable before it is sent
+	dropped string          // why there is no answer after all
 }
 
 // Reasons for which a known client gets no address.

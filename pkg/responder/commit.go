@@ -9,7 +9,6 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/leasestore"
-	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/responder/pool"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -25,9 +24,42 @@ type commits struct {
 
 // A commit is what one Store was made for.
 type commit struct {
-	changed []*pool.Binding
+	puts    []leasestore.Change // what the store is asked for
+	changed []*pool.Binding     // whose changes they are
+	told    []Changed           // what to tell of them when they are durable
 	answers []heldAnswer
-	changes []Action // Changed, each
+
+	room struct { // for one of each, which is all that most commits have
+		put     [1]leasestore.Change
+		changed [1]*pool.Binding
+		need    [1]*pool.Binding
+		told    [1]Changed
+		answer  [1]heldAnswer
+		lease   leasestore.Lease
+	}
+}
+
+// change is the exchange's commit, which is made when it is needed first.
+func (x *exchange) change() *commit {
+	if x.commit == nil {
+		c := new(commit)
+		c.puts, c.changed, c.told, c.answers = c.room.put[:0], c.room.changed[:0], c.room.told[:0], c.room.answer[:0]
+		x.commit = c
+		if x.needs == nil {
+			x.needs = c.room.need[:0]
+		}
+	}
+	return x.commit
+}
+
+// lease is the binding as it is now.
+func (c *commit) lease(b *pool.Binding) *leasestore.Lease {
+	l := &c.room.lease
+	if l.Prefix.IsValid() { // taken
+		l = new(leasestore.Lease)
+	}
+	*l = b.Lease()
+	return l
 }
 
 // A heldAnswer waits for all of its bindings to be durable.
@@ -52,26 +84,32 @@ func newCommits() commits { return commits{waiting: map[uint64]*commit{}} }
 // underWay reports whether the change has not been told of yet.
 func (c *commits) underWay(change uint64) bool { return c.waiting[change] != nil }
 
-// put notes that a binding must be stored as it is now.
-func (x *exchange) put(b *pool.Binding) {
-	l := b.Lease()
-	x.changes = append(x.changes, leasestore.Put{Lease: &l})
-	x.changed, x.needs = append(x.changed, b), append(x.needs, b)
+// put notes that a binding must be stored as it is now, and returns it so.
+func (x *exchange) put(b *pool.Binding) *leasestore.Lease {
+	c := x.change()
+	l := c.lease(b)
+	c.puts, c.changed = append(c.puts, leasestore.Put{Lease: l}), append(c.changed, b)
+	x.needs = append(x.needs, b)
+	return l
 }
 
-// forget notes that a binding is over.
-func (x *exchange) forget(b *pool.Binding) {
-	x.changes = append(x.changes, leasestore.Forget{Prefix: b.Prefix()})
+// forget notes that a binding is over, and returns it as it was.
+func (x *exchange) forget(b *pool.Binding) *leasestore.Lease {
+	c := x.change()
+	c.puts = append(c.puts, leasestore.Forget{Prefix: b.Prefix()})
+	return c.lease(b)
 }
 
 // finish sends the answer: at once, or when what it says is durable (RFC 9915, section 18.3.2).
 func (x *exchange) finish(s Send) {
-	if len(x.changes) == 0 {
+	c := x.commit
+	if c == nil {
 		x.send(s)
 		return
 	}
-	id := x.store(x.changes, &commit{changed: x.changed, answers: []heldAnswer{x.held(s)}, changes: x.made})
-	for _, b := range x.changed {
+	c.answers = append(c.answers, x.held(s))
+	id := x.store(c)
+	for _, b := range c.changed {
 		b.Change, b.Durable = id, false
 	}
 }
@@ -97,10 +135,10 @@ func (x *exchange) send(s Send) {
 }
 
 // store asks for changes to be made durable.
-func (e *Engine) store(changes []leasestore.Change, c *commit) (id uint64) {
+func (e *Engine) store(c *commit) (id uint64) {
 	e.commits.last++
 	e.commits.waiting[e.commits.last] = c
-	e.out = append(e.out, Store{e.commits.last, changes})
+	e.out = append(e.out, Store{e.commits.last, c.puts})
 	return e.commits.last
 }
 
@@ -129,7 +167,9 @@ func (e *Engine) stored(results []leasestore.Result) {
 			shorten(a.send.Msg, e.now.Sub(a.since))
 			e.sent(a.send)
 		}
-		e.out = append(e.out, c.changes...)
+		for i := range c.told {
+			e.out = append(e.out, &c.told[i])
+		}
 	}
 }
 
@@ -182,7 +222,6 @@ const maxDue = 256
 
 // expire ends the bindings whose time has come.
 func (e *Engine) expire() {
-	var changes []leasestore.Change
 	c := &commit{}
 	for range maxDue {
 		b, over := e.bindings.Due(e.now)
@@ -191,16 +230,17 @@ func (e *Engine) expire() {
 		}
 		switch {
 		case b.State() == leasestore.Declined:
-			c.changes = append(c.changes, e.change(b, EventFree))
+			c.told = append(c.told, e.ended(b, EventFree))
 		case !over:
-			e.out = append(e.out, e.change(b, EventExpired))
+			c := e.ended(b, EventExpired)
+			e.out = append(e.out, &c)
 		}
 		if over {
-			changes = append(changes, leasestore.Forget{Prefix: b.Prefix()})
+			c.puts = append(c.puts, leasestore.Forget{Prefix: b.Prefix()})
 		}
 	}
-	if len(changes) > 0 {
-		e.store(changes, c)
+	if len(c.puts) > 0 {
+		e.store(c)
 	}
 }
 
@@ -211,72 +251,14 @@ func (e *Engine) revoke(p netip.Prefix) {
 		return
 	}
 	e.bindings.Remove(b)
-	made := e.change(b, EventReleased)
-	made.Report.Attrs = append(made.Report.Attrs, slog.String("by", "the operator"))
-	e.store([]leasestore.Change{leasestore.Forget{Prefix: b.Prefix()}}, &commit{changes: []Action{made}})
+	told := e.ended(b, EventReleased)
+	told.Operator = true
+	e.store(&commit{puts: []leasestore.Change{leasestore.Forget{Prefix: p}}, told: []Changed{told}})
 }
 
-// The events of a binding.
-const (
-	EventLeased   = "leased"
-	EventReleased = "released"
-	EventDeclined = "declined"
-	EventExpired  = "expired" // and kept back for the pool's grace
-	EventFree     = "free"    // given out again, after it was declined
-)
-
-// eventLines are the log's.
-var eventLines = map[string]string{
-	EventLeased: "address leased", EventReleased: "lease released", EventDeclined: "address declined",
-	EventExpired: "lease expired", EventFree: "declined address is free again",
-}
-
-// prefixLines are the log's for delegated prefixes.
-var prefixLines = map[string]string{
-	EventLeased: "prefix delegated", EventReleased: "prefix released", EventExpired: "prefix expired",
-}
-
-// leased, released and declined tell of a change when it is durable.
-func (x *exchange) leased(b *pool.Binding) {
-	x.changeBy(b, EventLeased, slog.LevelInfo, slog.Duration("valid", b.Terms().Valid))
-}
-
-func (x *exchange) released(b *pool.Binding) { x.changeBy(b, EventReleased, slog.LevelInfo) }
-
-func (x *exchange) declined(b *pool.Binding) {
-	x.changeBy(b, EventDeclined, slog.LevelWarn, slog.String("reason", "another node uses it"), slog.Duration("set_aside", b.Terms().Valid))
-}
-
-// changeBy tells of a change that a client has made, change of one that time has.
-func (x *exchange) changeBy(b *pool.Binding, event string, level slog.Level, more ...slog.Attr) {
-	c := x.change(b, event)
-	r := &c.Report
-	r.Level = level
-	if len(x.in.Relays) > 0 {
-		r.Attrs = append(r.Attrs, slog.Any("relay", x.in.From.Addr()))
-	}
-	if x.host != nil && x.host.Name != "" {
-		r.Attrs = append(r.Attrs, slog.String("name", x.host.Name))
-	}
-	r.Attrs = append(r.Attrs, more...)
-	x.made = append(x.made, c)
-}
-
-func (e *Engine) change(b *pool.Binding, event string) Changed {
-	e.count.other["lease "+event]++
+// ended is a change that no client has made.
+func (e *Engine) ended(b *pool.Binding, event string) Changed {
+	e.count.other[eventCounts[event]]++
 	l := b.Lease()
-	line, what := eventLines[event], slog.Any("address", l.Prefix.Addr())
-	if l.Delegated {
-		line, what = prefixLines[event], slog.Any("prefix", l.Prefix)
-	}
-	const most = 10 // what changeBy adds included
-	attrs := append(
-		make([]slog.Attr, 0, most),
-		what, slog.String("mac", hosts.MAC(l.MAC).String()), slog.Any("duid", l.DUID),
-		slog.String("iaid", l.IAID.String()), slog.String("network", l.Network), slog.String("interface", l.Interface),
-	)
-	if l.Via.IsValid() {
-		attrs = append(attrs, slog.Any("via", l.Via))
-	}
-	return Changed{event, l, Report{slog.LevelInfo, line, attrs}}
+	return Changed{Event: event, Lease: &l}
 }

@@ -191,7 +191,7 @@ func TestADelegatedPrefixSaysWhereItIsRoutedTo(t *testing.T) {
 	events := func(words string) (n int) {
 		t.Helper()
 		for _, a := range b.step(b.message(words)) {
-			if c, ok := a.(Changed); ok && c.Event == EventLeased {
+			if c, ok := a.(*Changed); ok && c.Event == EventLeased {
 				n++
 			}
 		}

@@ -104,9 +104,12 @@ type (
 
 	// Changed is a change of a binding that is durable, or that time has made.
 	Changed struct {
-		Event  string // EventLeased and so on
-		Lease  leasestore.Lease
-		Report Report // for the log
+		Event string            // EventLeased and so on
+		Lease *leasestore.Lease // as it was made; nobody changes it any more
+		Relay netip.Addr        // the relay agent that the client spoke through; zero for none
+		Name  string            // the client's, of the hosts files; "" for none
+		// Operator says that he wanted it so.
+		Operator bool
 	}
 
 	// Report is something that a person may want to know. Message is constant, Attrs tell the rest.
@@ -121,5 +124,5 @@ type (
 func (Send) action()  {}
 func (Store) action() {}
 
-func (Changed) action() {}
-func (Report) action()  {}
+func (*Changed) action() {}
+func (Report) action()   {}

@@ -222,11 +222,11 @@ func parseBinding(text string) (netip.Prefix, error) {
 }
 
 // publish tells those who watch.
-func (s *Server) publish(c Changed) {
+func (s *Server) publish(c *Changed) {
 	if len(s.watching) == 0 {
 		return
 	}
-	l := s.lease(&c.Lease, s.opts.Clock.Now(), time.Now())
+	l := s.lease(c.Lease, s.opts.Clock.Now(), time.Now())
 	l.Event = c.Event
 	for w := range s.watching {
 		select {

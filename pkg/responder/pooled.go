@@ -75,7 +75,10 @@ func (x *exchange) offers(ias []wire.IANA, skip func(wire.IANA) bool) []offer {
 	if x.pool == nil {
 		return nil
 	}
-	all := make([]offer, len(ias))
+	all := x.oneOffer[:]
+	if len(ias) != len(all) {
+		all = make([]offer, len(ias))
+	}
 	for i, ia := range ias {
 		if skip(ia) {
 			continue
@@ -215,8 +218,7 @@ func (x *exchange) lend(p *pool.Pool, o *offer, id wire.IAID, terms pool.Terms, 
 		return x.extended(o.binding, terms)
 	}
 	b := x.bindings.Bind(x.now, p, o.addr, x.of(id), terms)
-	x.leased(b)
-	x.put(b)
+	x.tell(EventLeased, x.put(b))
 	return b.Terms()
 }
 
@@ -237,10 +239,9 @@ func (x *exchange) extended(b *pool.Binding, terms pool.Terms) pool.Terms {
 	}
 	again := x.bindings.Reroute(b, x.owner.Via) || !b.Live(x.now) || !b.Durable
 	x.bindings.Extend(x.now, b, terms)
-	if again {
-		x.leased(b)
+	if l := x.put(b); again {
+		x.tell(EventLeased, l)
 	}
-	x.put(b)
 	return terms
 }
 
@@ -254,8 +255,7 @@ func (x *exchange) letGo(b *pool.Binding, ia wire.IANA, declined bool) {
 	case !contains(ia.Addresses, b.Addr()):
 	case declined:
 		x.bindings.Decline(x.now, b, x.network.Pool.Declined)
-		x.declined(b)
-		x.put(b)
+		x.tell(EventDeclined, x.put(b))
 	default:
 		x.over(b)
 	}
@@ -264,6 +264,5 @@ func (x *exchange) letGo(b *pool.Binding, ia wire.IANA, declined bool) {
 // over makes free what its client has released.
 func (x *exchange) over(b *pool.Binding) {
 	x.bindings.Remove(b)
-	x.released(b)
-	x.forget(b)
+	x.tell(EventReleased, x.forget(b))
 }

@@ -341,11 +341,13 @@ func (s *Server) do(actions []Action) {
 	for _, a := range actions {
 		switch a := a.(type) {
 		case Report:
-			s.log.LogAttrs(context.Background(), a.Level, a.Message, a.Attrs...)
+			s.write(a)
 		case Store:
 			s.keep(a)
-		case Changed:
-			s.log.LogAttrs(context.Background(), a.Report.Level, a.Report.Message, a.Report.Attrs...)
+		case *Changed:
+			r := a.Report(s.attrs[:0])
+			s.attrs = r.Attrs
+			s.write(r)
 			s.publish(a)
 		case Send:
 			s.trace(a.Interface, ">", a.To, a.MAC, a.Msg, len(a.Relays))
@@ -354,6 +356,16 @@ func (s *Server) do(actions []Action) {
 				s.log.Debug("answer not sent", "interface", a.Interface, "to", a.To, "error", err)
 			}
 		}
+	}
+}
+
+// write writes a line of the log. A slog.Logger would find out who called it, which no line shows.
+func (s *Server) write(r Report) {
+	ctx, h := context.Background(), s.log.Handler()
+	if h.Enabled(ctx, r.Level) {
+		line := slog.NewRecord(time.Now(), r.Level, r.Message, 0)
+		line.AddAttrs(r.Attrs...)
+		_ = h.Handle(ctx, line) // as slog.Logger has it: who could be told?
 	}
 }
 

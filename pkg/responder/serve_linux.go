@@ -82,6 +82,7 @@ type Server struct {
 	decoder  wire.Decoder            // of what comes by the packet sockets
 	message  Received                // that is being answered
 	buf      []byte                  // of encode
+	attrs    []slog.Attr             // of a line of the log
 	meters   meters
 	unsent   []*packetConn // those with answers that wait for flush
 

@@ -171,9 +171,9 @@ func (b *bench) render(actions []Action, reports bool) string {
 		switch a := a.(type) {
 		case Send:
 			out = append(out, render(a))
-		case Changed:
+		case *Changed:
 			if reports {
-				out = append(out, renderReport(a.Report))
+				out = append(out, renderReport(a.Report(nil)))
 			}
 		case Report:
 			if reports {

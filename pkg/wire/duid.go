@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
@@ -124,7 +125,9 @@ func IAIDFromMAC(mac net.HardwareAddr) IAID {
 }
 
 // String writes the IAID as eight hex digits, in the order of the bytes on the wire.
-func (i IAID) String() string { return fmt.Sprintf("%08x", uint32(i)) }
+func (i IAID) String() string {
+	return hex.EncodeToString([]byte{byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})
+}
 
 // MarshalText writes the IAID as String does, in JSON too: a decimal number is nothing that a person
 // would find again in a capture.

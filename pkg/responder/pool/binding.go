@@ -172,20 +172,19 @@ func (t *Table) binding(l *leasestore.Lease) *Binding {
 	if !l.Wall.IsZero() {
 		b.wall = l.Wall.UnixMilli()
 	}
-	key := about{network: l.Network, iface: l.Interface, via: l.Via}
+	common := about{network: l.Network, iface: l.Interface, via: l.Via}
 	if len(l.DUID) > len(b.duid) {
-		key.duid = l.DUID
-		b.about = &key
+		common.duid = l.DUID
+	} else {
+		b.duidLen = uint8(copy(b.duid[:], l.DUID))
+	}
+	if b.about = t.abouts[common]; b.about != nil {
 		return b
 	}
-	b.duidLen = uint8(copy(b.duid[:], l.DUID))
-	if key.via.IsValid() {
-		b.about = &key
-		return b
-	}
-	if b.about = t.abouts[key]; b.about == nil {
-		b.about = &key
-		t.abouts[key] = b.about
+	own := common // apart: what is looked up stays on the stack
+	b.about = &own
+	if own.duid == "" && !own.via.IsValid() {
+		t.abouts[own] = b.about
 	}
 	return b
 }

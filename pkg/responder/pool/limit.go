@@ -54,12 +54,12 @@ func (u *uses) mayCreate(now clock.Instant, m hosts.MAC, most uint64) bool {
 	return most == 0 || m == (hosts.MAC{}) || u.created[m].allows(now, 1, macBurst*most)
 }
 
-func (u *uses) add(now clock.Instant, m hosts.MAC, isNew bool) {
+func (u *uses) add(now clock.Instant, m hosts.MAC, counted bool) {
 	if m == (hosts.MAC{}) {
 		return
 	}
 	u.bindings[m]++
-	if !isNew {
+	if !counted {
 		return
 	}
 	last := u.created[m]

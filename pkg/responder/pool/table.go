@@ -225,7 +225,7 @@ func (t *Table) Bind(now clock.Instant, p *Pool, a netip.Addr, o Owner, terms Te
 	p.used++
 	p.mark(a, true)
 	p.created.pass(now, p.Rate)
-	t.used(p.Bits).add(now, o.MAC, true)
+	t.used(p.Bits).add(now, o.MAC, p.PerMAC > 0) // else nobody asks
 	t.schedule(b)
 	return b
 }
