@@ -248,13 +248,17 @@ func TestTheHolderIsUnknownWhereTheKernelDoesNotSay(t *testing.T) {
 	}
 	defer f.Close()
 	locks := filepath.Join(t.TempDir(), "locks")
-	if got := holder(f, locks); got != "" {
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := holder(info, locks); got != "" {
 		t.Errorf("no file: %q", got)
 	}
 	if err := os.WriteFile(locks, []byte("1: FLOCK\n\n2: FLOCK ADVISORY WRITE 99 fe:00:1 0 EOF\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := holder(f, locks); got != "" {
+	if got := holder(info, locks); got != "" {
 		t.Errorf("others' locks: %q", got)
 	}
 }

@@ -14,12 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFile opens the store's file and locks it; a file that is missing is made.
-func openFile(path string) (*os.File, error) {
+// openFile opens the store's file and locks it; a file that is missing is made if it may be.
+func openFile(path string, mayMake bool) (*os.File, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case mayMake && errors.Is(err, fs.ErrNotExist):
 			if err := create(path); err != nil {
 				return nil, reachable(path, err)
 			}
@@ -56,24 +56,29 @@ func lock(f *os.File) error {
 	if !errors.Is(err, unix.EWOULDBLOCK) {
 		return err
 	}
+	pid := ""
+	if info, err := f.Stat(); err == nil {
+		pid = holder(info, "/proc/locks")
+	}
+	return locked(f.Name(), pid)
+}
+
+// locked is the Fault of a file that the process with that number has locked; "" if that is not known.
+func locked(path, pid string) *Fault {
 	who := "the process that has it open (fuser tells)"
-	if pid := holder(f, "/proc/locks"); pid != "" {
+	if pid != "" {
 		who = "process " + pid
 	}
 	return &Fault{
-		Err:  fmt.Errorf("%s: %w", f.Name(), ErrLocked),
+		Err:  fmt.Errorf("%s: %w", path, ErrLocked),
 		Cure: fmt.Sprintf("stop %s, or give this one a folder of its own (--state-dir)", who),
 	}
 }
 
-// holder finds the process that has locked f in a file like /proc/locks, "" if that does not say:
+// holder finds the process that has locked a file in a file like /proc/locks, "" if that does not say:
 //
 //	1: FLOCK  ADVISORY  WRITE 4711 fe:00:131090 0 EOF
-func holder(f *os.File, locks string) string {
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
+func holder(info fs.FileInfo, locks string) string {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return ""

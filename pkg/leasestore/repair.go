@@ -80,6 +80,9 @@ func (s *Store) giveUpIfDamaged(err error) {
 
 // reopen opens the file anew and reads from it what the writer must know. Who reads values waits.
 func (s *Store) reopen() error {
+	if s.db != nil && !s.inPlace() {
+		return s.home() // which opens what it has put there
+	}
 	s.bolt.Lock()
 	s.absent = s.shut()
 	if s.absent == nil {

@@ -3,6 +3,7 @@ package leasestore
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
 // Format is the number of the format that this version writes. It reads every one up to it.
@@ -50,6 +52,10 @@ type Options struct {
 	// one goroutine, which writes nothing meanwhile: it must not wait for the store. The slice is the
 	// store's.
 	Done func([]Result)
+	// Astray is told when the file is not at Path any more: it was removed, renamed or replaced. Back says
+	// that it is written there again, with all that it had; else nothing can be stored until somebody does
+	// what the Fault says. Nil: nobody. It is called by the store's goroutine, or by Close.
+	Astray func(what *Fault, back bool)
 
 	segment uint64 // records; tests make it small
 }
@@ -70,7 +76,11 @@ type Store struct {
 	// What follows is the writer's, except that others may read values while they hold bolt for reading.
 	bolt    sync.RWMutex
 	file    *os.File // bbolt's
-	absent  error    // why db is nil, where it could not be opened anew
+	id      fileID   // of file, or of the one that was last open
+	last    uint64   // bbolt's transaction that the file ends with
+	astray  *Fault   // why the path does not lead to file
+	names   *inotify.Watcher
+	absent  error // why db is nil, where it could not be opened anew
 	db      *bbolt.DB
 	journal journal
 	holds   holding // from scan to load
@@ -93,6 +103,9 @@ type Stats struct {
 	Failures uint64 // groups that the disk did not take
 	Refused  uint64 // Begins answered by ErrBusy
 	Queued   int    // changes that wait now
+
+	Returns uint64 // times that the file was not at its path, and was written there again
+	Astray  bool   // it is not there now
 }
 
 // Open opens the store, checks all of it, and tells Load its leases. It fails with a *Fault, which has
@@ -122,15 +135,24 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("lease store: %w", errors.Join(err, s.closeBolt()))
 	}
 	s.publish(0, nil)
+	s.names, _ = inotify.New() // without it each commit looks all the same
+	s.listen()
 	go s.run()
 	return s, nil
 }
 
 // open opens and checks the file and reads what the journal has, but not yet the leases.
 func (s *Store) open() error {
-	f, err := openFile(s.o.Path)
+	known := s.id != fileID{}
+	f, err := openFile(s.o.Path, !known)
+	if known && errors.Is(err, fs.ErrNotExist) {
+		return s.lost(err)
+	}
 	if err != nil {
 		return err
+	}
+	if id, _, err := idOf(f); err != nil || known && id != s.id {
+		return errors.Join(s.lost(err), f.Close())
 	}
 	sweep(s.o.Path)
 	if err := s.openLocked(f); err != nil {
@@ -152,6 +174,14 @@ func (s *Store) openLocked(f *os.File) error {
 		return damaged(s.o.Path, err)
 	}
 	s.db, s.file = db, f
+	if s.id, _, err = idOf(f); err != nil {
+		return errors.Join(err, s.shut())
+	}
+	metas, err := readMetas(f)
+	if err != nil {
+		return errors.Join(err, s.shut())
+	}
+	s.last = newest(metas).transaction
 	err = s.bolted(func() error { return db.View(s.scan) })
 	switch {
 	case err == nil:
@@ -179,9 +209,14 @@ func (s *Store) Close() error {
 	<-s.done
 	err := s.ended()
 	if err == nil {
-		err = s.farewell()
+		if err = s.farewell(); s.db != nil {
+			err = errors.Join(err, s.home())
+		}
 	} else {
 		s.abandon()
+	}
+	if s.names != nil {
+		err = errors.Join(err, s.names.Close())
 	}
 	if err = errors.Join(err, s.closeBolt()); err != nil {
 		return fmt.Errorf("close lease store: %w", err)

@@ -2,6 +2,7 @@ package leasestore
 
 import (
 	"errors"
+	"fmt"
 
 	"go.etcd.io/bbolt"
 )
@@ -17,8 +18,17 @@ const (
 func (s *Store) run() {
 	defer close(s.done)
 	spare, d := &batch{}, &draft{}
+	names := s.heard()
 	for {
-		<-s.wake
+		select {
+		case <-s.wake:
+		case _, ok := <-names:
+			if !ok {
+				names = nil
+			}
+			s.look()
+			continue
+		}
 		s.mu.Lock()
 		b, closed := s.waiting, s.closed
 		s.waiting = spare
@@ -34,6 +44,13 @@ func (s *Store) run() {
 	}
 }
 
+// look finds the file that is not in its place though nobody writes.
+func (s *Store) look() {
+	if s.ended() == nil && s.db != nil {
+		_ = s.home() // Astray is told
+	}
+}
+
 // write makes a batch durable.
 func (s *Store) write(b *batch, d *draft) error {
 	if err := s.ended(); err != nil {
@@ -41,6 +58,11 @@ func (s *Store) write(b *batch, d *draft) error {
 	}
 	if s.suspect {
 		if err := s.recover(); err != nil {
+			return err
+		}
+	}
+	if s.astray != nil {
+		if err := s.home(); err != nil {
 			return err
 		}
 	}
@@ -55,6 +77,9 @@ func (s *Store) write(b *batch, d *draft) error {
 	switch {
 	case err == nil:
 		s.written(b, d)
+		if err := s.home(); err != nil {
+			return fmt.Errorf("%w: %w", ErrUncertain, err)
+		}
 		return nil
 	case landed:
 		return s.landed(err)
@@ -99,12 +124,16 @@ func (s *Store) transact(f func(*bbolt.Tx) error) (landed bool, err error) {
 		return false, err
 	}
 	id := uint64(tx.ID())
+	if id != s.last+1 {
+		return false, errors.Join(s.end(s.overwritten()), tx.Rollback())
+	}
 	if err := f(tx); err != nil {
 		return false, errors.Join(err, tx.Rollback())
 	}
 	if err := s.commit(tx); err != nil {
 		return s.reached(id), err
 	}
+	s.last = id
 	return false, nil
 }
 

@@ -202,12 +202,12 @@ func (c *chaos) drain() {
 func (c *chaos) check(kills int) {
 	c.t.Helper()
 	stored := map[netip.Addr]*leasestore.Lease{}
-	store, err := openStore(filepath.Join(c.dir, "state"), clock.Boottime{}, func(l *leasestore.Lease) {
+	store, err := openStore(filepath.Join(c.dir, "state"), leasestore.Options{Clock: clock.Boottime{}, Load: func(l *leasestore.Lease) {
 		if stored[l.Prefix.Addr()] != nil {
 			c.t.Errorf("kill %d: %s is stored twice", kills, l.Prefix)
 		}
 		stored[l.Prefix.Addr()] = l
-	}, nil)
+	}})
 	if err != nil {
 		c.t.Fatal(err)
 	}

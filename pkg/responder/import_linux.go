@@ -34,7 +34,7 @@ func Import(ctx context.Context, c *Config, stateDir string, found foreign.Conte
 	im := &importer{ctx: ctx, config: c, known: map[netip.Prefix]bool{}, lengths: map[int]bool{}}
 	im.out.Left = append([]string{}, found.Left...)
 	if !dry {
-		if im.store, err = openStore(stateDir, clk, func(l *leasestore.Lease) { im.know(l.Prefix) }, nil); err != nil {
+		if im.store, err = openStore(stateDir, leasestore.Options{Clock: clk, Load: func(l *leasestore.Lease) { im.know(l.Prefix) }}); err != nil {
 			return im.out, err
 		}
 		defer func() { err = errors.Join(err, im.store.Close(), handOver(stateDir)) }()

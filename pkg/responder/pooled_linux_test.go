@@ -2,10 +2,15 @@ package responder
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
+	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -54,5 +59,62 @@ func TestServeKeepsTheBindingsOfAPool(t *testing.T) {
 		if got := n.next().msg.IANAs[0]; len(got.Addresses) != 1 || got.Addresses[0].Addr != given[g.mac.String()] {
 			t.Errorf("guest %d renews %v, had %s", i, got, given[g.mac.String()])
 		}
+	}
+}
+
+// TestAStoreFileThatIsRemovedLosesNothing, though the server is killed then: what stands in its folder has
+// the binding from before and the one from afterwards, and the status says what has happened.
+func TestAStoreFileThatIsRemovedLosesNothing(t *testing.T) {
+	n := newNet(t)
+	s, stop := n.serve(plain+"pool = 2001:db8:1::f0-2001:db8:1::f2\n", reservations(1))
+	dir, state := n.control(s), filepath.Join(n.dir, "state")
+	lease := func(i int) {
+		g := newGuest(i)
+		n.sendFrame(g.frame(t, g.request()))
+		if got := n.next().msg.IANAs[0]; len(got.Addresses) != 1 {
+			t.Fatalf("guest %d gets %v", i, got)
+		}
+	}
+	lease(101)
+	if err := os.Remove(filepath.Join(state, storeFile)); err != nil {
+		t.Fatal(err)
+	}
+	lease(102)
+	image := t.TempDir()
+	b, err := os.ReadFile(filepath.Join(state, storeFile))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(image, storeFile), b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := AskStatus(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "leases.db: the file was removed while in use; all that it had is written there again"
+	if len(st.Problems) != 1 || !strings.HasSuffix(st.Problems[0].What, want) || !strings.Contains(st.Problems[0].Try, "stop v6responder before") {
+		t.Errorf("problems: %+v", st.Problems)
+	}
+	text, err := s.Metrics(t.Context())
+	if err != nil || !strings.Contains(string(text), "v6responder_store_astray 0\nv6responder_store_returns_total 1\n") {
+		t.Errorf("%v, metrics:\n%s", err, text)
+	}
+	if err := stop(ErrRestart); err != nil {
+		t.Error(err)
+	}
+	if got := strings.Count(n.log.String(), want); got != 1 {
+		t.Errorf("%d lines of the log tell", got)
+	}
+	found := map[[6]byte]bool{}
+	store, err := openStore(image, leasestore.Options{Clock: clock.Boottime{}, Load: func(l *leasestore.Lease) { found[l.MAC] = true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+	if a, b := newGuest(101), newGuest(102); len(found) != 2 || !found[[6]byte(a.mac)] || !found[[6]byte(b.mac)] {
+		t.Errorf("stored for %v", found)
 	}
 }

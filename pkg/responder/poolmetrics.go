@@ -44,5 +44,11 @@ func (v sight) writePools(w io.Writer) {
 		vm.WriteCounterUint64(w, "v6responder_store_changes_total", s.Changes)
 		vm.WriteCounterUint64(w, "v6responder_store_failures_total", s.Failures)
 		vm.WriteCounterUint64(w, "v6responder_store_refused_total", s.Refused)
+		astray := uint64(0)
+		if s.Astray {
+			astray = 1
+		}
+		vm.WriteGaugeUint64(w, "v6responder_store_astray", astray)
+		vm.WriteCounterUint64(w, "v6responder_store_returns_total", s.Returns)
 	}
 }

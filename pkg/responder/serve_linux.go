@@ -97,6 +97,7 @@ type Server struct {
 	adding sync.Mutex // held while a host is added or taken out
 
 	mu       sync.Mutex
+	straying straying       // of the store's file
 	watcher  *hosts.Watcher // nil without a hosts file
 	summary  HostsSummary
 	problems map[string]bool // that were written to the log

@@ -111,6 +111,9 @@ type StoreStatus struct {
 	Commits  uint64 `json:"commits"`
 	Failures uint64 `json:"failures"`
 	Error    string `json:"error,omitempty"` // why nothing is stored now
+	// Astray is what has become of the file that was removed, moved or replaced, while it is so and for an
+	// hour after it was written again.
+	Astray *Problem `json:"astray,omitempty"`
 }
 
 // An OtherServerStatus is another DHCPv6 server that guests have spoken to within the last hour.
@@ -171,6 +174,7 @@ func (s *Server) status(now clock.Instant) Status {
 		if err := e.commits.failure; err != nil {
 			out.Store.Error = err.Error()
 		}
+		out.Store.Astray = s.astray(stats.Astray, now)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.others)) {
 		for _, duid := range slices.Sorted(maps.Keys(e.others[name])) {
@@ -180,6 +184,17 @@ func (s *Server) status(now clock.Instant) Status {
 		}
 	}
 	return out
+}
+
+// astray is what should be known of the store's file, nil where nothing should.
+func (s *Server) astray(still bool, now clock.Instant) *Problem {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	last := s.straying
+	if last.what == nil || last.back && now.Sub(last.at) >= reportEvery || !last.back && !still {
+		return nil
+	}
+	return &Problem{last.what.Error(), last.what.Cure}
 }
 
 // counted are the counts whose names begin with prefix, by the rest of their names.
@@ -247,6 +262,9 @@ func (st *Status) judge(hostsProblems int) {
 	}
 	if st.Store != nil && st.Store.Error != "" {
 		problem("see to the disk of the state folder; reservations are served meanwhile", "bindings of the pools are not stored, and their clients get no answer: %s", st.Store.Error)
+	}
+	if st.Store != nil && st.Store.Astray != nil {
+		problem(st.Store.Astray.Try, "%s", st.Store.Astray.What)
 	}
 	served := 0
 	for i := range st.Networks {

@@ -1,9 +1,11 @@
 package responder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,8 +22,8 @@ import (
 // storeFile is where the bindings are kept, in the state folder.
 const storeFile = "leases.db"
 
-// openStore opens the lease store and gives the engine what is in it.
-func openStore(dir string, clk clock.Clock, load func(*leasestore.Lease), done func([]leasestore.Result)) (*leasestore.Store, error) {
+// openStore opens the lease store in the folder dir, made if it is missing; the options say who is told.
+func openStore(dir string, o leasestore.Options) (*leasestore.Store, error) {
 	boot, err := clock.BootID(clock.BootIDFile)
 	if err != nil {
 		return nil, fmt.Errorf("lease store: %w", err)
@@ -29,9 +31,8 @@ func openStore(dir string, clk clock.Clock, load func(*leasestore.Lease), done f
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, &fault.Fault{Err: fmt.Errorf("lease store: %w", err), Cure: "name a folder that can be written to by --state-dir"}
 	}
-	store, err := leasestore.Open(leasestore.Options{
-		Path: filepath.Join(dir, storeFile), BootID: boot, Clock: clk, Load: load, Done: done,
-	})
+	o.Path, o.BootID = filepath.Join(dir, storeFile), boot
+	store, err := leasestore.Open(o)
 	if f := (*leasestore.Fault)(nil); errors.As(err, &f) {
 		return nil, &fault.Fault{Err: err, Cure: f.Cure}
 	}
@@ -45,7 +46,9 @@ func (s *Server) openStore() (err error) {
 		return nil
 	}
 	n := 0
-	s.store, err = openStore(s.opts.StateDir, s.opts.Clock, func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, s.stored.put)
+	s.store, err = openStore(s.opts.StateDir, leasestore.Options{
+		Clock: s.opts.Clock, Load: func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, Done: s.stored.put, Astray: s.strayed,
+	})
 	if err != nil {
 		_, statErr := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
 		readOnly := errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrNotExist)
@@ -69,6 +72,25 @@ func (s *Server) openStore() (err error) {
 	}
 	s.log.Info("lease store", "leases", n, "added_hosts", len(added))
 	return nil
+}
+
+// A straying is the last time that the store's file was not in its place.
+type straying struct {
+	what *leasestore.Fault
+	back bool // it is again, whole
+	at   clock.Instant
+}
+
+// strayed is the store's Options.Astray.
+func (s *Server) strayed(what *leasestore.Fault, back bool) {
+	level, line := slog.LevelError, "the lease store's file is not in its place; clients of the pools get no answer"
+	if back {
+		level, line = slog.LevelWarn, "the lease store's file was not in its place, and is again"
+	}
+	s.mu.Lock()
+	s.straying = straying{what, back, s.opts.Clock.Now()}
+	s.mu.Unlock()
+	s.log.Log(context.Background(), level, line, "error", what, "cure", what.Cure)
 }
 
 // A mailbox takes what the store's goroutine tells, which must not wait, until the loop fetches it.

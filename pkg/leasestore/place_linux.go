@@ -1,0 +1,304 @@
+package leasestore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/inotify"
+)
+
+// maxFound is how many files that were put in the store's place are kept beside it.
+const maxFound = 9
+
+// A fileID is which file an open one is, whatever its name.
+type fileID struct{ device, inode uint64 }
+
+// idOf tells, besides, whether the file has a name still.
+func idOf(f *os.File) (id fileID, named bool, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return id, false, &os.PathError{Op: "fstat", Path: f.Name(), Err: err}
+	}
+	return fileID{st.Dev, st.Ino}, st.Nlink > 0, nil
+}
+
+// inPlace reports whether the path leads to the file that is written.
+func (s *Store) inPlace() bool {
+	var st unix.Stat_t
+	return unix.Stat(s.o.Path, &st) == nil && fileID{st.Dev, st.Ino} == s.id
+}
+
+// home sees to it that the path leads to the file that is written: the next start finds only what stands
+// there. A file that was removed, renamed or replaced is written to its path again, whole. The error is a
+// *Fault; while it lasts nothing that is begun can be promised.
+func (s *Store) home() error {
+	if s.inPlace() {
+		s.astray = nil
+		return nil
+	}
+	what, err := s.whatBecame()
+	kept := ""
+	if err == nil {
+		kept, err = s.writeAgain()
+	}
+	if err == nil {
+		s.astray = nil
+		s.returned(what, kept)
+		return nil
+	}
+	if fault := (*Fault)(nil); errors.As(err, &fault) && errors.Is(err, ErrCorrupt) {
+		return s.end(err)
+	}
+	s.stray(what, err)
+	return s.astray
+}
+
+// whatBecame says where the file is that was in use.
+func (s *Store) whatBecame() (string, error) {
+	_, named, err := idOf(s.file)
+	if err != nil {
+		return "the file cannot be found any more", err
+	}
+	now, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.file.Fd()))
+	switch {
+	case named && err == nil:
+		return "the file was moved to " + now + " while in use", nil
+	case named:
+		return "the file was moved while in use", nil
+	}
+	return "the file was removed while in use", nil
+}
+
+// returned tells of a file that has its place again.
+func (s *Store) returned(what, kept string) {
+	f := &Fault{Cure: "nothing is lost; stop v6responder before the file is moved, removed or replaced"}
+	if kept != "" {
+		what = "another file was put in its place while in use, which is kept as " + kept
+		f.Cure = fmt.Sprintf("nothing is lost; to go on with the other file stop v6responder, rename %s to %s and start", kept, s.o.Path)
+	}
+	f.Err = fmt.Errorf("lease store %s: %s; all that it had is written there again", s.o.Path, what)
+	s.mu.Lock()
+	s.stats.Returns++
+	s.stats.Astray = false
+	s.mu.Unlock()
+	if s.o.Astray != nil {
+		s.o.Astray(f, true)
+	}
+}
+
+// stray tells, once, of a file that has not its place again, and why.
+func (s *Store) stray(what string, err error) {
+	cure := "put the file, or its folder, back; or make the folder anew, so that this user can write to it: the store then goes on by itself"
+	if fault := (*Fault)(nil); errors.As(err, &fault) {
+		cure = fault.Cure
+	}
+	now := &Fault{Err: fmt.Errorf("lease store %s: %s, and is not written there again: %w", s.o.Path, what, err), Cure: cure}
+	again := s.astray != nil && s.astray.Error() == now.Error()
+	s.astray = now
+	s.mu.Lock()
+	s.stats.Astray = true
+	s.mu.Unlock()
+	if !again && s.o.Astray != nil {
+		s.o.Astray(now, false)
+	}
+}
+
+// writeAgain makes the path lead to a copy of the file, and goes on with that. Kept is the name that a file
+// has now which stood there.
+func (s *Store) writeAgain() (kept string, err error) {
+	if err := s.mayReturn(); err != nil {
+		return "", err
+	}
+	f, err := s.copied()
+	if err != nil {
+		return "", err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // bbolt may have closed it
+		}
+	}()
+	kept, err = s.putBack(f.Name())
+	if err = errors.Join(err, os.Remove(f.Name())); err != nil {
+		return kept, err
+	}
+	if err := syncFolder(filepath.Dir(s.o.Path)); err != nil {
+		return kept, err
+	}
+	id, _, err := idOf(f)
+	if err != nil {
+		return kept, err
+	}
+	s.bolt.Lock()
+	defer s.bolt.Unlock()
+	if s.absent = s.shut(); s.absent == nil {
+		s.id = id
+		s.absent = s.openLocked(f)
+	}
+	s.holds, s.suspect = holding{}, s.absent != nil
+	s.listen() // the folder may be another
+	return kept, s.absent
+}
+
+// mayReturn says cheaply what keeps the file from its place: opening and copying a large one is dear.
+func (s *Store) mayReturn() error {
+	folder := filepath.Dir(s.o.Path)
+	var disk unix.Statfs_t
+	if err := unix.Statfs(folder, &disk); err != nil {
+		return &os.PathError{Op: "statfs", Path: folder, Err: err}
+	}
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	if free := disk.Bavail * uint64(disk.Bsize); uint64(info.Size()) > free {
+		return &Fault{
+			Err:  fmt.Errorf("%s: %w: %d bytes are free, %d are needed", folder, unix.ENOSPC, free, info.Size()),
+			Cure: "make room on the disk; the store goes on by itself",
+		}
+	}
+	f, err := s.claim()
+	if f != nil {
+		_ = f.Close() // it was only looked at
+	}
+	return err
+}
+
+// claim locks what stands in the store's place; nil if there is nothing, or nothing that can be opened.
+func (s *Store) claim() (*os.File, error) {
+	info, err := os.Stat(s.o.Path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, reachable(s.o.Path, err)
+	case !info.Mode().IsRegular():
+		return nil, &Fault{
+			Err:  fmt.Errorf("%s stands in its place, which is no file", s.o.Path),
+			Cure: "move it away; the store goes on by itself",
+		}
+	}
+	f, err := os.OpenFile(s.o.Path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		if pid := holder(info, "/proc/locks"); pid != "" {
+			return nil, locked(s.o.Path, pid)
+		}
+		return nil, nil // root has restored a backup: whoever may not open it may rename it
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := lock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// copied makes a locked copy of the file in the folder of its place, which a start would remove.
+func (s *Store) copied() (f *os.File, err error) {
+	folder, base := filepath.Split(s.o.Path)
+	if f, err = os.CreateTemp(folder, base+".new-*"); err != nil {
+		return nil, reachable(s.o.Path, err)
+	}
+	info, err := s.file.Stat()
+	if err == nil {
+		_, err = io.Copy(f, io.NewSectionReader(s.file, 0, info.Size()))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = lock(f)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	}
+	return f, nil
+}
+
+// putBack gives the copy the store's name. What has that name gets another; both at once, so that
+// whenever this process dies a whole store stands there.
+func (s *Store) putBack(name string) (kept string, err error) {
+	for n := 1; n <= maxFound; {
+		err := os.Link(name, s.o.Path)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+		found, err := s.claim()
+		if err != nil {
+			return "", err
+		}
+		kept := fmt.Sprintf("%s.found-%d", s.o.Path, n)
+		if err = os.Link(name, kept); err == nil {
+			err = unix.Renameat2(unix.AT_FDCWD, kept, unix.AT_FDCWD, s.o.Path, unix.RENAME_EXCHANGE)
+			if err != nil {
+				err = errors.Join(err, os.Remove(kept))
+			}
+		}
+		if found != nil {
+			err = errors.Join(err, found.Close())
+		}
+		switch {
+		case err == nil:
+			return kept, nil
+		case errors.Is(err, fs.ErrExist):
+			n++
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", &Fault{
+				Err:  fmt.Errorf("%s stands in its place and cannot be renamed: %w", s.o.Path, err),
+				Cure: "move it away; the store goes on by itself",
+			}
+		}
+	}
+	return "", &Fault{
+		Err:  fmt.Errorf("%s was replaced %d times", s.o.Path, maxFound),
+		Cure: fmt.Sprintf("find out what puts files there, and move %s.found-1 and so on away; the store goes on by itself", s.o.Path),
+	}
+}
+
+// lost is the Fault of a file that is not in its place when it cannot be read either.
+func (s *Store) lost(err error) *Fault {
+	f := &Fault{
+		Err:  fmt.Errorf("%s: another file stands there now than the one that was in use", s.o.Path),
+		Cure: "put the file back that was in use; or restart v6responder with what is there, " + forgotten,
+	}
+	if err != nil {
+		f.Err = err
+	}
+	return f
+}
+
+// overwritten is the Fault of a file that somebody else has written to.
+func (s *Store) overwritten() *Fault {
+	return &Fault{
+		Err:  fmt.Errorf("%s: %w: it was written over while in use", s.o.Path, ErrCorrupt),
+		Cure: "restart v6responder with what the file has now, " + forgotten + "; stop it before a backup is restored",
+	}
+}
+
+// forgotten is what a start with an older file means.
+const forgotten = "and let the pools start at other addresses until the longest valid lifetime has passed: " +
+	"what was given out since that file was made is forgotten"
+
+// listen hears of names that change in the folder. Where that cannot be, each commit finds out.
+func (s *Store) listen() {
+	if s.names == nil {
+		return
+	}
+	const mask = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_MOVE_SELF | unix.IN_DELETE_SELF
+	_, _ = s.names.Add(filepath.Dir(s.o.Path), mask)
+}
+
+// heard is what listen hears, nil if nothing can be heard.
+func (s *Store) heard() <-chan []inotify.Event {
+	if s.names == nil {
+		return nil
+	}
+	return s.names.C
+}
