@@ -32,13 +32,21 @@ func (d *draft) check(c *Config) error {
 		for j := range c.Networks {
 			s.delegationBeside(n, &c.Networks[j], j < i)
 		}
+		s.idle(n)
 		if n.Assign == AssignHosts && c.Hosts == "" && len(n.pools()) == 0 {
-			s.warn("assign", "no hosts file is set in [server]: nobody gets an address in network %s", n.Name)
+			s.warn("assign", "nobody gets an address in network %s, unless by v6responder hosts add: write hosts = into [server], pool = or assign = eui64", n.Name)
 		}
 	}
-	if c.Identity == IdentityFrame && c.AnyFrame {
-		s := checker{section: d.server(), errs: &errs, config: c}
+	for _, class := range d.all("class") {
+		s := checker{section: &class, errs: &errs, config: c}
+		s.class()
+	}
+	s := checker{section: d.server(), errs: &errs, config: c}
+	switch {
+	case c.Identity == IdentityFrame && c.AnyFrame:
 		s.fail("verify_frame", "with identity = frame the frame's MAC is the identity; take verify_frame = no out")
+	case c.AnyFrame:
+		s.warn("verify_frame", "any guest can take the address of any other by its DUID; write verify_frame = yes where no bridge rewrites MACs")
 	}
 	return errors.Join(errs...)
 }
@@ -97,16 +105,16 @@ func (s *checker) link(n *NetworkConfig) {
 // lasts warns of what ends before it is said again.
 func (s *checker) lasts(key string, d time.Duration, n *NetworkConfig) {
 	if d != 0 && d < n.RA.MaxInterval {
-		s.warn(key, "%s is shorter than ra_max_interval: what it is about ends before the next advertisement", key)
+		s.warn(key, "%s is shorter than ra_max_interval, %s: what it is about ends before the next advertisement; write a longer one, or a shorter ra_max_interval", key, n.RA.MaxInterval)
 	}
 }
 
 func (s *checker) lifetimes(n *NetworkConfig) {
 	if n.Preferred > n.Valid {
-		s.fail("preferred_lifetime", "preferred_lifetime is longer than valid_lifetime")
+		s.fail("preferred_lifetime", "preferred_lifetime is longer than valid_lifetime (%s and %s); write both", lasting(n.Preferred), lasting(n.Valid))
 	}
 	if n.RA.PrefixPreferred > n.RA.PrefixValid {
-		s.fail("prefix_preferred_lifetime", "prefix_preferred_lifetime is longer than prefix_valid_lifetime")
+		s.fail("prefix_preferred_lifetime", "prefix_preferred_lifetime is longer than prefix_valid_lifetime (%s and %s); write both", lasting(n.RA.PrefixPreferred), lasting(n.RA.PrefixValid))
 	}
 	if n.RA.MinInterval == 0 { // RFC 4861, section 6.2.1
 		n.RA.MinInterval = n.RA.MaxInterval / 3
@@ -120,13 +128,16 @@ func (s *checker) lifetimes(n *NetworkConfig) {
 	if l := n.RA.RouterLifetime; l != 0 && l < n.RA.MaxInterval {
 		s.fail("router_lifetime", "router_lifetime is shorter than ra_max_interval: guests would lose their default route between two advertisements")
 	}
+	if n.RA.OnLink || n.RA.Autonomous {
+		s.lasts("prefix_valid_lifetime", n.RA.PrefixValid, n)
+	}
 	s.lasts("ra_dns_lifetime", n.RA.DNSLifetime, n)
 	s.lasts("route_lifetime", n.RA.RouteLifetime, n)
 	if n.RA.Autonomous && n.Prefix.Bits() != 64 {
-		s.warn("prefix_autonomous", "guests make addresses in a /64 only")
+		s.warn("prefix_autonomous", "guests make addresses in a /64 only; take it out")
 	}
 	if n.Preferred == wire.Infinite {
-		s.warn("preferred_lifetime", "clients of infinite lifetimes never renew: they notice a change only when they start")
+		s.warn("preferred_lifetime", "clients of infinite lifetimes never renew: they notice a change only when they start; write one that ends, where that matters")
 	}
 }
 

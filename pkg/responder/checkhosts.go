@@ -20,10 +20,9 @@ type Check struct {
 // be a mistake.
 func CheckHosts(c *Config) Check {
 	out := Check{Networks: len(c.Networks), Errors: []string{}, Warnings: append([]string{}, c.Warnings...)}
-	if c.AnyFrame {
-		out.Warnings = append(out.Warnings, "verify_frame = no: any guest can take the address of any other by its DUID")
-	}
+	set := map[string]bool{}
 	if c.Hosts == "" {
+		out.Warnings = append(out.Warnings, c.unset(set)...)
 		return out
 	}
 	u := hosts.Load(c.Hosts)
@@ -37,10 +36,9 @@ func CheckHosts(c *Config) Check {
 		}
 	}
 	more := 0
-	set := map[string]bool{}
 	for h := range u.Index.All() {
-		for _, tag := range h.Tags {
-			set[tag] = true
+		if len(h.Tags) > 0 {
+			c.sets(h, set)
 		}
 		for _, w := range c.doubts(h) {
 			if more++; more <= hosts.MaxProblems {
@@ -55,13 +53,29 @@ func CheckHosts(c *Config) Check {
 	return out
 }
 
-// unset names the classes whose tag no line sets.
+// sets notes the classes that a line is in, by where they stand: those of networks in which its client can be.
+func (c *Config) sets(h *hosts.Host, set map[string]bool) {
+	for i := range c.Networks {
+		n := &c.Networks[i]
+		if len(h.Addrs) > 0 && len(h.Within(n.Prefix)) == 0 {
+			continue
+		}
+		for j := range n.Classes {
+			if class := &n.Classes[j]; h.Tagged(class.Tag) {
+				set[class.where] = true
+			}
+		}
+	}
+}
+
+// unset names the classes that no line is in.
 func (c *Config) unset(set map[string]bool) (out []string) {
 	for i := range c.Networks {
 		for _, class := range c.Networks[i].Classes {
-			if !set[class.Tag] {
-				set[class.Tag] = true // told once
-				out = append(out, fmt.Sprintf("class %s: no hosts line sets this tag (set:%s)", class.Tag, class.Tag))
+			if !set[class.where] {
+				set[class.where] = true // told once
+				out = append(out, fmt.Sprintf("%s: class %s has no effect: no line of the hosts file sets its tag in a network that it is for; write set:%s into one, unless it comes by v6responder hosts add",
+					class.where, class.Tag, class.Tag))
 			}
 		}
 	}
@@ -83,6 +97,9 @@ func (c *Config) doubts(h *hosts.Host) []string {
 		if !inside {
 			out = append(out, fmt.Sprintf("[%s] is in no network's prefix", a))
 		}
+	}
+	for i := range c.Networks {
+		out = append(out, c.Networks[i].mixed(h)...)
 	}
 	for _, d := range h.DUIDs {
 		if c.Identity == IdentityFrame {

@@ -39,11 +39,13 @@ func (o *Parameters) size() int {
 // that all others get.
 type Class struct {
 	Tag string
+	// where is the file and line of its section.
+	where string
 	// Of Parameters counts what is named here; Codes are those of the raw ones, be they in it or taken away.
-	DNS, Search, NTP bool
-	Codes            []dhcpv6.OptionCode
-	Parameters       Parameters
-	// Preferred, Valid and InformationRefresh are the network's where they are 0.
+	DNS, Search, NTP, Refresh bool
+	Codes                     []dhcpv6.OptionCode
+	Parameters                Parameters
+	// Preferred and Valid are the network's where they are 0.
 	Preferred, Valid, InformationRefresh time.Duration
 }
 
@@ -108,7 +110,7 @@ func (x *exchange) lifetimes() (preferred, valid time.Duration) {
 func (x *exchange) refresh() time.Duration {
 	d := x.network.InformationRefresh
 	for c := range x.classes {
-		if c.InformationRefresh != 0 {
+		if c.Refresh {
 			d = c.InformationRefresh
 		}
 	}

@@ -18,10 +18,11 @@ import (
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/sender"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/responder/pool"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
-// designExample is the smallest configuration of the design, without pools, which come later.
+// designExample is the smallest configuration of the design, with what it names as no default.
 const designExample = `; /etc/v6responder/v6responder.conf
 [server]
 hosts = /etc/v6responder/hosts        ; dnsmasq dhcp-hostsfile syntax; a file or a folder
@@ -33,6 +34,7 @@ trusted_relays =
 interface = eth1
 prefix = 2001:db8:1::/64              ; other than /64: an error, unless allow_any_prefix = yes
 assign = hosts                        ; hosts | eui64
+pool = 2001:db8:1::1000-2001:db8:1::1fff   ; not a default: without a pool only reserved guests are answered
 dns = 2001:db8:1::53                  ; not a default; as are search, ntp, lifetimes, further RA values
 send_ra = yes                         ; M=1, O=1, prefix on-link and not autonomous
 router_lifetime = 0                   ; e.g. 30m where this machine is the gateway
@@ -49,7 +51,10 @@ func TestSmallestConfiguration(t *testing.T) {
 			Network: Network{
 				Name: "guests", Interface: "eth1", Prefix: netip.MustParsePrefix("2001:db8:1::/64"), Assign: AssignHosts,
 				Parameters: Parameters{DNS: []netip.Addr{netip.MustParseAddr("2001:db8:1::53")}}, Preferred: 12 * time.Hour, Valid: 24 * time.Hour,
-				Pool:       Pool{Grace: time.Hour, Declined: 24 * time.Hour, PerMAC: 8, Rate: 200},
+				Pool: Pool{
+					Ranges: pool.Ranges{{First: netip.MustParseAddr("2001:db8:1::1000"), Last: netip.MustParseAddr("2001:db8:1::1fff")}},
+					Grace:  time.Hour, Declined: 24 * time.Hour, PerMAC: 8, Rate: 200,
+				},
 				Delegation: Delegation{Length: 64, Grace: time.Hour, PerMAC: 4},
 			},
 			RA: RAConfig{
@@ -172,6 +177,7 @@ func TestConfigurationMistakes(t *testing.T) {
 		{"class of no network", network + "[class x gests]\ndns = ::1:1", "f:5: class x: there is no network gests"},
 		{"class with a network's key", network + "[class x]\npool = ::1", `f:6: "pool" does not belong into a [class] section`},
 		{"class with a mistake", network + "[class x]\nntp = ff02::1%eth0\noption.1 = 00", "f:6: ntp: \"ff02::1%eth0\" is no IPv6 address of a host\nf:7: option.1: the server writes"},
+		{"class with a lifetime that is none", network + "[class x]\nvalid_lifetime =", "f:6: valid_lifetime: a value is missing; without the key the network's holds"},
 		{"class with preferred above valid", network + "[class x]\npreferred_lifetime = 2h\nvalid_lifetime = 1h", "f:6: preferred_lifetime is longer than valid_lifetime"},
 		{"pd_pool into which nothing fits", network + "pd_pool = 2001:db8:8000::/56\npd_length = 48", "f:5: no /48 fits into 2001:db8:8000::/56; write a shorter prefix here, or a longer pd_length"},
 		{"pd_pool over a network", network + "pd_pool = 2001:db8::/32", "f:5: 2001:db8::/32 overlaps 2001:db8:1::/64, the prefix of network guests; write prefixes beside it"},
@@ -298,7 +304,7 @@ func TestFolderBesideOverrides(t *testing.T) {
 
 func TestInfiniteLifetimes(t *testing.T) {
 	c, err := ParseConfig("f", []byte(designExample+"preferred_lifetime = infinite\nvalid_lifetime = infinite\n"))
-	if err != nil || c.Networks[0].Valid != wire.Infinite || len(c.Warnings) != 1 {
+	if err != nil || c.Networks[0].Valid != wire.Infinite || len(c.Warnings) != 2 {
 		t.Errorf("%v, %+v", err, c)
 	}
 }
@@ -320,7 +326,8 @@ func TestCheckHosts(t *testing.T) {
 			file + ":3: [2001:db8:9::39] is in no network's prefix",
 			file + ":4: [2001:db8:1::] has an interface identifier that RFC 5453 reserves",
 			file + ":4: id:00:04:aa:bb: holds no MAC, so that the frame cannot prove whose it is; any guest can claim it",
-			"class storage: no hosts line sets this tag (set:storage)",
+			"f:12: class storage has no effect: no line of the hosts file sets its tag in a network that it is for; write set:storage into one, unless it comes by v6responder hosts add",
+			"f:14: class storage has no effect: no line of the hosts file sets its tag in a network that it is for; write set:storage into one, unless it comes by v6responder hosts add",
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -39,9 +39,6 @@ func delegationKeys() []Key {
 func (s *checker) delegation(n *NetworkConfig) {
 	d := &n.Delegation
 	if len(d.Prefixes) == 0 {
-		if len(d.Exclude) > 0 {
-			s.warn("pd_exclude", "network %s has no pd_pool", n.Name)
-		}
 		return
 	}
 	for i, p := range d.Prefixes {
@@ -59,11 +56,12 @@ func (s *checker) delegation(n *NetworkConfig) {
 	}
 	for _, p := range d.Exclude {
 		if !overlapsAny(p, d.Prefixes) {
-			s.warn("pd_exclude", "%s is not in pd_pool", p)
+			s.warn("pd_exclude", "%s is not in pd_pool; take it out", p)
 		}
 	}
+	s.nothingLeft(n, "pd_pool", "pd_exclude", prefixRanges(d.Prefixes), prefixRanges(d.Exclude))
 	if d.Length > 64 {
-		s.warn("pd_length", "from a /%d clients can make no network in which guests make their own addresses (SLAAC), which takes a /64", d.Length)
+		s.warn("pd_length", "from a /%d clients can make no network in which guests make their own addresses (SLAAC), which takes a /64; write 64 or less", d.Length)
 	}
 }
 

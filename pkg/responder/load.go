@@ -227,13 +227,17 @@ func (d *draft) classes(c *Config) error {
 // class reads a class; what its section does not give, or leaves empty, it does not say, or takes away.
 func (s *section) class(tag string) (Class, error) {
 	var errs []error
-	n, c := NetworkConfig{}, Class{Tag: tag}
+	n, c := NetworkConfig{}, Class{Tag: tag, where: s.where}
 	for _, k := range Keys() {
 		v, given := s.keys[k.Name]
 		if !given || !k.Class {
 			continue
 		}
-		if err := k.setNetwork(&n, v.Text); err != nil {
+		err := k.setNetwork(&n, v.Text)
+		if v.Text == "" && k.Default != "" {
+			err = errors.New("a value is missing; without the key the network's holds")
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", v.Where, k.Name, err))
 		}
 	}
@@ -241,9 +245,10 @@ func (s *section) class(tag string) (Class, error) {
 	_, c.DNS = s.keys["dns"]
 	_, c.Search = s.keys["search"]
 	_, c.NTP = s.keys["ntp"]
+	_, c.Refresh = s.keys["information_refresh"]
 	c.Parameters, c.Preferred, c.Valid, c.InformationRefresh = n.Parameters, n.Preferred, n.Valid, n.InformationRefresh
 	if c.Valid != 0 && c.Preferred > c.Valid {
-		errs = append(errs, fmt.Errorf("%s: preferred_lifetime is longer than valid_lifetime", s.keys["preferred_lifetime"].Where))
+		errs = append(errs, fmt.Errorf("%s: preferred_lifetime is longer than valid_lifetime (%s and %s)", s.keys["preferred_lifetime"].Where, lasting(c.Preferred), lasting(c.Valid)))
 	}
 	return c, errors.Join(errs...)
 }

@@ -72,9 +72,6 @@ const smallPool = 16
 
 func (s *checker) pool(n *NetworkConfig) {
 	if len(n.Pool.Ranges) == 0 {
-		if len(n.Pool.Exclude) > 0 {
-			s.warn("pool_exclude", "network %s has no pool", n.Name)
-		}
 		return
 	}
 	for _, r := range n.Pool.Ranges {
@@ -84,18 +81,29 @@ func (s *checker) pool(n *NetworkConfig) {
 	}
 	for _, r := range n.Pool.Exclude {
 		if !slices.ContainsFunc(n.Pool.Ranges, r.Overlaps) {
-			s.warn("pool_exclude", "%s is not in the pool", r)
+			s.warn("pool_exclude", "%s is not in the pool; take it out", r)
 		}
 	}
+	s.nothingLeft(n, "pool", "pool_exclude", n.Pool.Ranges, n.Pool.Exclude)
 	switch size := n.Pool.Ranges.Size(); {
 	case n.Assign == AssignEUI64:
 		s.fail("pool", "with assign = eui64 every MAC has an address already; take one of the two out")
 	case size < smallPool:
-		s.warn("pool", "the pool has only %d addresses", size)
+		s.warn("pool", "the pool has only %d addresses, which guests that come and go may use up; make it larger", size)
 	}
 	if n.Valid == wire.Infinite {
-		s.warn("valid_lifetime", "addresses of the pool never come back by themselves")
+		s.warn("valid_lifetime", "addresses of the pool never come back by themselves; write a valid_lifetime that ends")
 	}
+}
+
+// nothingLeft warns of a pool of which each part is excluded.
+func (s *checker) nothingLeft(n *NetworkConfig, key, exclude string, parts, excluded pool.Ranges) {
+	for _, part := range parts {
+		if !slices.ContainsFunc(excluded, func(x pool.Range) bool { return x.Contains(part.First) && x.Contains(part.Last) }) {
+			return
+		}
+	}
+	s.warn(exclude, "nothing of %s in network %s is left: nobody gets any; exclude less", key, n.Name)
 }
 
 // hasPools reports whether any network has one: then bindings must be stored.

@@ -27,6 +27,9 @@ type Config struct {
 	Rate uint64
 }
 
+// Count is how many addresses or prefixes the pool has, excluded ones included, at most math.MaxUint64.
+func (c *Config) Count() uint64 { return c.Ranges.size(128 - c.Bits) }
+
 // Burst is how many seconds' worth of new bindings may be made at once: a cloud that starts its guests
 // together is no attack.
 const Burst = 100
@@ -57,7 +60,7 @@ func newPool(c Config, t *Table) *Pool {
 	p := &Pool{Config: c, table: t}
 	p.byClient.hash = t.hashOwner
 	p.sow(t.seed)
-	p.size = c.Ranges.size(p.shift())
+	p.size = c.Count()
 	if p.size <= maxScanned {
 		words := (p.size + 63) / 64
 		p.taken, p.excluded = make([]uint64, words), make([]uint64, words)
