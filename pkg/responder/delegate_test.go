@@ -168,10 +168,33 @@ func TestS_13_1_10_PrefixesDoNotOverlap(t *testing.T) {
 				}
 				told(b.step(m))
 			}
+			checkUsed(b)
 		}
 		if given < 500 {
 			t.Errorf("only %d prefixes were given", given)
 		}
+	}
+}
+
+// checkUsed holds what the pool says of itself against each of its prefixes.
+func checkUsed(b *bench) {
+	b.t.Helper()
+	p := b.e.bindings.Prefixes("guests")
+	used := map[netip.Prefix]bool{}
+	for bound := range b.e.bindings.All {
+		have := bound.Prefix()
+		for i := range p.Size() {
+			a := netip.MustParseAddr("2001:db8:8000::").As16()
+			for at := range 8 {
+				a[at] |= byte(i << (128 - p.Bits - 64) >> (56 - 8*at))
+			}
+			if mine := netip.PrefixFrom(netip.AddrFrom16(a), p.Bits); mine.Overlaps(have) {
+				used[mine] = true
+			}
+		}
+	}
+	if got := p.Used(); got != uint64(len(used)) || p.Full() != (got == p.Size()) {
+		b.t.Fatalf("%d of %d /%d are in use, it says %d, full: %t", len(used), p.Size(), p.Bits, got, p.Full())
 	}
 }
 

@@ -49,6 +49,7 @@ type Pool struct {
 	table    *Table
 	byClient set
 	used     uint64 // bindings in the ranges
+	kept     uint64 // prefixes that overlap one of another length, from before
 
 	// taken and excluded have a bit for each address of a pool that is small enough to be searched
 	// through; excluded is what earlier searches have met.
@@ -76,11 +77,12 @@ func (p *Pool) shift() int { return 128 - p.Bits }
 // Size is how many addresses the pool has, excluded ones included, at most math.MaxUint64.
 func (p *Pool) Size() uint64 { return p.size }
 
-// Used is how many of them are not free: given out, kept back or set aside.
-func (p *Pool) Used() uint64 { return p.used }
+// Used is how many of them are not free: given out, kept back or set aside, those included that overlap
+// prefixes of another length, which were delegated before that was changed.
+func (p *Pool) Used() uint64 { return min(p.size, p.used+p.kept) }
 
 // Full reports whether no more may be given out.
-func (p *Pool) Full() bool { return p.used >= p.size || p.Limit > 0 && p.used >= p.Limit }
+func (p *Pool) Full() bool { return p.Used() >= p.size || p.Limit > 0 && p.used >= p.Limit }
 
 // Find returns the client's binding, nil if it has none.
 func (p *Pool) Find(c Client) *Binding {

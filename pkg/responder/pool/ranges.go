@@ -95,6 +95,24 @@ func (rs Ranges) size(shift int) uint64 {
 	return sum
 }
 
+// within is how many prefixes of 128-shift bits have a part in common with p.
+func (rs Ranges) within(p netip.Prefix, shift int) (n uint64) {
+	all := PrefixRange(p)
+	for _, r := range rs {
+		if !r.Overlaps(all) {
+			continue
+		}
+		if r.First.Less(all.First) {
+			r.First = all.First
+		}
+		if all.Last.Less(r.Last) {
+			r.Last = all.Last
+		}
+		n += r.size(shift)
+	}
+	return n
+}
+
 // at is the i-th address, counted in steps of 2^shift.
 func (rs Ranges) at(i uint64, shift int) netip.Addr {
 	for _, r := range rs {

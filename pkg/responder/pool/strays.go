@@ -1,12 +1,16 @@
 package pool
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // strays are the delegated prefixes that are in no pool any more, most likely since another length is
 // delegated now: until their time has come, nothing that overlaps one is given out.
 type strays struct {
 	count [128]int             // by their lengths
-	bits  []int                // the lengths that pools delegate
+	pools []*Pool              // of prefixes
+	bits  []int                // the lengths that these delegate, each once
 	in    map[netip.Prefix]int // how many are in a prefix of such a length; 0 is not kept
 }
 
@@ -14,9 +18,11 @@ func newStrays(pools map[key]*Pool) strays {
 	s := strays{in: map[netip.Prefix]int{}}
 	for k, p := range pools {
 		if k.delegated {
-			s.bits = append(s.bits, p.Bits)
+			s.pools, s.bits = append(s.pools, p), append(s.bits, p.Bits)
 		}
 	}
+	slices.Sort(s.bits)
+	s.bits = slices.Compact(s.bits)
 	return s
 }
 
@@ -30,11 +36,30 @@ func (s *strays) change(b *Binding, n int) {
 	s.count[b.bits] += n
 	for _, bits := range s.bits {
 		if bits > int(b.bits) {
+			s.keep(b.Prefix(), bits, n)
 			continue
 		}
 		p := netip.PrefixFrom(b.Addr(), bits).Masked()
+		before := s.in[p]
 		if s.in[p] += n; s.in[p] == 0 {
 			delete(s.in, p)
+		}
+		if before == 0 || before+n == 0 {
+			s.keep(p, bits, n)
+		}
+	}
+}
+
+// keep notes in the pools of such prefixes that those in p are kept back; of a stray each, which never overlap.
+func (s *strays) keep(p netip.Prefix, bits, n int) {
+	for _, pool := range s.pools {
+		if pool.Bits != bits {
+			continue
+		}
+		if kept := pool.Ranges.within(p, pool.shift()); n > 0 {
+			pool.kept += kept
+		} else {
+			pool.kept -= kept
 		}
 	}
 }
