@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -127,66 +126,4 @@ type Reloaded struct {
 // and returns what is in force then. Where none runs the error is a Fault with ErrNotRunning.
 func Reload(ctx context.Context, dir string) (out Reloaded, err error) {
 	return out, ask(ctx, dir, http.MethodPost, pathReload, &out)
-}
-
-// ask sends a request to the server that runs with the run folder dir, and reads its answer into out.
-func ask(ctx context.Context, dir, method, path string, out any) error {
-	body, err := open(ctx, dir, method, path)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	if err := json.NewDecoder(body).Decode(out); err != nil {
-		return fmt.Errorf("%s: %w", filepath.Join(dir, controlSocket), err)
-	}
-	return nil
-}
-
-// open sends a request and returns the answer's body.
-func open(ctx context.Context, dir, method, path string) (io.ReadCloser, error) {
-	name := filepath.Join(dir, controlSocket)
-	client := http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", name)
-		},
-		DisableKeepAlives: true,
-	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://v6responder"+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, connectFault(name, err)
-	}
-	if resp.StatusCode == http.StatusOK {
-		return resp.Body, nil
-	}
-	defer resp.Body.Close()
-	var f failure
-	if b, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err == nil {
-		_ = json.Unmarshal(b, &f) // else the status says enough
-	}
-	if f.Error == "" {
-		f.Error = resp.Status
-		if resp.StatusCode == http.StatusNotFound {
-			f = failure{Error: "the server that runs does not know this", Try: "restart it: it is of another version than this command"}
-		}
-	}
-	return nil, &fault.Fault{Err: fmt.Errorf("%s: %s", name, f.Error), Cure: f.Try, Exit: f.Exit}
-}
-
-// connectFault says why nobody answered.
-func connectFault(name string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
-		return &fault.Fault{
-			Err:  fmt.Errorf("%s: %w", name, ErrNotRunning),
-			Cure: "start it, or name its run folder by --run-dir",
-		}
-	case errors.Is(err, fs.ErrPermission):
-		return &fault.Fault{Err: fmt.Errorf("%s: %w", name, fs.ErrPermission), Cure: "run it as root", Exit: fault.ExitNotPermitted}
-	}
-	return fmt.Errorf("%s: %w", name, err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 )
@@ -36,7 +37,7 @@ func stream[T any](w http.ResponseWriter, r *http.Request, things <-chan T, stop
 // follow asks the server that runs with the run folder dir for a stream, and calls told for each thing in
 // it, until the context ends, which is no error, or the server stops.
 func follow[T any](ctx context.Context, dir, path string, words []string, told func(T) error) error {
-	body, err := open(ctx, dir, http.MethodGet, path+"?"+url.Values{keyFilter: words}.Encode())
+	body, err := open(ctx, patience, dir, http.MethodGet, path+"?"+url.Values{keyFilter: words}.Encode(), func(c net.Conn) net.Conn { return c })
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return nil
