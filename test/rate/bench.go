@@ -18,23 +18,16 @@ type bench struct {
 	rounds, guests, most int
 	during               time.Duration
 
-	text strings.Builder
+	results results
+	text    strings.Builder // the tables, each with a line before it
 }
 
-// Rates that perfdhcp is let go up in, until more than one in a thousand is lost.
-var rates = []int{100, 1000, 2500, 5000, 7500, 10000, 15000, 20000, 25000}
-
 func (b *bench) run(ctx context.Context) error {
-	var rows []row
+	b.results.guests = b.guests
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{
-		{"steady", func(ctx context.Context) (err error) { rows, err = b.steady(ctx); return err }},
-		{"perfdhcp", b.perfdhcp},
-		{"storm", b.storm},
-		{"scale", b.scale},
-	} {
+	}{{"steady", b.steady}, {"perfdhcp", b.perfdhcp}, {"storm", b.storm}, {"scale", b.scale}} {
 		if b.only != "" && b.only != part.name {
 			continue
 		}
@@ -42,11 +35,12 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
+	goals := table(b.results.goals())
 	if b.page == "" {
-		fmt.Print(b.text.String())
+		fmt.Print(goals, "\n", b.text.String())
 		return nil
 	}
-	return write(b.page, b.text.String(), rows)
+	return write(b.page, goals, b.text.String(), b.results.steady)
 }
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(&b.text, format+"\n", args...) }
@@ -83,7 +77,7 @@ const poolWindow = 1024
 
 // steady: as many exchanges as each server holds, 128 at once, every guest with its own MAC. Where there is a pool each
 // guest is a new one, and more run at once. Servers that depend on the kernel's neighbour table get as many guests as it has room for.
-func (b *bench) steady(ctx context.Context) ([]row, error) {
+func (b *bench) steady(ctx context.Context) error {
 	all := make([][]figure, len(servers))
 	for round := range b.rounds {
 		for i, s := range servers {
@@ -100,27 +94,25 @@ func (b *bench) steady(ctx context.Context) ([]row, error) {
 			f, err := b.once(ctx, s, setup{reservations: b.guests, noLimits: true},
 				"-guests", strconv.Itoa(guests), "-window", strconv.Itoa(window), "-for", b.during.String())
 			if err != nil {
-				return nil, err
+				return err
 			}
 			progress("round %d: %s: %.0f/s, %s an exchange, %d lost", round+1, s.name, f.rate, f.cpu, f.Lost)
 			all[i] = append(all[i], f)
 		}
 	}
-	b.say("| server | exchanges a second | of the echo's | CPU of the server an exchange | of the echo's | half within | lost | resident |")
-	b.say("|---|---|---|---|---|---|---|---|")
 	var rows []row
 	for i, s := range servers {
 		rows = append(rows, row{s.name, median(all[i])})
 	}
+	b.results.steady = rows
+	b.say("\n| server | exchanges a second | of the echo's | CPU of the server an exchange | of the echo's | half within | lost | resident |")
+	b.say("|---|---|---|---|---|---|---|---|")
 	for i, r := range rows {
-		echo := rows[echoRow]
-		if servers[i].rapid {
-			echo = rows[echoRapidRow]
-		}
+		echo := rows[echoOf(i)]
 		b.say("| %s | %.0f | %.0f %% | **%s** | %.2f | %s | %s | %.0f MiB |", r.name, r.rate, 100*r.rate/echo.rate, us(r.cpu), float64(r.cpu)/float64(echo.cpu), us(r.P50),
 			share(r.Lost, r.Lost+r.Bound), float64(r.resident)/1024)
 	}
-	return rows, nil
+	return nil
 }
 
 // median is the figure in the middle by the CPU's time.
@@ -129,59 +121,20 @@ func median(all []figure) figure {
 	return all[len(all)/2]
 }
 
-// perfdhcp: the highest rate at which no more than one exchange in a thousand is lost.
-func (b *bench) perfdhcp(ctx context.Context) error {
-	b.say("\n| server under perfdhcp | exchanges a second, under 0.1 %% lost | CPU of the server an exchange |\n|---|---|---|")
-	for _, s := range servers {
-		if s.rapid {
-			continue
-		}
-		best, err := b.climb(ctx, s)
-		if err != nil {
-			return err
-		}
-		b.say("| %s | %.0f | **%s** |", s.name, best.rate, us(best.cpu))
-	}
-	return nil
-}
-
-func (b *bench) climb(ctx context.Context, s server) (best figure, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	p, err := serve(ctx, b.root, b.bin, s, setup{reservations: b.guests, oneFrame: true, noLimits: true})
-	if err != nil {
-		return best, err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	for _, rate := range rates {
-		if rate < 1000 && !s.few {
-			continue
-		}
-		f, err := p.under(func() (Result, error) { return p.perfdhcp(ctx, rate, b.guests, max(b.during, time.Second)) })
-		if err != nil {
-			return best, err
-		}
-		progress("perfdhcp: %s at %d/s: %.0f/s, %s an exchange, %s lost", s.name, rate, f.rate, f.cpu, share(f.Lost, f.Lost+f.Bound))
-		if f.Bound == 0 || float64(f.Lost) > 0.001*float64(f.Lost+f.Bound) || f.rate < 0.9*float64(rate) {
-			break
-		}
-		best = f
-	}
-	return best, nil
-}
-
 // storm: all guests start within a second, ask again as the standard says, and overrun the neighbour table. Every
 // limit is as it is by default.
 func (b *bench) storm(ctx context.Context) error {
 	b.say("\n| server in a boot storm of %d guests in 1 s | bound within 3 s of the start | bound within 20 s | last one after | slowest guest | addresses given twice |\n|---|---|---|---|---|---|", b.guests)
 	for _, s := range servers {
 		if s.floor || s.rapid {
+			b.results.storm = append(b.results.storm, figure{})
 			continue
 		}
 		f, err := b.once(ctx, s, setup{reservations: b.guests}, "-guests", strconv.Itoa(b.guests), "-storm", "1s", "-for", "20s")
 		if err != nil {
 			return err
 		}
+		b.results.storm = append(b.results.storm, f)
 		progress("storm: %s: %d within 3 s, %d within 20 s", s.name, f.Early, f.Bound)
 		last := "never"
 		if f.Bound == b.guests {
@@ -196,6 +149,7 @@ func (b *bench) storm(ctx context.Context) error {
 func (b *bench) scale(ctx context.Context) error {
 	b.say("\n| reservations, or leases at the start | CPU of v6responder an exchange | start to the first answer | resident |\n|---|---|---|---|")
 	for _, s := range []server{servers[ours], servers[oursPool]} {
+		of := series{name: s.name}
 		for _, n := range []int{1000, b.guests, 100000, b.most} {
 			if n > b.most {
 				continue
@@ -214,9 +168,11 @@ func (b *bench) scale(ctx context.Context) error {
 				all = append(all, f)
 			}
 			f := median(all)
+			of.rows = append(of.rows, scaled{n, f})
 			progress("%d of %s: %s an exchange, first answer after %s, %d KiB", n, s.name, f.cpu, f.start, f.resident)
 			b.say("| %d, %s | %s | %.2f s | %.0f MiB |", n, s.name, us(f.cpu), f.start.Seconds(), float64(f.resident)/1024)
 		}
+		b.results.scale = append(b.results.scale, of)
 	}
 	return nil
 }

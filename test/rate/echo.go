@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -44,7 +45,16 @@ func echoPacket(nic string) error {
 	if err != nil {
 		return err
 	}
-	return serveEcho(fd, func(in, out []byte) int {
+	// Another one sends: the poller would be woken for every frame that has left a socket which it watches.
+	to, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("packet socket: %w", err)
+	}
+	receive, err := inPoller(fd)
+	if err != nil {
+		return err
+	}
+	return serveEcho(receive, to, func(in, out []byte) int {
 		if len(in) < ipv6Header+udpHeader+4 {
 			return 0
 		}
@@ -69,20 +79,46 @@ func echoUDP(nic string) error {
 	if err != nil {
 		return err
 	}
-	return serveEcho(fd, reflect)
+	return serveEcho(inPoll(fd), fd, reflect)
+}
+
+// A receiver waits for datagrams and reads them.
+type receiver func(in *mmsg.Batch) (int, error)
+
+// inPoller waits in Go's poller, which is what costs least where datagrams come one at a time: with a system call
+// that waits, each of them wakes the runtime's monitor thread.
+func inPoller(fd int) (receiver, error) {
+	conn, err := os.NewFile(uintptr(fd), "socket").SyscallConn() // it does not block, so the poller takes it
+	return func(in *mmsg.Batch) (n int, err error) {
+		var failed error
+		err = conn.Read(func(fd uintptr) bool {
+			n, failed = in.Receive(int(fd))
+			return !errors.Is(failed, unix.EAGAIN)
+		})
+		return n, errors.Join(err, failed)
+	}, err
+}
+
+// inPoll waits in poll(2).
+func inPoll(fd int) receiver {
+	return func(in *mmsg.Batch) (int, error) {
+		for {
+			n, err := in.Receive(fd)
+			if !errors.Is(err, unix.EAGAIN) {
+				return n, err
+			}
+			if err := wait(fd, -1); err != nil {
+				return 0, err
+			}
+		}
+	}
 }
 
 // serveEcho answers each datagram to where it came from, for ever.
-func serveEcho(fd int, answer func(in, out []byte) int) error {
+func serveEcho(receive receiver, fd int, answer func(in, out []byte) int) error {
 	in, out := mmsg.New(64, 2048, 0), mmsg.New(64, 2048, 0)
 	for {
-		n, err := in.Receive(fd)
-		if errors.Is(err, unix.EAGAIN) {
-			if err := wait(fd, -1); err != nil {
-				return err
-			}
-			continue
-		}
+		n, err := receive(in)
 		if err != nil {
 			return err
 		}

@@ -44,9 +44,9 @@ type setup struct {
 	noLimits     bool // on how many new bindings there may be
 }
 
-// ours are the rows of v6responder in the scale part: the first and second of servers.
+// The rows that the goals speak of.
 const (
-	ours, oursPool, echoRow, echoRapidRow = 0, 1, 3, 4
+	ours, oursPool, oursRapid, echoRow, echoRapidRow, keaRow, keaPoolRow = 0, 1, 2, 3, 4, 6, 7
 )
 
 var servers = func() []server {
@@ -57,12 +57,12 @@ var servers = func() []server {
 	return []server{
 		ours:         {name: "v6responder, reservations", configure: configureV6responder, command: serve},
 		oursPool:     {name: "v6responder, pool", pool: true, configure: configureV6responder, command: serve},
-		2:            {name: "v6responder, Rapid Commit", rapid: true, configure: configureV6responder, command: serve},
+		oursRapid:    {name: "v6responder, Rapid Commit", rapid: true, configure: configureV6responder, command: serve},
 		echoRow:      {name: "echo, packet socket", floor: true, command: packet},
 		echoRapidRow: {name: "echo, Rapid Commit", floor: true, rapid: true, command: packet},
 		5:            {name: "echo, UDP socket", floor: true, neighbours: true, command: []string{"rate", "echo", "-form", "udp"}},
-		6:            {name: "Kea 2.2, reservations", neighbours: true, configure: configureKea, command: kea},
-		7:            {name: "Kea 2.2, pool", pool: true, neighbours: true, configure: configureKea, command: kea},
+		keaRow:       {name: "Kea 2.2, reservations", neighbours: true, configure: configureKea, command: kea},
+		keaPoolRow:   {name: "Kea 2.2, pool", pool: true, neighbours: true, configure: configureKea, command: kea},
 		8:            {name: "dnsmasq 2.90, reservations", neighbours: true, few: true, configure: configureDnsmasq, command: dnsmasq},
 		9:            {name: "dnsmasq 2.90, pool", pool: true, neighbours: true, few: true, configure: configureDnsmasq, command: dnsmasq},
 	}
