@@ -90,7 +90,7 @@ var everyCode = func() string {
 func (s *said) read(t *testing.T, actions []Action) {
 	t.Helper()
 	for _, a := range actions {
-		send, ok := a.(Send)
+		send, ok := a.(*Send)
 		if !ok {
 			continue
 		}

@@ -29,7 +29,7 @@ func BenchmarkExchange(b *testing.B) {
 		if in.Msg, err = decoder.Decode(packet); err != nil {
 			b.Fatal(err)
 		}
-		s, ok := bench.e.Step(0, &in)[0].(Send)
+		s, ok := bench.e.Step(0, &in)[0].(*Send)
 		if !ok {
 			b.Fatal("no answer")
 		}
@@ -65,7 +65,7 @@ func BenchmarkReservations(b *testing.B) {
 				if in.Msg, err = decoder.Decode(packet); err != nil {
 					b.Fatal(err)
 				}
-				s, ok := bench.e.Step(0, &in)[0].(Send)
+				s, ok := bench.e.Step(0, &in)[0].(*Send)
 				if !ok || len(s.Msg.IANAs[0].Addresses) != 1 {
 					b.Fatal("no address")
 				}

@@ -88,7 +88,7 @@ func TestClassesGiveAndTakeAwayByTag(t *testing.T) {
 func TestOptionsReachTheWireAsTheyAreWritten(t *testing.T) {
 	b := newBench(t, classy, tagged)
 	for _, a := range b.step(b.message("Information-request mac=38 oro=17,56,59")) {
-		s, ok := a.(Send)
+		s, ok := a.(*Send)
 		if !ok {
 			continue
 		}

@@ -108,7 +108,7 @@ func TestS_13_1_10_PrefixesDoNotOverlap(t *testing.T) {
 		held, given := map[netip.Prefix]delegated{}, 0
 		told := func(actions []Action) {
 			for _, a := range actions {
-				s, ok := a.(Send)
+				s, ok := a.(*Send)
 				if !ok || s.Msg.Type != dhcpv6.MessageTypeReply {
 					continue
 				}

@@ -31,7 +31,7 @@ pool = 2001:db8:1::1000-2001:db8:1::1fff
 func addressesOf(actions []Action) []netip.Addr {
 	var out []netip.Addr
 	for _, a := range actions {
-		if s, ok := a.(Send); ok {
+		if s, ok := a.(*Send); ok {
 			for _, ia := range s.Msg.IANAs {
 				addr := netip.Addr{}
 				if len(ia.Addresses) > 0 {
@@ -49,7 +49,7 @@ func addressesOf(actions []Action) []netip.Addr {
 func sent(actions []Action) []*wire.Message {
 	var out []*wire.Message
 	for _, a := range actions {
-		if s, ok := a.(Send); ok {
+		if s, ok := a.(*Send); ok {
 			out = append(out, s.Msg)
 		}
 	}
@@ -315,7 +315,7 @@ func TestRelayedAnswerOnTheWire(t *testing.T) {
 func relayReply(t *testing.T, actions []Action) *dhcpv6.RelayMessage {
 	t.Helper()
 	for _, a := range actions {
-		if s, ok := a.(Send); ok {
+		if s, ok := a.(*Send); ok {
 			raw, err := wire.EncodeRelayReply(s.Relays, s.Msg)
 			if err != nil {
 				t.Fatal(err)
@@ -346,7 +346,7 @@ func TestLightweightRelay(t *testing.T) {
 		t.Errorf("S-6221-03 gets %v", got)
 	}
 	for _, a := range actions {
-		if s, ok := a.(Send); ok && (s.To != netip.MustParseAddrPort("[fe80::4a0:f0ff:fe00:38]:547") || s.Interface != "eth1") {
+		if s, ok := a.(*Send); ok && (s.To != netip.MustParseAddrPort("[fe80::4a0:f0ff:fe00:38]:547") || s.Interface != "eth1") {
 			t.Errorf("S-6221-04 to %s by %s", s.To, s.Interface)
 		}
 	}

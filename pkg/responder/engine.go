@@ -60,6 +60,7 @@ type Engine struct {
 
 	now   clock.Instant
 	out   []Action
+	sends []Send          // those of out
 	work  exchange        // of the Step under way
 	spare []*wire.Message // of answers that are sent
 }
@@ -92,11 +93,11 @@ func (e *Engine) configure(cfg EngineConfig) {
 // lease is the engine's.
 func (e *Engine) Restore(l *leasestore.Lease) { e.bindings.Restore(l) }
 
-// Step takes what happened and when, and returns what must now be done, in order. The slice and the messages in
-// it are the caller's until the next Step, what a Received refers to is the engine's until Step returns.
+// Step takes what happened and when, and returns what must now be done, in order. The slice and what it refers to
+// are the caller's until the next Step, what a Received refers to is the engine's until Step returns.
 func (e *Engine) Step(now clock.Instant, ev Event) []Action {
 	e.recycle()
-	e.now, e.out = now, e.out[:0]
+	e.now, e.out, e.sends = now, e.out[:0], e.sends[:0]
 	switch ev := ev.(type) {
 	case *Received:
 		e.received(ev)
@@ -179,13 +180,14 @@ func (e *Engine) received(r *Received) {
 // sent adds an answer to what must be done now.
 func (e *Engine) sent(s Send) {
 	e.count.sent[s.Msg.Type]++
-	e.out = append(e.out, s)
+	e.sends = append(e.sends, s)
+	e.out = append(e.out, &e.sends[len(e.sends)-1])
 }
 
 // recycle takes back the messages of the last Step's answers.
 func (e *Engine) recycle() {
 	for _, a := range e.out {
-		if s, ok := a.(Send); ok && len(e.spare) < maxSpare {
+		if s, ok := a.(*Send); ok && len(e.spare) < maxSpare {
 			e.spare = append(e.spare, s.Msg)
 		}
 	}

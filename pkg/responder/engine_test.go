@@ -179,10 +179,11 @@ func TestEngine(t *testing.T) {
 func TestS_18_3_10_AnswerGoesBackWhereTheMessageCameFrom(t *testing.T) {
 	b := newBench(t, plain, reserved)
 	ev := b.message("Solicit mac=38 ia=1 from=fe80::abcd port=40000")
-	got, ok := b.e.Step(0, ev)[0].(Send)
+	sent, ok := b.e.Step(0, ev)[0].(*Send)
 	if !ok {
 		t.Fatal("no answer")
 	}
+	got := *sent
 	got.Msg = nil
 	want := Send{Interface: "eth1", To: netip.MustParseAddrPort("[fe80::abcd]:546"), MAC: ev.FrameMAC}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
@@ -356,7 +357,7 @@ prefix = 2001:db8:2::/64
 		b := newBench(t, config, lines)
 		ev := b.message("Solicit mac=38 ia=1 from=2001:db8:f::1 relay=2001:db8:2::1,fe80::9,38")
 		ev.Relays[0].ClientLinkLayer.Type = 6
-		if s, ok := b.e.Step(0, ev)[0].(Send); ok && len(s.Msg.IANAs[0].Addresses) > 0 {
+		if s, ok := b.e.Step(0, ev)[0].(*Send); ok && len(s.Msg.IANAs[0].Addresses) > 0 {
 			t.Error("a lease for a MAC that is none")
 		}
 	})
@@ -364,7 +365,7 @@ prefix = 2001:db8:2::/64
 		b := newBench(t, config, lines)
 		ev := b.message("Solicit mac=38 ia=1 from=2001:db8:f::1 port=40000 relay=2001:db8:2::1,fe80::9,38")
 		ev.Relays[0].Others = []wire.Option{{Code: dhcpv6.OptionRelayPort, Data: []byte{0, 0}}}
-		if s, ok := b.e.Step(0, ev)[0].(Send); !ok || s.To.Port() != 40000 {
+		if s, ok := b.e.Step(0, ev)[0].(*Send); !ok || s.To.Port() != 40000 {
 			t.Errorf("answer to %v, want port 40000", s.To)
 		}
 	})
@@ -372,7 +373,7 @@ prefix = 2001:db8:2::/64
 		b := newBench(t, strings.Replace(plain, "[server]", "[server]\nidentity = frame", 1), reserved)
 		ev := b.message("Solicit mac=99 ia=1")
 		ev.Msg.Others = []wire.Option{{Code: dhcpv6.OptionClientLinkLayerAddr, Data: []byte("\x00\x01\x06\xa0\xf0\x00\x00\x38")}}
-		if s, ok := b.e.Step(0, ev)[0].(Send); ok && len(s.Msg.IANAs[0].Addresses) > 0 {
+		if s, ok := b.e.Step(0, ev)[0].(*Send); ok && len(s.Msg.IANAs[0].Addresses) > 0 {
 			t.Error("the client chose its MAC itself")
 		}
 	})
@@ -438,7 +439,7 @@ func TestS_18_3_9_06_AdvertiseHasWhatTheReplyWillHave(t *testing.T) {
 }
 
 // checkAnswer holds for every message that the engine sends.
-func checkAnswer(t *testing.T, in Received, s Send) {
+func checkAnswer(t *testing.T, in Received, s *Send) {
 	t.Helper()
 	m := s.Msg
 	if m.Type != dhcpv6.MessageTypeAdvertise && m.Type != dhcpv6.MessageTypeReply {
@@ -506,7 +507,7 @@ func FuzzEngine(f *testing.F) {
 		in := Received{Msg: msg, Relays: relays, Interface: "eth1", FrameMAC: mac, From: netip.MustParseAddrPort("[fe80::1]:546")}
 		sent := 0
 		for _, a := range b.e.Step(0, in) {
-			if s, ok := a.(Send); ok {
+			if s, ok := a.(*Send); ok {
 				sent++
 				checkAnswer(t, in, s)
 			}

@@ -121,7 +121,7 @@ type (
 	}
 )
 
-func (Send) action()  {}
+func (*Send) action() {}
 func (Store) action() {}
 
 func (*Changed) action() {}

@@ -135,7 +135,7 @@ func (w *witness) who(duid wire.DUID, id wire.IAID) string { return fmt.Sprint(d
 // see checks what was sent.
 func (w *witness) see(actions []Action) {
 	for _, a := range actions {
-		s, ok := a.(Send)
+		s, ok := a.(*Send)
 		if !ok || s.Msg.Type != dhcpv6.MessageTypeReply {
 			continue
 		}
@@ -200,7 +200,7 @@ func TestS_13_1_07_PoolAddressesAreNotPredictable(t *testing.T) {
 	offered := func(b *bench) []netip.Addr {
 		var out []netip.Addr
 		for i := range 1000 {
-			s := b.step(b.message(fmt.Sprintf("Solicit mac=06:a0:00:00:%02x:%02x ia=1", i>>8, i&255)))[0].(Send) //nolint:forcetypeassert // else the test fails
+			s := b.step(b.message(fmt.Sprintf("Solicit mac=06:a0:00:00:%02x:%02x ia=1", i>>8, i&255)))[0].(*Send) //nolint:forcetypeassert // else the test fails
 			out = append(out, s.Msg.IANAs[0].Addresses[0].Addr)
 		}
 		return out
@@ -377,7 +377,7 @@ func TestT1AndT2AreSpread(t *testing.T) {
 		words := fmt.Sprintf("Solicit mac=06:a0:00:00:%02x:%02x ia=1", i>>8, i&255)
 		var t1 [2]time.Duration
 		for again := range t1 {
-			s := b.step(b.message(words))[0].(Send) //nolint:forcetypeassert // else the test fails
+			s := b.step(b.message(words))[0].(*Send) //nolint:forcetypeassert // else the test fails
 			ia := s.Msg.IANAs[0]
 			t1[again] = ia.T1
 			if ia.T1 > 6*time.Hour || ia.T1 < 6*time.Hour/5*4 || ia.T2 < ia.T1/5*8-2*time.Second || ia.T2 > ia.T1/5*8+2*time.Second {
@@ -405,7 +405,7 @@ func TestAnAnswerThatWaitsForTheDiskGoesToWhoAsked(t *testing.T) {
 	copy(in.FrameMAC, "\x02\xff\xff\xff\xff\xff")
 	*in.Msg = wire.Message{Type: in.Msg.Type, ClientID: "another", ServerID: in.Msg.ServerID, IANAs: in.Msg.IANAs}
 	b.e.Step(0, &in)
-	s, ok := b.e.Step(0, Stored{[]leasestore.Result{{ID: store.ID}}})[0].(Send)
+	s, ok := b.e.Step(0, Stored{[]leasestore.Result{{ID: store.ID}}})[0].(*Send)
 	if !ok || !bytes.Equal(s.MAC, mac) || s.Msg.ClientID != id || len(s.Msg.IANAs) != 1 || len(s.Msg.IANAs[0].Addresses) != 1 {
 		t.Errorf("%+v goes to %v", s.Msg, s.MAC)
 	}

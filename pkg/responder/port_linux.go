@@ -349,7 +349,7 @@ func (s *Server) do(actions []Action) {
 			s.attrs = r.Attrs
 			s.write(r)
 			s.publish(a)
-		case Send:
+		case *Send:
 			s.trace(a.Interface, ">", a.To, a.MAC, a.Msg, len(a.Relays))
 			s.meters.answered(a.Msg)
 			if err := s.send(a); err != nil {
@@ -373,7 +373,7 @@ var errNoLinkLocal = errors.New("the interface has no usable link-local address"
 
 // send sends an answer in a frame to the MAC that asked, or by the UDP socket: to relays, to clients
 // whose MAC is not known, and where the answer is longer than a frame, which the kernel fragments.
-func (s *Server) send(a Send) error {
+func (s *Server) send(a *Send) error {
 	b, err := s.encode(a)
 	if err != nil {
 		return err
@@ -404,7 +404,7 @@ func (s *Server) send(a Send) error {
 }
 
 // encode writes an answer; one to a client into s.buf, without allocating.
-func (s *Server) encode(a Send) (b []byte, err error) {
+func (s *Server) encode(a *Send) (b []byte, err error) {
 	if len(a.Relays) > 0 {
 		return wire.EncodeRelayReply(a.Relays, a.Msg)
 	}

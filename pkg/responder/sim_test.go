@@ -169,7 +169,7 @@ func (b *bench) render(actions []Action, reports bool) string {
 	var out []string
 	for _, a := range actions {
 		switch a := a.(type) {
-		case Send:
+		case *Send:
 			out = append(out, render(a))
 		case *Changed:
 			if reports {
@@ -191,7 +191,7 @@ func (b *bench) render(actions []Action, reports bool) string {
 func (b *bench) statusText(words string) string {
 	b.t.Helper()
 	for _, a := range b.step(b.message(words)) {
-		if s, ok := a.(Send); ok && len(s.Msg.IANAs) > 0 && s.Msg.IANAs[0].Status != nil {
+		if s, ok := a.(*Send); ok && len(s.Msg.IANAs) > 0 && s.Msg.IANAs[0].Status != nil {
 			return s.Msg.IANAs[0].Status.Text
 		}
 	}
@@ -324,7 +324,7 @@ func testMAC(t testing.TB, s string) net.HardwareAddr {
 }
 
 // render is an answer in few words.
-func render(s Send) string {
+func render(s *Send) string {
 	var b strings.Builder
 	m := s.Msg
 	b.WriteString(wire.TypeName(m.Type))

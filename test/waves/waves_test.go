@@ -135,7 +135,7 @@ func (w *network) ask(g *guest, m *wire.Message) {
 		w.renewed[w.now-w.now%clock.Instant(time.Minute)]++
 	}
 	for _, a := range w.server.Step(w.now, responder.Received{Msg: m, Interface: "eth1", FrameMAC: g.mac, From: g.from}) {
-		s, ok := a.(responder.Send)
+		s, ok := a.(*responder.Send)
 		if !ok {
 			continue
 		}
