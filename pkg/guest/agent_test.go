@@ -113,7 +113,7 @@ func TestADefaultRouteThatComesBackIsRemovedWithGrowingPauses(t *testing.T) {
 			}
 			return d
 		}
-		if diff := cmp.Diff(secs(0, 0, 0, 0, 1, 3, 7, 15), gone); diff != "" {
+		if diff := cmp.Diff(secs(0, 0, 0, 1, 3, 7, 15, 31), gone); diff != "" {
 			s.Errorf("removals (-want +got):\n%s", diff)
 		}
 		if got := s.status("eth1").Removed; got != 8 {

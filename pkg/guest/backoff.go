@@ -14,8 +14,8 @@ const (
 	longestPause  = 5 * time.Minute
 )
 
-// A backoff says when something that others undo may be repaired again: at once, but after the third
-// time in repairWindow with a pause that grows from shortestPause to longestPause. It forgets after a
+// A backoff says when something that others undo may be repaired again: three times in
+// repairWindow at once, and then with a pause that grows from shortestPause to longestPause. It forgets after a
 // quiet time as long as its last pause and the window. The zero value is ready.
 type backoff struct {
 	times []clock.Instant // of the latest repairs, at most freeRepairs
@@ -38,10 +38,10 @@ func (b *backoff) at(now clock.Instant) clock.Instant {
 // done notes a repair, and says whether pauses begin with it.
 func (b *backoff) done(now clock.Instant) (fight bool) {
 	b.times = append(b.times, now)
-	if len(b.times) <= freeRepairs {
+	if len(b.times) < freeRepairs {
 		return false
 	}
-	b.times = b.times[1:]
+	b.times = b.times[len(b.times)-freeRepairs:]
 	switch {
 	case b.pause > 0:
 		b.pause = min(2*b.pause, longestPause)

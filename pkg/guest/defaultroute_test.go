@@ -92,7 +92,7 @@ func TestADefaultRouteThatSomebodyDeletesIsPutBackWithPauses(t *testing.T) {
 			}
 			back = append(back, time.Since(began).Round(time.Second))
 		}
-		want := []time.Duration{0, 0, 0, 0, time.Second, 3 * time.Second}
+		want := []time.Duration{0, 0, 0, time.Second, 3 * time.Second, 7 * time.Second}
 		if diff := cmp.Diff(want, back); diff != "" {
 			t.Errorf("put back (-want +got):\n%s", diff)
 		}

@@ -298,11 +298,12 @@ func (n *managedNIC) repair(ctx context.Context, now clock.Instant) {
 			n.log.Info(why, "address", lease.Addr)
 			continue
 		}
+		pause := n.repairs.pause
 		n.repaired(&n.repairs, now, "leased address")
 		if err != nil { // it may pass: nothing else would come of it for the rest of a lease, which may have no end
 			n.repairAt = max(n.repairs.at(now), now.Add(shortestPause))
 		} else {
-			n.log.Warn("a leased address was taken off by somebody and is put back", "address", lease.Addr)
+			n.log.Warn("a leased address was taken off by somebody and is put back", "address", lease.Addr, "pause", pause)
 		}
 	}
 	n.problem(puttingBack, errors.Join(errs...))

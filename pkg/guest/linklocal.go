@@ -84,6 +84,9 @@ func (n *managedNIC) addLinkLocal(ctx context.Context, now clock.Instant, eui ne
 		l.at = at
 		return
 	}
+	if !n.isUp(ctx) {
+		return // the kernel took it with the others, and tells only afterwards that the NIC is down
+	}
 	l.mend.done(now)
 	there, err := n.a.sys.Addrs(ctx, n.nic.Index)
 	if err != nil {
