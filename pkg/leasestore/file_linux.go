@@ -12,12 +12,14 @@ import (
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/plainfile"
 )
 
 // openFile opens the store's file and locks it; a file that is missing is made if it may be.
 func openFile(path string, mayMake bool) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		f, err := openRegular(path)
 		switch {
 		case mayMake && errors.Is(err, fs.ErrNotExist):
 			if err := create(path); err != nil {
@@ -42,12 +44,37 @@ func openFile(path string, mayMake bool) (*os.File, error) {
 	}
 }
 
-// reachable adds the cure to an error of a file that may not be touched.
+// openRegular opens a regular file for reading and writing, and waits for nobody: a named pipe in its place
+// would make it.
+func openRegular(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = plainfile.Check(path, info)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// reachable adds the cure to an error of a file that cannot be opened or made.
 func reachable(path string, err error) error {
-	if !errors.Is(err, fs.ErrPermission) && !errors.Is(err, unix.EROFS) {
+	var cure string
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+		cure = fmt.Sprintf("let the service's user (uid %d) own and write %s and its folder", os.Geteuid(), path)
+	case errors.Is(err, plainfile.ErrNotRegular), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
+		cure = fmt.Sprintf("move what stands at %s away, and put the store back that was there; without one a new store is made", path)
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		cure = "make room on the disk of " + filepath.Dir(path)
+	default:
 		return err
 	}
-	return &Fault{Err: err, Cure: fmt.Sprintf("let the service's user (uid %d) own and write %s and its folder", os.Geteuid(), path)}
+	return &Fault{Err: err, Cure: cure}
 }
 
 // lock takes the file for this process alone. bbolt locks the same open file again, which changes nothing.

@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"golang.org/x/sys/unix"
+
 	"github.com/v6guest/v6guest/pkg/clock/clocktest"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -430,4 +432,25 @@ func TestACommitThatIsNotWaitedForIsDoneAllTheSame(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 	h.again(t).want(t, stamped(lease(1, 1)))
+}
+
+// TestWhatStandsInTheStoresPlaceIsNamed, with the cure, and waited for by nobody.
+func TestWhatStandsInTheStoresPlaceIsNamed(t *testing.T) {
+	for what, put := range map[string]func(path string) error{
+		"is a directory":                    func(path string) error { return os.Mkdir(path, 0o700) },
+		"too many levels of symbolic links": func(path string) error { return os.Symlink(filepath.Base(path), path) },
+		"a named pipe, not a regular file":  func(path string) error { return unix.Mkfifo(path, 0o600) },
+		"a device, not a regular file":      func(path string) error { return os.Symlink("/dev/null", path) },
+		"no such device or address":         func(path string) error { return unix.Mknod(path, unix.S_IFSOCK|0o600, 0) },
+	} {
+		path := temporary(t)
+		ok(t, put(path))
+		_, err := Open(Options{Path: path, BootID: "boot", Clock: clocktest.New(0)})
+		if f := (*Fault)(nil); !errors.As(err, &f) || !strings.Contains(err.Error(), path+": "+what) || !strings.HasPrefix(f.Cure, "move what stands at "+path+" away") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if left, err := filepath.Glob(path + ".*"); len(left) != 0 || err != nil {
+			t.Errorf("%s: left %v, %v", what, left, err)
+		}
+	}
 }

@@ -149,7 +149,7 @@ func (s *Server) AddHost(ctx context.Context, line string) (HostLine, error) {
 		return HostLine{}, errNoStore
 	}
 	if err := store.Commit(ctx, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(strings.TrimSpace(line))}); err != nil {
-		return HostLine{}, err
+		return HostLine{}, fmt.Errorf("the host is not added: %w", withCure(err))
 	}
 	out := hostLine(h)
 	err = s.inLoop(ctx, func() {
@@ -186,7 +186,7 @@ func (s *Server) DropHost(ctx context.Context, client string) (HostLine, error) 
 		return HostLine{}, errNoStore
 	}
 	if err := store.Commit(ctx, leasestore.Unset{Name: addedPrefix + h.Key()}); err != nil {
-		return HostLine{}, err
+		return HostLine{}, fmt.Errorf("the host is not taken out: %w", withCure(err))
 	}
 	err := s.inLoop(ctx, func() {
 		s.step(HostDropped{h.Key()})

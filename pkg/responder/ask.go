@@ -65,6 +65,9 @@ func askWithin(ctx context.Context, limit time.Duration, dir, method, path strin
 // the connection is read through.
 func open(ctx context.Context, limit time.Duration, dir, method, path string, by func(net.Conn) net.Conn) (io.ReadCloser, error) {
 	name := filepath.Join(dir, controlSocket)
+	if len(path) > maxRequest {
+		return nil, fault.New(fault.ExitUsage, "write shorter words: no client, address or line of the hosts file is that long", "the arguments are too long to be asked for, %d bytes", len(path))
+	}
 	client := http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			d := net.Dialer{Timeout: limit}

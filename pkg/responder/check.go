@@ -8,12 +8,14 @@ import (
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
+var errNoNetwork = errors.New("no network is configured")
+
 // check says what does not fit together, and completes c. Errors begin with file and line, and are
 // joined. It is asked only where every line by itself is in order: what a wrong line has left open
 // would be told as a second mistake.
 func (d *draft) check(c *Config) error {
 	if len(c.Networks) == 0 {
-		return errors.New("no network is configured; write a section [network NAME] with interface and prefix")
+		return errNoNetwork
 	}
 	var errs []error
 	at := d.all("network")

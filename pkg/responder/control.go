@@ -27,6 +27,9 @@ const pathReload = "/v1/reload"
 // controlTimeout bounds one request, a million hosts included.
 const controlTimeout = 2 * time.Minute
 
+// maxRequest is how many bytes may be asked with; a line of the hosts file has at most 4,096, most of which may be escaped.
+const maxRequest = 16 << 10
+
 // ErrNotRunning says that no server answers at the control socket.
 var ErrNotRunning = errors.New("no v6responder is running")
 
@@ -85,7 +88,7 @@ func (s *Server) ServeControl(ctx context.Context, l net.Listener) error {
 	s.handleLeases(mux)
 	s.handleHosts(mux)
 	srv := &http.Server{
-		Handler: mux, ReadHeaderTimeout: controlTimeout, ReadTimeout: controlTimeout, MaxHeaderBytes: 16 << 10,
+		Handler: mux, ReadHeaderTimeout: controlTimeout, ReadTimeout: controlTimeout, MaxHeaderBytes: maxRequest,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })

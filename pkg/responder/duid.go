@@ -10,6 +10,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -19,6 +20,12 @@ const duidFile = "server-duid.json"
 
 // duidFormat is the format of the file; a newer one is refused.
 const duidFormat = 1
+
+// maxDUIDFile is how long the file may be: a DUID has 130 bytes at most.
+const maxDUIDFile = 4096
+
+// duidCure is what helps where something else is in the file's place.
+const duidCure = "write the server's DUID into [server] as duid = …, or remove the file to begin with a new one"
 
 // A storedDUID is what the file holds.
 type storedDUID struct {
@@ -30,12 +37,14 @@ type storedDUID struct {
 // understood is an error, since another DUID would make the server another one for every client.
 func loadDUID(dir string) (wire.DUID, error) {
 	name := filepath.Join(dir, duidFile)
-	b, err := os.ReadFile(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	b, err := plainfile.Read(name, maxDUIDFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("server DUID: %w", err)
+	case errors.Is(err, fs.ErrPermission):
+		return "", fault.New(fault.ExitNotPermitted, fmt.Sprintf("let the service's user (uid %d) own and read the file and its folder", os.Geteuid()), "server DUID: %w", err)
+	case err != nil:
+		return "", fault.New(fault.ExitFailure, duidCure, "server DUID: %w", err)
 	}
 	var s storedDUID
 	err = json.Unmarshal(b, &s)
@@ -48,7 +57,7 @@ func loadDUID(dir string) (wire.DUID, error) {
 	if err != nil {
 		return "", &fault.Fault{
 			Err:  fmt.Errorf("server DUID: %s: %w", name, err),
-			Cure: "write the server's DUID into [server] as duid = …, or remove the file to begin with a new one",
+			Cure: duidCure,
 		}
 	}
 	return s.DUID, nil

@@ -5,9 +5,13 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/fault"
 )
 
 func testDatagram(payload string) datagram {
@@ -117,5 +121,24 @@ func TestNetconfIsReadWithinItsBounds(t *testing.T) {
 	message[20] = 200
 	if got := parseNetconf(message); got != nil {
 		t.Errorf("an attribute that runs over: %v", got)
+	}
+}
+
+// TestWhatStandsInTheDUIDsPlaceIsNamed, with the cure, and waited for by nobody.
+func TestWhatStandsInTheDUIDsPlaceIsNamed(t *testing.T) {
+	for what, put := range map[string]func(name string) error{
+		"a folder, not a regular file":      func(name string) error { return os.Mkdir(name, 0o700) },
+		"a named pipe, not a regular file":  func(name string) error { return unix.Mkfifo(name, 0o600) },
+		"too many levels of symbolic links": func(name string) error { return os.Symlink(duidFile, name) },
+		"larger than such a file may be":    func(name string) error { return os.WriteFile(name, make([]byte, maxDUIDFile+1), 0o600) },
+	} {
+		dir := t.TempDir()
+		name := filepath.Join(dir, duidFile)
+		if err := put(name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := loadDUID(dir); err == nil || !strings.Contains(err.Error(), name+": "+what) || fault.Cure(err) != duidCure {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }

@@ -44,7 +44,10 @@ func LoadConfig(file string) (*Config, error) {
 	if err = errors.Join(append(mistakes, err)...); err == nil {
 		err = d.check(c)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoNetwork):
+		return nil, configFault(fmt.Errorf("%s: %w", file, err), "write a section [network NAME]; this is enough:\n"+strings.TrimSpace(SmallestConfig))
+	case err != nil:
 		return nil, configFault(err, "correct the lines named")
 	}
 	return c, nil

@@ -33,10 +33,15 @@ func openStore(dir string, o leasestore.Options) (*leasestore.Store, error) {
 	}
 	o.Path, o.BootID = filepath.Join(dir, storeFile), boot
 	store, err := leasestore.Open(o)
+	return store, withCure(err)
+}
+
+// withCure makes the cure that the store names a command's.
+func withCure(err error) error {
 	if f := (*leasestore.Fault)(nil); errors.As(err, &f) {
-		return nil, &fault.Fault{Err: err, Cure: f.Cure}
+		return &fault.Fault{Err: err, Cure: f.Cure}
 	}
-	return store, err
+	return err
 }
 
 // openStore opens the lease store, with the bindings of pools and the hosts that were added. A server that
