@@ -94,7 +94,7 @@ func notInForce(t hosts.Tally, exit int) error {
 		errs = append(errs, fault.New(exit, "correct the lines named; the others are in force", "%s left out", cmdline.Count(n, "hosts line is", "hosts lines are")))
 	}
 	if n := t.Unread; n > 0 {
-		errs = append(errs, fault.New(exit, "let the server's user read it, or correct hosts in [server]; the running server keeps the lines that it had before",
+		errs = append(errs, fault.New(exit, "write it, let the server's user read it, or correct hosts in [server]; the running server keeps the lines that it had before",
 			"%s be read", cmdline.Count(n, "hosts file cannot", "hosts files cannot")))
 	}
 	return errors.Join(errs...)

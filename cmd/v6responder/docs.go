@@ -42,7 +42,7 @@ func (e *env) book() *manual.Book {
 			"lifetimes and information_refresh: they are for clients whose hosts line has set:TAG, in place of the network's; a key without a value takes away.\n\n" +
 			manual.IniRules,
 		Conf: "Configuration of v6responder: see v6responder.conf(5). What stands behind a ';' is the default.\n" +
-			"Needed is one network: take the ';' off [network NAME], interface and prefix, and fill them in. Then:\n" +
+			"Needed are the hosts file and one network: take the ';' off [network NAME], interface and prefix, and fill them in. Then:\n" +
 			"`v6responder check-config && systemctl reload-or-restart v6responder`",
 		Set: map[string]string{"hosts": "hosts = /etc/v6responder/hosts"},
 	}

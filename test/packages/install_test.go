@@ -178,3 +178,91 @@ func TestADebThatIsRemovedBringsTheFilesBack(t *testing.T) {
 		t.Errorf("the purge left the state folder:\n%s", out)
 	}
 }
+
+// TestAConfigurationThatIsThereBeforeThePackageStays, as docs/install.md says: a file of its own costs no question, and the package's file is
+// kept where dpkg is told so.
+func TestAConfigurationThatIsThereBeforeThePackageStays(t *testing.T) {
+	m := image(t)
+	m.putPackages("deb")
+	const site, whole = "/etc/v6guest/v6guest.conf.d/site.conf", "/etc/v6guest/v6guest.conf"
+	check(t, m.WriteFile(site, "[agent]\nwait = 2m\n"))
+	m.must("dpkg", "-i", "/tmp/0-v6guest.deb")
+	m.must("dpkg", "-P", "v6guest")
+	if got := m.file(site); got != "[agent]\nwait = 2m\n" {
+		t.Errorf("after the purge:\n%s", got)
+	}
+	check(t, m.WriteFile(whole, "[agent]\nwait = 3m\n"))
+	if r := m.do("dpkg", "-i", "/tmp/0-v6guest.deb"); r.Code == 0 {
+		t.Errorf("dpkg asked nobody:\n%s", r.Stdout)
+	}
+	m.must("dpkg", "--force-confold", "-i", "/tmp/0-v6guest.deb")
+	if got := m.file(whole); got != "[agent]\nwait = 3m\n" {
+		t.Errorf("after the installation:\n%s", got)
+	}
+}
+
+// TestAChrootThatSeesTheHostsRunIsAnImage: systemd runs the machine that builds it, and the NICs are that machine's.
+func TestAChrootThatSeesTheHostsRunIsAnImage(t *testing.T) {
+	m := image(t)
+	m.putPackages("deb")
+	m.must("mkdir", "-p", "/run/systemd/system")
+	m.must("ip", "link", "add", "eth0", "address", "06:a0:f0:00:00:38", "type", "veth", "peer", "name", "other")
+	check(t, m.WriteFile("/etc/v6guest/v6guest.conf.d/lab.conf", "[agent]\nnics = eth0\n"))
+	out := m.must("dpkg", "-i", "/tmp/0-v6guest.deb", "/tmp/0-v6guest-responder.deb")
+	m.enabled(true)
+	if got := m.file("/etc/network/interfaces"); got != interfaces || m.exists("/etc/sysctl.d/99-v6guest.conf") {
+		t.Errorf("the installation configured the image for the NICs of the machine that builds it:\n%s\n%s", got, out)
+	}
+	if strings.Contains(out, "not configured") {
+		t.Errorf("the installation says\n%s", out)
+	}
+}
+
+// TestAPackageCanBeRemovedWhateverIsMissing: removal never fails.
+func TestAPackageCanBeRemovedWhateverIsMissing(t *testing.T) {
+	for name, breaks := range map[string][]string{
+		"its own script": {"rm", "-r", "/usr/lib/v6guest"},
+		"the program":    {"rm", "/usr/sbin/v6guest"},
+		"a manifest":     {"sh", "-c", "mkdir -p /var/lib/v6guest/backup; echo '{' >/var/lib/v6guest/backup/manifest.json"},
+		"sense":          {"sh", "-c", "echo nonsense >>/etc/v6guest/v6guest.conf"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := image(t)
+			dir, err := built()
+			check(t, err)
+			m.put("/tmp/v6guest.deb", packageFile(t, dir, "v6guest", "deb"))
+			m.must("dpkg", "-i", "/tmp/v6guest.deb")
+			m.must(breaks...)
+			m.must("dpkg", "-r", "v6guest")
+			m.must("dpkg", "-P", "v6guest")
+		})
+	}
+}
+
+// TestTheServicesUserMayBeThereAlready, or its group: as an administrator made them they stay, and the server runs with them.
+func TestTheServicesUserMayBeThereAlready(t *testing.T) {
+	for made, want := range map[string]string{
+		"groupadd --system _v6responder": "_v6responder:/usr/sbin/nologin",
+		"useradd --system --no-user-group --gid daemon --shell /bin/bash --home-dir /srv _v6responder": "daemon:/bin/bash",
+	} {
+		t.Run(strings.Fields(made)[0], func(t *testing.T) {
+			m := image(t)
+			dir, err := built()
+			check(t, err)
+			m.put("/tmp/responder.deb", packageFile(t, dir, "v6guest-responder", "deb"))
+			m.must(strings.Fields(made)...)
+			m.must("dpkg", "-i", "/tmp/responder.deb")
+			if got := strings.TrimSpace(m.must("sh", "-c", "echo $(id -gn _v6responder):$(getent passwd _v6responder | cut -d : -f 7)")); got != want {
+				t.Errorf("the user is %s, want %s", got, want)
+			}
+			m.must("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "other")
+			check(t, m.WriteFile("/etc/v6responder/v6responder.conf.d/lab.conf", "[network lab]\ninterface = eth0\nprefix = 2001:db8:1::/64\n"))
+			m.must("chmod", "-R", "a+rX", "/etc/v6responder")
+			m.must("touch", "/etc/v6responder/hosts")
+			m.must("v6responder", "check-config")
+			m.must(responderScript, "start")
+			m.must("v6responder", "status")
+			m.must("dpkg", "-P", "v6guest-responder")
+		})
+	}
+}

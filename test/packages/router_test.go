@@ -76,16 +76,18 @@ func TestTheResponderTakesDnsmasqsPlace(t *testing.T) {
 			}
 		}
 	}
-	router.must(responderScript, "start")
-	for router.do(responderScript, "status").Code != 3 { // it ends at once; bounded by the machine's context
+	if r := router.do(responderScript, "start"); r.Code != 1 || !strings.Contains(r.Stderr, "v6responder: it ended at once") {
+		t.Errorf("the script's start with dnsmasq there: exit code %d, %s", r.Code, r.Stderr)
+	}
+	if r := router.do(responderScript, "status"); r.Code != 3 {
+		t.Errorf("the script's status with dnsmasq there: exit code %d", r.Code)
 	}
 
 	check(t, n.Server.Stop(router.ctx))
 	router.must(responderScript, "start")
-	answers := func() {
+	answers := func() { // as soon as the script has ended
 		t.Helper()
-		for router.do("v6responder", "hosts", "list").Code != 0 { // bounded by the machine's context
-		}
+		router.must("v6responder", "hosts", "list")
 		router.must(responderScript, "status")
 	}
 	answers()

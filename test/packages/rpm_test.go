@@ -71,6 +71,11 @@ func TestRPMsInARoot(t *testing.T) {
 	if m.exists("/target/usr/sbin/v6guest") || m.exists("/target/usr/sbin/v6responder") {
 		t.Error("the removal left a program")
 	}
+	// Folders of ours go with the package; what an administrator wrote is kept beside.
+	if left := strings.Fields(m.must("find", "/target/etc", "/target/usr", "(", "-name", "*v6guest*", "-o", "-name", "*v6responder*", ")")); len(left) != 2 ||
+		left[0] != "/target/etc/v6guest" || left[1] != "/target/etc/v6guest/v6guest.conf.rpmsave" {
+		t.Errorf("the removal left %q", left)
+	}
 }
 
 // TestRPMLintFindsNothing but what packaging/rpm/rpmlint.toml has a reason for.

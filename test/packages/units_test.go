@@ -99,3 +99,19 @@ func TestConfigureKeepsWhatAFileIsWithItsUnitsCapabilities(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitsCallProgramsOfOthersInBin: there they are on a machine whose /bin and /usr/bin are two folders, and on one where they are one.
+func TestUnitsCallProgramsOfOthersInBin(t *testing.T) {
+	units, err := filepath.Glob(filepath.Join(top, "systemd", "*.service"))
+	check(t, err)
+	calls := regexp.MustCompile(`(?m)^Exec\w+=[-+!@:]*(\S+)`)
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		check(t, err)
+		for _, call := range calls.FindAllStringSubmatch(string(text), -1) {
+			if !strings.HasPrefix(call[1], "/bin/") && !strings.HasPrefix(call[1], "/usr/sbin/v6") {
+				t.Errorf("%s calls %s", filepath.Base(unit), call[1])
+			}
+		}
+	}
+}
