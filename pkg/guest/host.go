@@ -29,7 +29,7 @@ type host struct {
 	key   link.Key
 	// awaited says that addresses wait for NetworkManager: the agent puts them on the NIC then.
 	awaited *atomic.Bool
-	name    atomic.Pointer[string]
+	name    *atomic.Pointer[string] // the NIC's, now
 
 	packets *packetCount
 
@@ -54,16 +54,12 @@ const (
 var _ client.Host = (*host)(nil)
 
 func newHost(ctx context.Context, n *managedNIC, l *leaser) *host {
-	h := &host{
-		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, key: n.nic.Key(), awaited: &n.look.awaited, packets: &n.packets,
+	return &host{
+		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, key: n.nic.Key(), awaited: &n.look.awaited, name: &n.name, packets: &n.packets,
 		opts: link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD},
 		held: map[netip.Addr]client.Address{}, servers: map[wire.DUID]netip.Addr{},
 	}
-	h.rename(n.nic.Name)
-	return h
 }
-
-func (h *host) rename(name string) { h.name.Store(&name) }
 
 // Install puts a leased address on the NIC.
 func (h *host) Install(a client.Address) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -20,6 +21,7 @@ type managedNIC struct {
 	plan NICPlan
 	nic  link.NIC
 	log  *slog.Logger
+	name atomic.Pointer[string] // nic.Name, for other goroutines
 
 	broughtUp  bool    // it was brought up, once, or was up when it appeared
 	check      bool    // whether IPv6 is on has to be looked up anew
@@ -62,11 +64,19 @@ type managedNIC struct {
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
-	return &managedNIC{
-		a: a, nic: p.NIC, log: a.log.With("nic", p.NIC.Name), check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
+	n := &managedNIC{
+		a: a, nic: p.NIC, check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
 		linkLocal: newLinkLocal(), source: source{at: clock.Never}, look: look{at: clock.Never},
 	}
+	n.bear(p.NIC.Name)
+	return n
+}
+
+// bear has lines of the log and of packets name the NIC so, those of its client too.
+func (n *managedNIC) bear(name string) {
+	n.log = n.a.log.With("nic", name)
+	n.name.Store(&name)
 }
 
 // apply takes a new plan over.
@@ -77,7 +87,7 @@ func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
 		n.unset = true
 	}
 	if old.NIC.Name != p.NIC.Name {
-		n.log = n.a.log.With("nic", p.NIC.Name)
+		n.bear(p.NIC.Name)
 	}
 	if n.leaser != nil && (n.leaser.duid != p.DUID || !n.leaser.key.Equal(p.NIC.Key())) {
 		n.log.Info("the NIC speaks with another DUID now; the old lease is dropped", "old", n.leaser.duid, "duid", p.DUID)

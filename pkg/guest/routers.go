@@ -35,8 +35,8 @@ func (n *managedNIC) listen(ctx context.Context, now clock.Instant) {
 	h := &hearing{n: n, done: make(chan struct{}), mac: n.nic.MAC}
 	mail := n.a.mail
 	var trace func(ra.TracedPacket)
-	if show, name := n.a.opts.Trace, n.nic.Name; show != nil {
-		trace = func(p ra.TracedPacket) { show(RouterLine(name, p)) }
+	if show := n.a.opts.Trace; show != nil {
+		trace = func(p ra.TracedPacket) { show(RouterLine(*n.name.Load(), p)) }
 	}
 	settings := n.plan.Settings // what holds now: other pins need another listener
 	hearer, err := n.a.sys.Routers(n.nic, n.a.clock, h, settings.acceptsRouter, trace)

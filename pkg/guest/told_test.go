@@ -347,3 +347,29 @@ func TestThatALeasedAddressCannotBePutBackIsOverWhenItIsThere(t *testing.T) {
 		}
 	})
 }
+
+// The names of two NICs are swapped, as an administrator or udev does it.
+func TestLinesNameTheNICAsItIsNamedNow(t *testing.T) {
+	play(t, "[agent]\nnics = 06:a0:f0:00:00:38 06:a0:f0:00:00:39\ndefault_nic = 06:a0:f0:00:00:38\n", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		for _, r := range []struct {
+			index int
+			name  string
+		}{{2, "swap"}, {3, "eth0"}, {2, "eth1"}} {
+			s.m.change(r.index, func(n *link.NIC) { n.Name = r.name })
+			s.wait(time.Second)
+		}
+		before := s.out.Len()
+		s.m.change(2, func(n *link.NIC) { n.CarrierChanges += 2 })
+		s.wait(time.Minute)
+		log := s.out.String()[before:]
+		if !strings.Contains(log, `msg="lease confirmed" nic=eth1`) {
+			s.Errorf("the client does not name the NIC as it is named now: %s", log)
+		}
+		for line := range strings.Lines(log) {
+			if strings.Contains(line, "nic=eth0") {
+				s.Errorf("of the other NIC: %s", line)
+			}
+		}
+	})
+}
