@@ -139,15 +139,21 @@ func (m *fakeMachine) event(ev link.Event) {
 func (m *fakeMachine) plug(n link.NIC) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	n.MTU = cmp.Or(n.MTU, 1500)
 	m.nics[n.Index] = n
 	m.addrs[n.Index] = map[netip.Addr]link.Addr{}
-	m.switches[n.Name] = map[sysctl.Switch]string{
-		sysctl.AcceptRA: "1", sysctl.AcceptRADefrtr: "1", sysctl.AcceptRAPinfo: "1", sysctl.Autoconf: "1", sysctl.DisableIPv6: "0",
-		sysctl.OptimisticDAD: "0", sysctl.UseOptimistic: "0", sysctl.Forwarding: "0",
-	}
+	m.switches[n.Name] = newSwitches()
 	m.event(link.NICChanged{NIC: n})
 	if n.Up && hasMAC(n) {
 		m.addLinkLocal(n)
+	}
+}
+
+// newSwitches are those of a NIC that nobody has set.
+func newSwitches() map[sysctl.Switch]string {
+	return map[sysctl.Switch]string{
+		sysctl.AcceptRA: "1", sysctl.AcceptRADefrtr: "1", sysctl.AcceptRAPinfo: "1", sysctl.Autoconf: "1", sysctl.DisableIPv6: "0",
+		sysctl.OptimisticDAD: "0", sysctl.UseOptimistic: "0", sysctl.Forwarding: "0",
 	}
 }
 
@@ -203,8 +209,15 @@ func (m *fakeMachine) change(index int, f func(*link.NIC)) {
 	if before.Up && !n.Up {
 		m.flush(index)
 	}
+	anew := before.MTU < minMTU && n.MTU >= minMTU
+	if anew {
+		m.switches[n.Name] = newSwitches()
+	}
 	m.event(link.NICChanged{NIC: n, Before: &before})
-	if !before.Up && n.Up {
+	if before.MTU >= minMTU && n.MTU < minMTU { // the switches go, but not at once
+		m.flush(index)
+	}
+	if n.Up && (!before.Up || anew) {
 		m.addLinkLocal(n)
 	}
 }

@@ -124,6 +124,9 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	if before.Carrier != ev.NIC.Carrier {
 		n.slaac.linkIsAnother()
 	}
+	if (before.MTU < minMTU) != (ev.NIC.MTU < minMTU) {
+		n.ipv6IsAnother()
+	}
 	if before.Up != ev.NIC.Up {
 		n.a.askStackAgain() // whoever set it up may be in charge of it
 		if before.Up {
@@ -135,6 +138,16 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 			n.repairAt = n.a.clock.Now()
 		}
 	}
+}
+
+// ipv6IsAnother takes in that the kernel takes IPv6 off the NIC, or makes it anew there: with addresses and
+// routes go the switches, and those of the new one are as any NIC's are at first. Nothing else may tell of it,
+// where both come before anybody looks.
+func (n *managedNIC) ipv6IsAnother() {
+	n.unset = true
+	n.onLink, n.defaults = onLink{at: clock.Never}, defaultRoutes{at: clock.Never}
+	n.withoutBlame = "a leased address is put back: the kernel took it off while the MTU was too small for IPv6"
+	n.repairAt = n.a.clock.Now()
 }
 
 // gone takes in that the NIC is away: its lease is kept for when it comes back.
@@ -233,7 +246,7 @@ func (n *managedNIC) checkIPv6(ctx context.Context) {
 	switch {
 	case errors.Is(err, sysctl.ErrNoIPv6):
 		n.off = "IPv6 is off in this kernel"
-	case errors.Is(err, sysctl.ErrNoNIC) && n.nic.MTU < minMTU:
+	case n.nic.MTU < minMTU: // the switches may still be there when the kernel tells of the MTU
 		n.off = fmt.Sprintf("the kernel has no IPv6 on %s (its MTU is %d, IPv6 needs %d)", n.nic.Name, n.nic.MTU, minMTU)
 	case err == nil && v != "0":
 		n.off = fmt.Sprintf("IPv6 is disabled on %s (net.ipv6.conf.%s.disable_ipv6 = %s)", n.nic.Name, n.nic.Name, v)

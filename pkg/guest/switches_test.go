@@ -122,3 +122,32 @@ func TestWhatCannotBeNotedIsTriedAgainAndNotLost(t *testing.T) {
 		}
 	})
 }
+
+// The kernel takes IPv6 off a NIC whose MTU is too small for it. The switches that it makes later are those of
+// a new NIC, and it does not tell of them.
+func TestSwitchesAreSetAnewAfterAnMTUTooSmallForIPv6(t *testing.T) {
+	for _, between := range []time.Duration{0, time.Second} {
+		play(t, "[agent]\nra = agent\n", two, func(s *stage) {
+			s.wait(3 * time.Second)
+			s.announce(3, net1)
+			s.m.done()
+			for _, index := range []int{2, 3} {
+				s.m.change(index, func(n *link.NIC) { n.MTU = 1000 })
+			}
+			if between > 0 {
+				s.wait(between)
+				s.wantNot(s.m.done(), "install")
+			}
+			for _, index := range []int{2, 3} {
+				s.m.change(index, func(n *link.NIC) { n.MTU = 1500 })
+			}
+			s.wait(2 * time.Second)
+			s.announce(3, net1)
+			s.wantDid(s.m.done(), "eth0.accept_ra=0", "eth0.autoconf=0", "eth1.accept_ra=0", "install "+addr0+" on eth0", "install "+addr1+" on eth1",
+				"route "+net1+" on eth1")
+			if log := s.out.String(); strings.Contains(log, "by somebody") || strings.Contains(log, "again and again") {
+				s.Errorf("somebody is blamed for it:\n%s", log)
+			}
+		})
+	}
+}

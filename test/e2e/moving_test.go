@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +87,39 @@ func TestWhereIPv6IsOffThereIsNothingToWaitForAndNothingToDo(t *testing.T) {
 		check(t, c.Guest.Sysctl("net/ipv6/conf/"+where+"/disable_ipv6", "0"))
 	}
 	asReserved(ctx, t, c)
+}
+
+// The kernel takes IPv6 off a NIC whose MTU is below 1280, and makes it anew with switches as they are on any NIC.
+func TestSwitchesHoldThroughAnMTUTooSmallForIPv6(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, 2*time.Minute)
+	c := served(ctx, t, peer.V6responder, 2)
+	ctx, p := agent(ctx, t, c, "default_nic = eth0\n[nic eth0]\nrouters = "+c.Nets[0].RouterLL.String()+"\n")
+	asReserved(ctx, t, c)
+	for i := range 6 {
+		for _, n := range c.Nets {
+			must(ctx, t, c, "ip", "link", "set", n.NIC, "mtu", "1000")
+			if i%2 == 0 {
+				_, err := c.Guest.Await(ctx, "no address on "+n.NIC, func(s lab.State) bool { return !s.Has(n.NIC, n.Reserved.Addr) })
+				check(t, err)
+			}
+			must(ctx, t, c, "ip", "link", "set", n.NIC, "mtu", "1500")
+		}
+		asReserved(ctx, t, c)
+		for _, n := range c.Nets {
+			for _, name := range []string{"accept_ra", "autoconf"} {
+				v, err := c.Guest.ReadSysctl("net/ipv6/conf/" + n.NIC + "/" + name)
+				check(t, err)
+				if v != "0" {
+					t.Errorf("round %d: %s of %s is %s", i, name, n.NIC, v)
+				}
+			}
+		}
+	}
+	if out := p.Output(); strings.Contains(out, "by somebody") {
+		t.Errorf("somebody is blamed for what the kernel did:\n%s", out)
+	}
+	reachesAll(ctx, t, c)
 }
 
 // agentOn is agent with another choice of NICs.
