@@ -40,7 +40,7 @@ type HostLine struct {
 	Tags      []string `json:"tags,omitempty"`
 	Ignore    bool     `json:"ignore,omitempty"`
 	Where     string   `json:"where"` // file and line, or "hosts add"
-	// Warnings say what of it does not hold: the hosts file wins.
+	// Warnings say what of it does not hold, since the hosts file wins, or since the address is none for it.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -61,6 +61,7 @@ func hostLine(h *hosts.Host) HostLine {
 // parseAdded reads a line as `hosts add` takes it: one of the hosts file.
 func parseAdded(line string) (*hosts.Host, error) {
 	list, problems := hosts.Parse(addedFile, line+"\n")
+	problems = slices.DeleteFunc(problems, func(p hosts.Problem) bool { return p.Warning }) // told by warnings
 	var err error
 	switch {
 	case len(problems) > 0:
@@ -105,11 +106,35 @@ func (s *Server) contradicted(h *hosts.Host) []string {
 	return out
 }
 
+// warnings say what of an added host does not hold, or will not do what it may have been meant for.
+func (s *Server) warnings(h *hosts.Host) []string {
+	out := s.contradicted(h)
+	for _, a := range h.Addrs {
+		if what := hosts.Doubtful(a); what != "" {
+			out = append(out, what)
+		}
+	}
+	return append(out, s.opts.Config.doubts(h, s.engine.self)...)
+}
+
+// leasedStill says which clients of pools have an address that has just been reserved for another.
+func (s *Server) leasedStill(h *hosts.Host) (out []string) {
+	for i := range s.opts.Config.Networks {
+		for _, a := range h.Within(s.opts.Config.Networks[i].Prefix) {
+			b := s.engine.bindings.At(netip.PrefixFrom(a, a.BitLen()))
+			if b != nil && b.Live(s.opts.Clock.Now()) && !slices.Contains(h.MACs, b.MAC()) && !slices.ContainsFunc(h.DUIDs, b.Of) {
+				out = append(out, fmt.Sprintf("[%s] is leased to %s, which keeps it until it renews next: let the new client start after that", a, b.MAC()))
+			}
+		}
+	}
+	return out
+}
+
 // addedProblems are those of all added hosts.
 func (s *Server) addedProblems() []hosts.Problem {
 	var out []hosts.Problem
 	for _, h := range s.engine.hosts.Added.All() {
-		for _, w := range s.contradicted(h) {
+		for _, w := range s.warnings(h) {
 			if len(out) < hosts.MaxProblems {
 				out = append(out, hosts.Problem{File: addedFile, Warning: true, Err: fmt.Errorf("%s: %s", h.Key(), w)})
 			}
@@ -154,7 +179,7 @@ func (s *Server) AddHost(ctx context.Context, line string) (HostLine, error) {
 	out := hostLine(h)
 	err = s.inLoop(ctx, func() {
 		s.step(HostPut{h})
-		out.Warnings = s.contradicted(h)
+		out.Warnings = append(s.warnings(h), s.leasedStill(h)...)
 		s.log.Info("host added", "client", h.Key(), "addresses", h.Addrs, "name", h.Name)
 		for _, w := range out.Warnings {
 			s.log.Warn("hosts: doubtful line", "problem", addedFile+": "+h.Key()+": "+w)
@@ -252,7 +277,7 @@ func (s *Server) Hosts(ctx context.Context, words []string) ([]HostLine, error) 
 		index = s.index
 		for _, h := range s.engine.hosts.Added.All() {
 			l := hostLine(h)
-			l.Warnings = s.contradicted(h)
+			l.Warnings = s.warnings(h)
 			added = append(added, l)
 		}
 	})

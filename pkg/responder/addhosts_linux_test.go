@@ -2,6 +2,8 @@ package responder
 
 import (
 	"fmt"
+	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -101,5 +103,57 @@ func BenchmarkHostPut(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		bench.e.Step(0, more)
+	}
+}
+
+// TestAddressesThatAreNoGuestsAreWarnedOf where they are reserved: in the log when a file is read, by `hosts add`
+// at once, and when the router gets such an address later.
+func TestAddressesThatAreNoGuestsAreWarnedOf(t *testing.T) {
+	n := newNet(t)
+	n.ip("addr", "add", "2001:db8:1::1/64", "dev", "eth1", "nodad")
+	s, stop := n.serve(plain+"pool = 2001:db8:1::f0-2001:db8:1::ff\n", `06:a0:f0:00:00:02,[2001:db8:1::2]
+06:a0:f0:00:00:03,[2001:db8:1::1]
+06:a0:f0:00:00:04,[2001:db8:1::53]
+06:a0:f0:00:00:05,[2001:db8:1::]
+`)
+	late := netip.MustParseAddr("2001:db8:1::2")
+	n.ip("addr", "add", late.String()+"/64", "dev", "eth1", "nodad")
+	for known := false; !known; { // until the kernel has told of it
+		if err := s.inLoop(t.Context(), func() { known = s.engine.self[late] }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, dir := newGuest(101), n.control(s)
+	n.sendFrame(g.frame(t, g.request()))
+	leased := n.next().msg.IANAs[0].Addresses[0].Addr
+	for address, want := range map[string]string{
+		"2001:db8:1::1": "[2001:db8:1::1] is reserved in " + filepath.Join(n.dir, "hosts:2") + ", which wins; [2001:db8:1::1] is this router's own",
+		"2001:db8:1::":  "[2001:db8:1::] is reserved in " + filepath.Join(n.dir, "hosts:4") + ", which wins; [2001:db8:1::] has an interface identifier that RFC 5453",
+		"2001:db8:9::9": "[2001:db8:9::9] is in no network's prefix: write an address of one that is served, or a [network NAME]",
+		leased.String(): "[" + leased.String() + "] is leased to 06:a0:f0:00:00:65, which keeps it until it renews next",
+		"2001:db8:1::9": "",
+		"::a":           "",
+	} {
+		h, err := AddHost(t.Context(), dir, "06:a0:f0:00:00:07,["+address+"]")
+		if got := strings.Join(h.Warnings, "; "); err != nil || !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%s: %v, warnings %s", address, err, got)
+		}
+	}
+	if err := stop(ErrRestart); err != nil {
+		t.Error(err)
+	}
+	log := n.log.String()
+	for _, want := range []string{
+		"hosts:2: [2001:db8:1::1] is this router's own and never given: write another address",
+		"hosts:3: [2001:db8:1::53] is a DNS or time server of network guests",
+		"hosts:4: [2001:db8:1::] has an interface identifier that RFC 5453 reserves",
+		"hosts:1: [2001:db8:1::2] is this router's own",
+	} {
+		if strings.Count(log, `msg="hosts: doubtful line" problem="`+filepath.Join(n.dir, want)) != 1 {
+			t.Errorf("the log has not once: %s", want)
+		}
+	}
+	if n := strings.Count(log, "hosts:1: "); n != 1 {
+		t.Errorf("of a line that was right at first %d lines tell", n)
 	}
 }

@@ -50,7 +50,8 @@ const (
 	whyNotLL     = "its DUID is no DUID-LL, and no hosts line names it"
 	whyElsewhere = "its reserved address is not in this network's prefix"
 	whyTaken     = "another line reserves its address for another client"
-	whyReserved  = "the address that its MAC makes is reserved by RFC 5453"
+	whyReserved  = "its address has an interface identifier that RFC 5453 reserves"
+	whyOwn       = "its address is this router's own"
 	whyDeclined  = "it declined its address, which is held back"
 	whyExhausted = "the pool has no free address"
 	whyPerMAC    = "its MAC has as many addresses of the pool as it may have"
@@ -109,9 +110,9 @@ func (x *exchange) findHost() {
 		}
 		if addrs := h.AppendWithin(x.oneAddr[:0], x.network.Prefix); len(addrs) > 0 {
 			x.host = h
-			x.addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return !x.hosts.Owns(h, a) })
+			x.addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return x.against(h, a) != "" })
 			if len(x.addrs) == 0 {
-				x.why = whyTaken
+				x.why = x.against(h, h.Within(x.network.Prefix)[0])
 			}
 			return
 		}
@@ -123,13 +124,28 @@ func (x *exchange) findHost() {
 	}
 }
 
+// against says why an address of a line is nobody's or another's, "" if it is the line's client's.
+func (x *exchange) against(h *hosts.Host, a netip.Addr) string {
+	switch {
+	case x.self[a]:
+		return whyOwn
+	case hosts.ReservedID(a):
+		return whyReserved
+	case !x.hosts.Owns(h, a):
+		return whyTaken
+	}
+	return ""
+}
+
 // compute makes the address of prefix and MAC.
 func (x *exchange) compute() {
 	a := eui64(x.network.Prefix, x.client.mac)
 	switch {
+	case x.self[a]:
+		x.why = whyOwn
 	case x.hosts.Owner(a) != nil:
 		x.why = whyTaken
-	case reservedID(a):
+	case hosts.ReservedID(a):
 		x.why = whyReserved
 	default:
 		x.addrs = append(x.oneAddr[:0], a)
@@ -155,6 +171,9 @@ func (x *exchange) own(a netip.Addr) bool { return slices.Contains(x.addrs, a) }
 // foreign reports whether an address on the link is surely another client's. Of one whose sender is
 // not proven nothing is sure: he may be its owner.
 func (x *exchange) foreign(a netip.Addr) bool {
+	if x.self[a] {
+		return true
+	}
 	if !x.client.known() || x.own(a) {
 		return false
 	}
@@ -169,28 +188,4 @@ func (x *exchange) foreign(a netip.Addr) bool {
 	}
 	mac, ok := eui64MAC(a)
 	return ok && mac != x.client.mac
-}
-
-// reservedIDs are the interface identifiers that no address may be given with, first and last
-// (RFC 5453 and its IANA registry): the subnet router's anycast address, those of IANA's Ethernet
-// block, and the anycast addresses of RFC 2526.
-var reservedIDs = [...][2]uint64{
-	{0, 0},
-	{0x02005efffe000000, 0x02005efffeffffff},
-	{0xfdffffffffffff80, 0xfdffffffffffffff},
-}
-
-// reservedID reports whether the interface identifier of the address is one of these.
-func reservedID(a netip.Addr) bool {
-	b := a.As16()
-	var id uint64
-	for _, c := range b[8:] {
-		id = id<<8 | uint64(c)
-	}
-	for _, r := range reservedIDs {
-		if id >= r[0] && id <= r[1] {
-			return true
-		}
-	}
-	return false
 }

@@ -35,12 +35,13 @@ func CheckHosts(c *Config) Check {
 			out.Errors = append(out.Errors, p.String())
 		}
 	}
+	own := ownAddresses()
 	more := 0
 	for h := range u.Index.All() {
 		if len(h.Tags) > 0 {
 			c.sets(h, set)
 		}
-		for _, w := range c.doubts(h) {
+		for _, w := range c.doubts(h, own) {
 			if more++; more <= hosts.MaxProblems {
 				out.Warnings = append(out.Warnings, h.Where()+": "+w)
 			}
@@ -77,35 +78,6 @@ func (c *Config) unset(set map[string]bool) (out []string) {
 				out = append(out, fmt.Sprintf("%s: class %s has no effect: no line of the hosts file sets its tag in a network that it is for; write set:%s into one, unless it comes by v6responder hosts add",
 					class.where, class.Tag, class.Tag))
 			}
-		}
-	}
-	return out
-}
-
-// doubts says what about a line will not work as its writer may hope.
-func (c *Config) doubts(h *hosts.Host) []string {
-	var out []string
-	for _, a := range h.Addrs {
-		if reservedID(a) {
-			out = append(out, fmt.Sprintf("[%s] has an interface identifier that RFC 5453 reserves", a))
-		}
-		inside := false
-		for i := range c.Networks {
-			_, ok := hosts.Within(a, c.Networks[i].Prefix)
-			inside = inside || ok
-		}
-		if !inside {
-			out = append(out, fmt.Sprintf("[%s] is in no network's prefix", a))
-		}
-	}
-	for i := range c.Networks {
-		out = append(out, c.Networks[i].mixed(h)...)
-	}
-	for _, d := range h.DUIDs {
-		if c.Identity == IdentityFrame {
-			out = append(out, fmt.Sprintf("id:%s: with identity = frame only MACs and DUID-LLs count", d))
-		} else if !c.AnyFrame {
-			out = append(out, fmt.Sprintf("id:%s: holds no MAC, so that the frame cannot prove whose it is; any guest can claim it", d))
 		}
 	}
 	return out

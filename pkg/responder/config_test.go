@@ -311,7 +311,7 @@ func TestInfiniteLifetimes(t *testing.T) {
 
 func TestCheckHosts(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "hosts")
-	if err := os.WriteFile(file, []byte("06:a0:f0:00:00:38,[2001:db8:1::38]\nbroken\n06:a0:f0:00:00:39,[2001:db8:9::39]\nid:00:04:aa:bb,[2001:db8:1::]\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("06:a0:f0:00:00:38,[2001:db8:1::38]\nbroken\n06:a0:f0:00:00:39,[2001:db8:9::39]\nid:00:04:aa:bb,[2001:db8:1::]\n06:a0:f0:00:00:40,[2001:db8:1::53]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := ParseConfig("f", []byte(strings.Replace(plain, "/hosts", file, 1)+"[class storage]\ndns =\n[class storage guests]\nntp =\n"))
@@ -320,12 +320,13 @@ func TestCheckHosts(t *testing.T) {
 	}
 	got := CheckHosts(c)
 	want := Check{
-		Networks: 1, Lines: 3, Tally: hosts.Tally{LeftOut: 1},
+		Networks: 1, Lines: 4, Tally: hosts.Tally{LeftOut: 1},
 		Errors: []string{file + ":2: says not for whom it is: write id:DUID or a MAC"},
 		Warnings: []string{
-			file + ":3: [2001:db8:9::39] is in no network's prefix",
-			file + ":4: [2001:db8:1::] has an interface identifier that RFC 5453 reserves",
+			file + ":4: [2001:db8:1::] has an interface identifier that RFC 5453 reserves, as for the anycast address of a subnet's routers, and is never given: write another address",
+			file + ":3: [2001:db8:9::39] is in no network's prefix: write an address of one that is served, or a [network NAME] with its prefix into the configuration",
 			file + ":4: id:00:04:aa:bb: holds no MAC, so that the frame cannot prove whose it is; any guest can claim it",
+			file + ":5: [2001:db8:1::53] is a DNS or time server of network guests: right if the line is that server's; else write another address",
 			"f:12: class storage has no effect: no line of the hosts file sets its tag in a network that it is for; write set:storage into one, unless it comes by v6responder hosts add",
 			"f:14: class storage has no effect: no line of the hosts file sets its tag in a network that it is for; write set:storage into one, unless it comes by v6responder hosts add",
 		},

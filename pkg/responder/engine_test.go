@@ -379,6 +379,48 @@ prefix = 2001:db8:2::/64
 	})
 }
 
+// TestS_13_1_08_TheRoutersOwnAddressIsNeverGiven: a line that reserves it is of no effect, and nobody keeps it; so
+// with the identifiers that RFC 5453 reserves (S-13.1-09).
+func TestS_13_1_08_TheRoutersOwnAddressIsNeverGiven(t *testing.T) {
+	const lines = "06:a0:f0:00:00:39,[2001:db8:1::1]\n06:a0:f0:00:00:40,[2001:db8:1::1],[2001:db8:1::40]\n06:a0:f0:00:00:41,[2001:db8:1::]\n"
+	b := newBench(t, plain, lines)
+	b.step(OwnAddress{Addr: netip.MustParseAddr("2001:db8:1::1")})
+	computed := newBench(t, plain+"assign = eui64\n", "")
+	computed.step(OwnAddress{Addr: netip.MustParseAddr("2001:db8:1:0:4a0:f0ff:fe00:38")})
+	for _, tt := range []struct {
+		b          *bench
+		send, want string
+	}{
+		{b, "Solicit mac=39 ia=1", "Advertise IA 1 NoAddrsAvail"},
+		{b, "Request mac=39 ia=1 server=own", "Reply IA 1 NoAddrsAvail"},
+		{b, "Confirm mac=39 ia=1,2001:db8:1::1", "Reply NotOnLink"},
+		{b, "Renew mac=39 ia=1,2001:db8:1::1 server=own", "Reply IA 1 2001:db8:1::1 0s/0s"},
+		{b, "Renew mac=66 ia=1,2001:db8:1::1 server=own", "Reply IA 1 2001:db8:1::1 0s/0s"},
+		{b, "Solicit mac=40 ia=1", "Advertise IA 1 2001:db8:1::40 12h/24h T1 4h58m3s T2 7h56m53s"},
+		{b, "Solicit mac=41 ia=1", "Advertise IA 1 NoAddrsAvail"},
+		{computed, "Solicit mac=38 ia=1", "Advertise IA 1 NoAddrsAvail"},
+		{computed, "Confirm mac=38 ia=1,2001:db8:1:0:4a0:f0ff:fe00:38", "Reply NotOnLink"},
+	} {
+		if got := tt.b.send(tt.send); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.send, got, tt.want)
+		}
+	}
+	for send, want := range map[string]string{
+		"Solicit mac=39 ia=1": `reason="its address is this router's own" network="guests" line="hosts:1" try="reserve another address for it, or take that one off the router"`,
+		"Solicit mac=41 ia=1": `reason="its address has an interface identifier that RFC 5453 reserves" network="guests" line="hosts:3" try="reserve another address for it"`,
+	} {
+		said := newBench(t, plain, lines)
+		said.step(OwnAddress{Addr: netip.MustParseAddr("2001:db8:1::1")})
+		if got := said.run(send, true); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", send, got, want)
+		}
+	}
+	b.step(OwnAddress{Addr: netip.MustParseAddr("2001:db8:1::1"), Gone: true})
+	if got := b.send("Solicit mac=40 ia=1"); !strings.Contains(got, "2001:db8:1::1 ") {
+		t.Errorf("when the router has it no more: %s", got)
+	}
+}
+
 func TestWhyAClientGetsNothingIsSaid(t *testing.T) {
 	for _, tt := range []struct{ send, want string }{
 		{"Solicit mac=99 ia=1", `reason="no reservation for it"`},

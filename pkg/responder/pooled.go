@@ -174,7 +174,7 @@ func (x *exchange) mine(b *pool.Binding) bool {
 func (x *exchange) verdict(a netip.Addr) pool.Verdict {
 	n := x.network
 	switch {
-	case reservedID(a), x.self[a], x.hosts.Owner(a) != nil, n.serves(a):
+	case hosts.ReservedID(a), x.self[a], x.hosts.Owner(a) != nil, n.serves(a):
 		return pool.Excluded
 	}
 	for i := range x.in.Relays {

@@ -50,7 +50,7 @@ func (s *Server) linkEvent(ev link.Event) error {
 		delete(s.forwards, ev.NIC.Index)
 		s.gone(ev.NIC.Index)
 	case link.AddrChanged:
-		s.step(OwnAddress{Addr: ev.Addr.Addr})
+		s.ownAddress(ev.Addr.Addr)
 		return s.linkLocal(ev.Addr.Index, ev.Addr.Addr, ev.Addr.Usable())
 	case link.AddrGone:
 		s.step(OwnAddress{Addr: ev.Addr.Addr, Gone: true})

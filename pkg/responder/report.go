@@ -152,6 +152,13 @@ func (x *exchange) cure(why string) string {
 		return "let the client use a DUID-LL, or set identity = frame, or add a line to the hosts file: " + x.line()
 	case whyForged:
 		return "if a bridge rewrites MACs on this link: verify_frame = no; else look for the machine that poses as another"
+	case whyOwn:
+		return "reserve another address for it, or take that one off the router"
+	case whyReserved:
+		if x.network.Assign == AssignEUI64 {
+			return "give it another MAC, or an address by a line of the hosts file"
+		}
+		return "reserve another address for it"
 	case whyExhausted:
 		return "make the pool larger, or valid_lifetime shorter"
 	case whyPerMAC:

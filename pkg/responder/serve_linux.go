@@ -410,7 +410,7 @@ func (s *Server) handle(ev any) error {
 		}
 		s.index = ev.Index
 		s.step(HostsChanged{ev.Index})
-		ev.Problems = append(slices.Clip(ev.Problems), s.addedProblems()...)
+		ev.Problems = slices.Concat(ev.Problems, s.opts.Config.doubtful(ev.Index, s.engine.self), s.addedProblems())
 		s.logHosts(ev.Update)
 	case []forwarding:
 		return s.forwardingChanged(ev)

@@ -3,6 +3,7 @@ package responder
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
@@ -39,7 +40,7 @@ func (s *Server) followHosts() error {
 	if w == nil {
 		s.index = nil
 		s.step(HostsChanged{})
-		s.logHosts(hosts.Update{})
+		s.logHosts(hosts.Update{Problems: s.addedProblems()})
 		return nil
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -94,6 +95,21 @@ func (s *Server) logHosts(u hosts.Update) {
 		s.log.Info("reservations", "lines", summary.Lines)
 	}
 	s.summary = summary
+}
+
+// ownAddress takes in an address that this machine has now, and tells of the line that reserves it.
+func (s *Server) ownAddress(a netip.Addr) {
+	known := s.engine.self[a]
+	s.step(OwnAddress{Addr: a})
+	h := s.engine.hosts.Owner(a)
+	if known || h == nil {
+		return
+	}
+	for i := range s.opts.Config.Networks {
+		if n := &s.opts.Config.Networks[i]; n.Prefix.Contains(a) {
+			s.log.Warn(kind(hosts.Problem{Warning: true}), "problem", h.Where()+": "+n.doubt(a, s.engine.self))
+		}
+	}
 }
 
 // kind is the log's message for a problem.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,7 +80,7 @@ func (b *bench) hosts(lines string) {
 func (b *bench) index(lines string) *hosts.Index {
 	b.t.Helper()
 	list, problems := hosts.Parse("hosts", lines)
-	if len(problems) > 0 {
+	if slices.ContainsFunc(problems, func(p hosts.Problem) bool { return !p.Warning }) {
 		b.t.Fatal(problems)
 	}
 	return hosts.Build(list)

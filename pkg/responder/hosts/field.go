@@ -23,7 +23,7 @@ func (f *fields) address(s string) error {
 		return fmt.Errorf("%.60q is no IPv6 address", s)
 	}
 	if !partial(a) && !a.IsGlobalUnicast() || a.IsUnspecified() {
-		return fmt.Errorf("%s cannot be leased: it is no global unicast address", a)
+		return fmt.Errorf("%s cannot be leased: it is no global unicast address; write one of the network's prefix", a)
 	}
 	f.host.Addrs = append(f.host.Addrs, a)
 	return nil

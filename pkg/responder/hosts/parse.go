@@ -23,7 +23,7 @@ const maxLine = 4096
 // wire.ParseDUID knows), IPv6 addresses in brackets, a name, a lifetime (seconds, or a number with s, m, h,
 // d or w, or `infinite`), set:TAG, `ignore`. Lines that have an IPv4 address and no IPv6 one are passed
 // over in silence, as are empty ones and what follows a #. A line that cannot be understood is a
-// Problem; the others count.
+// Problem; the others count, those too whose address is Doubtful, a Warning.
 func Parse(file, text string) ([]Host, []Problem) { return parseFrom(file, text, 1) }
 
 // parseFrom is Parse for a text whose first line is the given one of the file.
@@ -38,7 +38,10 @@ func parseFrom(file, text string, first int) ([]Host, []Problem) {
 	if p.more > 0 {
 		p.problems = append(p.problems, Problem{File: file, Lines: p.more, Err: fmt.Errorf("%d more bad lines", p.more)})
 	}
-	return p.hosts, p.problems
+	if more := p.doubtful - len(p.doubts); more > 0 {
+		p.doubts = append(p.doubts, Problem{File: file, Warning: true, Err: fmt.Errorf("%d more doubtful lines", more)})
+	}
+	return p.hosts, append(p.problems, p.doubts...)
 }
 
 // A parser reads one file. Its slabs hold the small slices of many hosts, so that a million lines do
@@ -48,6 +51,8 @@ type parser struct {
 	hosts    []Host
 	problems []Problem
 	more     int // problems beyond MaxProblems
+	doubts   []Problem
+	doubtful int // how many there are, those beyond MaxProblems included
 
 	macs  slab[MAC]
 	addrs slab[netip.Addr]
@@ -196,6 +201,13 @@ func (f *fields) finish(n int) error {
 	h.MACs, h.DUIDs, h.Addrs = f.macs.keep(h.MACs), f.duids.keep(h.DUIDs), f.addrs.keep(h.Addrs)
 	h.File, h.Line, h.sum = f.file, n, f.sum
 	f.hosts = append(f.hosts, h)
+	for _, a := range h.Addrs {
+		if what := Doubtful(a); what != "" {
+			if f.doubtful++; len(f.doubts) < MaxProblems {
+				f.doubts = append(f.doubts, Problem{File: f.file, Line: n, Warning: true, Err: errors.New(what)})
+			}
+		}
+	}
 	return nil
 }
 

@@ -212,9 +212,23 @@ func million(n int) string {
 	return b.String()
 }
 
+// TestManyDoubtfulLinesAreCountedAsDoubtful, beside bad ones: all of them are in force.
+func TestManyDoubtfulLinesAreCountedAsDoubtful(t *testing.T) {
+	list, problems := hosts.Parse("f", "bad\n"+strings.Repeat("06:a0:f0:00:00:38,[2001:db8::]\n", hosts.MaxProblems+7))
+	var tally hosts.Tally
+	for _, p := range problems {
+		tally.Add(p)
+	}
+	last := problems[len(problems)-1]
+	if len(list) != hosts.MaxProblems+7 || tally != (hosts.Tally{LeftOut: 1}) || len(problems) != hosts.MaxProblems+2 || last.String() != "f: 7 more doubtful lines" {
+		t.Errorf("%d lines, %+v, last of %d problems: %v", len(list), tally, len(problems), last)
+	}
+}
+
 func TestManyLinesAreIndexed(t *testing.T) {
 	list, problems := hosts.Parse("f", million(10_000))
-	if x := hosts.Build(list); len(problems) > 0 || x.Len() != 10_000 {
+	// The first one's address is doubtful.
+	if x := hosts.Build(list); len(problems) != 1 || !problems[0].Warning || x.Len() != 10_000 {
 		t.Fatalf("%d hosts, problems %v", x.Len(), problems)
 	}
 }
