@@ -278,8 +278,10 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			}
 			n.close(ctx)
 			delete(a.nics, index)
+			a.world.leasesAre(index)
 		}
 	}
+	a.world.theDefaultIs(a.plan.Default)
 	for i := range a.plan.NICs {
 		p := a.plan.NICs[i]
 		if !p.Managed {
@@ -289,7 +291,8 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 		if n == nil {
 			n = newManagedNIC(a, p)
 			a.nics[p.NIC.Index] = n
-			n.dropOldMAC(ctx, a.clock.Now())
+			n.dropOldMAC(ctx, now)
+			a.world.leasesAre(p.NIC.Index, n.leasedBy(p.NIC.Key(), now)...)
 		}
 		n.apply(ctx, p)
 	}

@@ -19,10 +19,11 @@ func (n *managedNIC) onLinkClaims(routed bool) []listener.Claim {
 	return n.othersClaims(!routed)
 }
 
-// slaacClaims are those that stand in the way of an address of the NIC's own making; made says that it has
-// the address. A default NIC with any address needs no other that somebody else may have a right to.
-func (n *managedNIC) slaacClaims(made bool) []listener.Claim {
-	if n.plan.Role == RoleDefault && (made || len(n.ownAddresses()) == 0) {
+// slaacClaims are those that stand in the way of an address that the NIC is to make of the prefix; made says
+// that it has the address. A default NIC with any address needs no other that somebody else may have a right
+// to, and one without takes what another has only at the word of a default router.
+func (n *managedNIC) slaacClaims(p listener.Prefix, made bool) []listener.Claim {
+	if n.plan.Role == RoleDefault && (made || len(n.ownAddresses()) == 0 && announcedByDefault(n.hearing.heard, p)) {
 		return nil
 	}
 	return n.othersClaims(!made)

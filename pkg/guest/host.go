@@ -2,7 +2,6 @@ package guest
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -63,6 +62,7 @@ func newHost(ctx context.Context, n *managedNIC, l *leaser) *host {
 
 // Install puts a leased address on the NIC.
 func (h *host) Install(a client.Address) error {
+	h.a.world.lease(h.index, a.Addr)
 	h.mu.Lock()
 	old, had := h.held[a.Addr]
 	h.held[a.Addr] = a
@@ -112,6 +112,7 @@ func (h *host) Remove(addr netip.Addr, why string) error {
 
 // Save keeps the lease. The one-shot command does so where it can: it needs no file.
 func (h *host) Save(l *client.Lease) error {
+	h.onlyHeld()
 	err := client.SaveLease(h.a.opts.StateDir, h.key, l, h.a.boot(h.a.clock.Now()))
 	if err != nil && h.a.passive {
 		h.log().Debug("the lease is not kept for the next start", "error", err)
@@ -121,7 +122,15 @@ func (h *host) Save(l *client.Lease) error {
 }
 
 // Forget throws the kept lease away.
-func (h *host) Forget() error { return client.ForgetLease(h.a.opts.StateDir, h.key) }
+func (h *host) Forget() error {
+	h.onlyHeld()
+	return client.ForgetLease(h.a.opts.StateDir, h.key)
+}
+
+// onlyHeld forgets the addresses of an earlier life's lease: what counts is what the client has said since.
+func (h *host) onlyHeld() {
+	h.a.world.leasesAre(h.index, slices.Collect(maps.Keys(h.leased()))...)
+}
 
 // Configure notes what the server says beside addresses.
 func (h *host) Configure(s client.Settings) error {
@@ -236,10 +245,12 @@ func (h *host) takeAll() map[netip.Addr]client.Address {
 	defer h.mu.Unlock()
 	held := h.held
 	h.held = map[netip.Addr]client.Address{}
+	h.a.world.leasesAre(h.index)
 	return held
 }
 
 func (h *host) forget(addr netip.Addr) {
+	h.a.world.unlease(h.index, addr)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.held, addr)
@@ -264,19 +275,3 @@ func (h *host) record(begin bool) []string {
 func (h *host) touch() { h.a.mail.post(func() {}) }
 
 func (h *host) log() *slog.Logger { return h.a.log.With("nic", *h.name.Load()) }
-
-// refuse names the reason for which an address must not be taken on a NIC: it is another NIC's, or a
-// router's (decision 5). It may be called from any goroutine.
-func (w *world) refuse(addr netip.Addr, index int) string {
-	if nic := w.elsewhere(addr, index); nic != "" {
-		return fmt.Sprintf("it is on %s", nic)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, routers := range w.routers {
-		if slices.Contains(routers, addr) {
-			return "it is a router's"
-		}
-	}
-	return ""
-}

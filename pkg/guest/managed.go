@@ -188,6 +188,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 	n.awaitLook(now)
 	if !n.a.passive || n.forced { // the one-shot's client begins with the command
 		n.tendLinkLocal(ctx, now)
+		n.yieldLease(ctx)
 		n.startClient(ctx, now)
 		n.tellClient()
 	}

@@ -262,8 +262,7 @@ func TestSwitchesThatTheAgentHasSetAreRestoredToWhatTheyWere(t *testing.T) {
 func TestTheDefaultNICsNetworkIsItsOwnWhoeverClaimsItFirst(t *testing.T) {
 	said := func(s *stage) listener.Snapshot {
 		p := s.advertised("2001:db8::/64", time.Hour, 4*time.Hour)
-		p.OnLink, p.OnLinkUntil = true, p.ValidUntil
-		return listener.Snapshot{Heard: true, Prefixes: []listener.Prefix{p}}
+		return announces(s, p, time.Hour)
 	}
 	route := func(s *stage, index int) bool {
 		s.m.mu.Lock()

@@ -117,11 +117,7 @@ func (n *managedNIC) hear(h *hearing, s listener.Snapshot) {
 		return
 	}
 	h.heard = s
-	addrs := make([]netip.Addr, len(s.Routers))
-	for i, r := range s.Routers {
-		addrs[i] = r.Addr
-	}
-	n.a.world.heard(n.nic.Index, addrs)
+	n.a.world.heard(n.nic.Index, s)
 }
 
 func (n *managedNIC) stopListening() {
@@ -131,7 +127,7 @@ func (n *managedNIC) stopListening() {
 	n.hearing.stop()
 	<-n.hearing.done
 	n.hearing = nil
-	n.a.world.heard(n.nic.Index, nil)
+	n.a.world.heard(n.nic.Index, listener.Snapshot{})
 }
 
 // heardRouter says whether there is a router.

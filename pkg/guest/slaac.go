@@ -58,6 +58,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 		s.since = now
 	}
 	n.handOver(ctx)
+	n.yieldToSecondary()
 	n.inform(now)
 	said := n.autonomous()
 	for addr, have := range s.have {
@@ -113,11 +114,11 @@ func (n *managedNIC) autonomous() map[netip.Addr]listener.Prefix {
 		asOnLink := p // whether it is on-link is another question
 		asOnLink.OnLink = true
 		_, made := n.slaac.have[addr]
-		v := listener.OnLink([]listener.Prefix{asOnLink}, []netip.Addr{addr}, n.slaacClaims(made))[0]
+		v := listener.OnLink([]listener.Prefix{asOnLink}, []netip.Addr{addr}, n.slaacClaims(p, made))[0]
 		switch {
 		case !v.Install && made:
 			n.yieldMade(addr, v.Reason)
-		case v.Install && n.a.world.refuse(addr, n.nic.Index) == "":
+		case v.Install && n.a.world.refuse(addr, n.nic.Index) == "" && (made || n.leftTo(addr) == ""):
 			out[addr] = p
 		}
 	}
@@ -307,7 +308,7 @@ func (n *managedNIC) dropMade(ctx context.Context) {
 	}
 }
 
-// yieldMade takes an address of the NIC's own making off: its prefix is the default NIC's network.
+// yieldMade takes an address of the NIC's own making off: its prefix is another NIC's network.
 func (n *managedNIC) yieldMade(addr netip.Addr, why string) {
 	err := n.a.sys.RemoveAddress(n.a.life, n.nic.Index, addr)
 	n.problem("remove an address in another NIC's network", err)

@@ -18,11 +18,16 @@ type world struct {
 	names  map[int][]string // that a NIC bore before, latest first
 	addrs  map[int]map[netip.Addr]link.Addr
 	routes map[routeKey]link.Route
-	// routers are the addresses of the routers heard on each NIC.
-	routers map[int][]netip.Addr
-	rules   map[link.Rule]bool
-	listed  bool   // the first inventory is complete
-	version uint64 // grows with every event
+	// routers are the addresses of the routers heard on each NIC, announced the prefixes that they say are
+	// on its link.
+	routers   map[int][]netip.Addr
+	announced map[int][]announcement
+	// leases are the addresses that v6guest has leased for each NIC, be they on it at the moment or not.
+	leases     map[int]map[netip.Addr]bool
+	defaultNIC int // its index; 0 when there is none
+	rules      map[link.Rule]bool
+	listed     bool   // the first inventory is complete
+	version    uint64 // grows with every event
 
 	// onLink are the routes to prefixes on each NIC's link, of onLinkVersion.
 	onLink        map[int][]link.Route
@@ -46,7 +51,8 @@ func newWorld() *world {
 	return &world{
 		nics: map[int]link.NIC{}, names: map[int][]string{},
 		addrs: map[int]map[netip.Addr]link.Addr{}, routes: map[routeKey]link.Route{},
-		routers: map[int][]netip.Addr{}, rules: map[link.Rule]bool{},
+		routers: map[int][]netip.Addr{}, announced: map[int][]announcement{}, leases: map[int]map[netip.Addr]bool{},
+		rules: map[link.Rule]bool{},
 	}
 }
 
@@ -66,6 +72,8 @@ func (w *world) see(ev link.Event) {
 		delete(w.names, ev.NIC.Index)
 		delete(w.addrs, ev.NIC.Index)
 		delete(w.routers, ev.NIC.Index)
+		delete(w.announced, ev.NIC.Index)
+		delete(w.leases, ev.NIC.Index)
 		maps.DeleteFunc(w.routes, func(k routeKey, _ link.Route) bool { return k.index == ev.NIC.Index })
 	case link.AddrChanged:
 		if w.addrs[ev.Addr.Index] == nil {
@@ -160,24 +168,4 @@ func eui64(mac []byte) netip.Addr {
 		return netip.Addr{}
 	}
 	return netip.AddrFrom16([16]byte{0xfe, 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
-}
-
-// heard notes the routers that are heard on a NIC now.
-func (w *world) heard(index int, routers []netip.Addr) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.routers[index] = routers
-}
-
-// elsewhere names the NIC that has the address, other than the one given; "" when none has. It may be
-// called from any goroutine.
-func (w *world) elsewhere(addr netip.Addr, index int) string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i, addrs := range w.addrs {
-		if _, ok := addrs[addr]; ok && i != index {
-			return w.nics[i].Name
-		}
-	}
-	return ""
 }

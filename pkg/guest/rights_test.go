@@ -1,0 +1,198 @@
+package guest
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv6"
+
+	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
+	"github.com/v6guest/v6guest/pkg/wire"
+)
+
+// announces is what is heard of one router that says that the prefix is on the link.
+func announces(s *stage, p listener.Prefix, routerLifetime time.Duration) listener.Snapshot {
+	r := s.router("fe80::1", routerLifetime, ra.Medium)
+	p.OnLink, p.OnLinkUntil, p.Routers = true, p.ValidUntil, []netip.Addr{r.Addr}
+	return listener.Snapshot{Heard: true, Routers: []listener.Router{r}, Prefixes: []listener.Prefix{p}}
+}
+
+// A neighbour on the default network announces the secondary NIC's network, and is no default router.
+func TestAPrefixOfASecondaryNICStaysItsOwn(t *testing.T) {
+	const second, stolen = "2001:db8:1::4a0:f0ff:fe00:39", "2001:db8:1::4a0:f0ff:fe00:38"
+	of := func(s *stage, prefix string, lifetime time.Duration) listener.Snapshot {
+		return announces(s, s.advertised(prefix, time.Hour, 4*time.Hour), lifetime)
+	}
+	t.Run("that it has an address in", func(t *testing.T) {
+		play(t, "", silent, func(s *stage) {
+			s.m.tell[3](of(s, "2001:db8:1::/64", time.Hour))
+			s.wait(4 * time.Second)
+			s.m.tell[2](of(s, "2001:db8:1::/64", 0))
+			s.wait(4 * time.Second)
+			if !s.has(3, second) || s.has(2, stolen) {
+				s.Errorf("addresses %v", s.m.addrs)
+			}
+		})
+	})
+	t.Run("that it has heard of too late, once the default NIC has another address", func(t *testing.T) {
+		play(t, "", silent, func(s *stage) {
+			s.m.tell[2](of(s, "2001:db8:1::/64", 0))
+			s.wait(4 * time.Second)
+			if !s.has(2, stolen) {
+				s.Fatalf("nobody could know better yet: %v", s.m.addrs)
+			}
+			s.m.tell[3](of(s, "2001:db8:1::/64", time.Hour))
+			s.wait(4 * time.Second)
+			if !s.has(2, stolen) {
+				s.Errorf("the default NIC is left without any address: %v", s.m.addrs)
+			}
+			true0, stranger := of(s, "2001:db8::/64", time.Hour), of(s, "2001:db8:1::/64", 0)
+			stranger.Prefixes[0].Routers = []netip.Addr{netip.MustParseAddr("fe80::bad")}
+			true0.Prefixes = append(true0.Prefixes, stranger.Prefixes...)
+			s.m.tell[2](true0)
+			s.wait(4 * time.Second)
+			if !s.has(2, made0) || s.has(2, stolen) || !s.has(3, second) {
+				s.Errorf("addresses %v", s.m.addrs)
+			}
+		})
+	})
+}
+
+// A server on the secondary network gives out the address that the default NIC's server reserves for that.
+func TestTheDefaultNICsLeasedAddressIsItsOwn(t *testing.T) {
+	has := func(s *stage, index int) bool { return s.has(index, addr0) }
+	t.Run("though the secondary NIC's server was first", func(t *testing.T) {
+		m := func() *fakeMachine {
+			m := two()
+			delete(m.servers, 2)
+			m.servers[3] = reserves(addr0, wire.Infinite)
+			return m
+		}
+		play(t, "", m, func(s *stage) {
+			s.wait(5 * time.Second)
+			if !has(s, 3) {
+				s.Fatalf("nobody could know better yet: %v", s.m.addrs)
+			}
+			reserveOn(s, 2, addr0)
+			s.wait(2 * time.Minute)
+			if !has(s, 2) || has(s, 3) {
+				s.Errorf("addresses %v", s.m.addrs)
+			}
+			reserveOn(s, 3, addr1)
+			s.wait(10 * time.Minute)
+			if !s.has(3, addr1) {
+				s.Errorf("the secondary NIC takes what its true server gives: %v", s.m.addrs)
+			}
+			s.m.mu.Lock()
+			defer s.m.mu.Unlock()
+			if slices.Contains(s.m.heard, dhcpv6.MessageTypeDecline) {
+				s.Error("the address was declined, which its server would heed")
+			}
+		})
+	})
+	t.Run("while it is down", func(t *testing.T) {
+		play(t, "", two, func(s *stage) {
+			s.wait(3 * time.Second)
+			s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = false, false })
+			s.wait(time.Second)
+			reserveOn(s, 3, addr0)
+			s.m.change(3, func(n *link.NIC) { n.Carrier = false })
+			s.wait(time.Second)
+			s.m.change(3, func(n *link.NIC) { n.Carrier = true })
+			s.wait(time.Minute)
+			if has(s, 3) {
+				s.Errorf("the secondary NIC took it: %v", s.m.addrs)
+			}
+			s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = true, true })
+			s.wait(5 * time.Second)
+			reserveOn(s, 2, "2001:db8::77")
+			s.m.change(2, func(n *link.NIC) { n.CarrierChanges += 2 })
+			s.wait(time.Minute)
+			if !s.has(2, "2001:db8::77") {
+				s.Errorf("addresses %v", s.m.addrs)
+			}
+		})
+	})
+}
+
+func TestWhoseAnAddressIs(t *testing.T) {
+	const first, second, third = 2, 3, 4 // the first is the default NIC
+	addr := netip.MustParseAddr("2001:db8:1::38")
+	says := func(prefix string, byDefault bool) []announcement {
+		return []announcement{{netip.MustParsePrefix(prefix), byDefault}}
+	}
+	for name, tt := range map[string]struct {
+		of   int
+		set  func(*world)
+		want string
+	}{
+		"nobody's":                          {first, func(*world) {}, ""},
+		"leased for another, which is down": {second, func(w *world) { w.lease(third, addr) }, "it is leased for eth2"},
+		"on another by hand": {first, func(w *world) {
+			w.see(link.AddrChanged{Addr: link.Addr{Index: third, Addr: addr}})
+		}, "it is on eth2"},
+		"leased for a secondary NIC, nobody announces": {first, func(w *world) { w.lease(second, addr) }, ""},
+		"leased for a secondary NIC, whose router alone announces it": {first, func(w *world) {
+			w.lease(second, addr)
+			w.announced[second] = says("2001:db8:1::/64", true)
+		}, "it is leased for eth1"},
+		"leased for a secondary NIC, a neighbour there announces it": {first, func(w *world) {
+			w.lease(second, addr)
+			w.announced[second] = says("2001:db8:1::/64", false)
+		}, ""},
+		"leased for a secondary NIC, both routers announce it": {first, func(w *world) {
+			w.lease(second, addr)
+			w.announced[first], w.announced[second] = says("2001:db8:1::/64", true), says("2001:db8:1::/64", true)
+		}, ""},
+		"its own, on another by hand": {second, func(w *world) {
+			w.lease(second, addr)
+			w.see(link.AddrChanged{Addr: link.Addr{Index: third, Addr: addr}})
+		}, ""},
+		"its own, and the default NIC's": {second, func(w *world) { w.lease(second, addr); w.lease(first, addr) }, "it is leased for eth0"},
+		"its own, that a router claims": {second, func(w *world) {
+			w.lease(second, addr)
+			w.routers[first] = []netip.Addr{addr}
+		}, ""},
+		"a router's": {second, func(w *world) { w.routers[first] = []netip.Addr{addr} }, "it is a router's"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			for i, nic := range map[int]string{first: "eth0", second: "eth1", third: "eth2"} {
+				w.see(link.NICChanged{NIC: link.NIC{Index: i, Name: nic}})
+			}
+			w.theDefaultIs(first)
+			tt.set(w)
+			if got := w.refuse(addr, tt.of); got != tt.want {
+				t.Errorf("refused because %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// A guest that was started anew: the secondary NIC's server is faster than the default NIC's Confirm.
+func TestASavedLeaseIsTheNICsOwn(t *testing.T) {
+	play(t, "", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		s.stop()
+		s.m.flush(2)
+		s.m.flush(3)
+		s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = false, false })
+		reserveOn(s, 3, addr0)
+		s.start(parse(t, ""))
+		s.wait(time.Minute)
+		if s.has(3, addr0) {
+			s.Errorf("addresses %v", s.m.addrs)
+		}
+	})
+}
+
+// reserveOn lets a server give the address to whoever asks on a NIC's link.
+func reserveOn(s *stage, index int, addr string) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	s.m.servers[index] = reserves(addr, wire.Infinite)
+}
