@@ -33,7 +33,7 @@ func (e *env) hostsCommand() *cli.Command {
 				},
 			},
 		},
-		Action: func(*cli.Context) error { return e.Usagef("hosts: write list, add or del behind it") },
+		Action: e.NeedsSubcommand,
 	}
 }
 

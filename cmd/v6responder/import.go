@@ -1,13 +1,11 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/plainfile"
 	"github.com/v6guest/v6guest/pkg/responder"
 	"github.com/v6guest/v6guest/pkg/responder/foreign"
 )
@@ -35,14 +33,7 @@ func (e *env) importCommand() *cli.Command {
 				return err
 			}
 			name := c.Args().Get(1)
-			info, err := os.Stat(name)
-			if err == nil && info.Size() > maxImport {
-				err = fmt.Errorf("%s has more than %d bytes", name, maxImport)
-			}
-			var text []byte
-			if err == nil {
-				text, err = os.ReadFile(name)
-			}
+			text, err := plainfile.Read(name, maxImport)
 			if err != nil {
 				return &fault.Fault{Err: err, Cure: "name a file that can be read", Exit: fault.ExitUsage}
 			}

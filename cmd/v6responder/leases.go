@@ -18,7 +18,7 @@ func (e *env) leasesCommand() *cli.Command {
 	return &cli.Command{
 		Name: "leases", Usage: "what the pools of the running server have given out",
 		Subcommands: []*cli.Command{e.leasesListCommand(), e.leasesReleaseCommand()},
-		Action:      func(*cli.Context) error { return e.Usagef("leases: write list or release behind it") },
+		Action:      e.NeedsSubcommand,
 	}
 }
 

@@ -68,6 +68,8 @@ func parseAdded(line string) (*hosts.Host, error) {
 		err = problems[0].Err
 	case len(list) != 1 || strings.ContainsAny(line, "\r\n"):
 		err = fmt.Errorf("%.80q is no reservation for IPv6", line)
+	case len(list[0].Addrs)+len(list[0].Tags) == 0 && list[0].Lifetime == 0 && !list[0].Ignore:
+		err = fmt.Errorf("%.80q says nothing of its client: neither an address, nor a tag, nor a lifetime", line)
 	default:
 		list[0].Line = 0
 		return &list[0], nil
@@ -271,6 +273,7 @@ func (s *Server) inFile(n clientName) *hosts.Host {
 
 // Hosts returns the reservations that a filter lets through: those of the files, then those that were added.
 func (s *Server) Hosts(ctx context.Context, words []string) ([]HostLine, error) {
+	words = spelt(words)
 	var index *hosts.Index
 	out, added := []HostLine{}, []HostLine{}
 	err := s.inLoop(ctx, func() {

@@ -51,6 +51,7 @@ func TestAddedHostsHoldAtOnceAndOverARestart(t *testing.T) {
 	for line, code := range map[string]int{
 		"06:a0:f0:00:00:03,[2001:db8:1::11]": fault.ExitFailure, // guest 1's
 		"nonsense":                           fault.ExitUsage,
+		"06:a0:f0:00:00:03,vm-3":             fault.ExitUsage, // says nothing
 		"06:a0:f0:00:00:03,192.0.2.1":        fault.ExitUsage,
 		"06:a0:f0:00:00:03,[2001:db8:1::3]\n06:a0:f0:00:00:04,[2001:db8:1::4]": fault.ExitUsage,
 	} {
@@ -68,7 +69,7 @@ func TestAddedHostsHoldAtOnceAndOverARestart(t *testing.T) {
 	if !strings.Contains(n.log.String(), "hosts add: 06:a0:f0:00:00:02: 06:a0:f0:00:00:02 has an address in 2001:db8:1::/64") {
 		t.Error("the log does not say that the file wins")
 	}
-	list, err := ListHosts(t.Context(), dir, []string{"06:a0:f0:00:00:02"})
+	list, err := ListHosts(t.Context(), dir, []string{"06:A0:f0:00:00:02", "2001:db8:1:0::"})
 	if err != nil || len(list) != 2 || list[1].Where != "hosts add" || len(list[1].Warnings) != 1 || !strings.HasSuffix(list[0].Where, "hosts:1") {
 		t.Errorf("list: %+v, %v", list, err)
 	}

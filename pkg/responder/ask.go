@@ -114,7 +114,7 @@ func unanswered(ctx context.Context, name string, limit time.Duration, err error
 			Err:  fmt.Errorf("%s: %w: nothing for %s", name, errSilent, limit),
 			Cure: "it hangs, or the machine is overloaded: see its log (journalctl -u v6responder); if it stays so, systemctl restart v6responder",
 		}
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ENOTDIR):
 		return &fault.Fault{
 			Err:  fmt.Errorf("%s: %w", name, ErrNotRunning),
 			Cure: "start it, or name its run folder by --run-dir",

@@ -92,6 +92,19 @@ func (s *Server) lease(l *leasestore.Lease, now clock.Instant, wall time.Time) L
 	return out
 }
 
+// spelt writes words as what is shown is written: addresses in their short form, hex in lower case.
+func spelt(words []string) []string {
+	out := slices.Clone(words)
+	for i, w := range out {
+		if a, err := netip.ParseAddr(w); err == nil {
+			out[i] = a.String()
+		} else if strings.Contains(w, ":") && strings.Trim(w, "0123456789abcdefABCDEF:") == "" {
+			out[i] = strings.ToLower(w)
+		}
+	}
+	return out
+}
+
 // matches reports whether each word is part of something that is shown.
 func matches(words []string, fields ...string) bool {
 	for _, w := range words {
@@ -111,6 +124,7 @@ const chunk = 4096
 
 // Leases returns the bindings that a filter lets through, by their addresses, and the clients without one.
 func (s *Server) Leases(ctx context.Context, words []string) (Leases, error) {
+	words = spelt(words)
 	var all []*pool.Binding
 	out := Leases{Leases: []Lease{}, Refused: []RefusedClient{}}
 	err := s.inLoop(ctx, func() {
@@ -269,7 +283,7 @@ func (s *Server) watchLeases(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		_ = s.inLoop(context.WithoutCancel(r.Context()), func() { delete(s.watching, c) }) // else it has stopped
 	}()
-	words := r.URL.Query()[keyFilter]
+	words := spelt(r.URL.Query()[keyFilter])
 	stream(w, r, c, s.done, func(l Lease) bool { return l.matches(words) })
 }
 

@@ -1,10 +1,13 @@
 package cmdline
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/v6guest/v6guest/pkg/inifile"
 )
 
 // reorder puts each option where the library looks for it: global ones before the command, the
@@ -15,10 +18,12 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return []string{app.Name}, nil
 	}
-	var (
-		global, own, rest, path []string
-		command                 *cli.Command
-	)
+	if len(args) > 1 && args[1] == "help" {
+		return p.helpCommand(app, args)
+	}
+	var global, own, rest []string
+	command, path := commandOf(app, args)
+	named := 0 // words of the path so far
 	for i := 1; i < len(args); i++ {
 		a := args[i]
 		switch {
@@ -32,7 +37,7 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 			}
 			f, isOwn := findFlag(app, command, name)
 			if f == nil {
-				return nil, p.Usagef("unknown option %s%s", a, ofCommand(command))
+				return nil, p.unknownOption(app, command, path, a)
 			}
 			taken := []string{a}
 			if takesValue(f) && !hasValue {
@@ -46,15 +51,8 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 			} else {
 				global = append(global, taken...)
 			}
-		case command == nil && len(rest) == 0:
-			if command = app.Command(a); command == nil {
-				rest = append(rest, a)
-			} else {
-				path = append(path, command.Name)
-			}
-		case command != nil && len(rest) == 0 && subcommand(command, a) != nil:
-			command = subcommand(command, a)
-			path = append(path, command.Name)
+		case named < len(path):
+			named++
 		default:
 			rest = append(rest, a)
 		}
@@ -65,6 +63,77 @@ func (p *Program) reorder(app *cli.App, args []string) ([]string, error) {
 		out = append(append(out, "--"), rest...)
 	}
 	return out, nil
+}
+
+// commandOf is the command that a line is for, and the words that name it, which may have options between them.
+func commandOf(app *cli.App, args []string) (command *cli.Command, path []string) {
+	for i := 1; i < len(args) && args[i] != "--"; i++ {
+		a := args[i]
+		if len(a) > 1 && a[0] == '-' {
+			name, _, hasValue := strings.Cut(strings.TrimLeft(a, "-"), "=")
+			if f, _ := findFlag(app, command, name); f != nil && takesValue(f) && !hasValue {
+				i++
+			}
+			continue
+		}
+		next := app.Command(a)
+		if command != nil {
+			next = subcommand(command, a)
+		}
+		if next == nil {
+			break
+		}
+		command, path = next, append(path, next.Name)
+	}
+	return command, path
+}
+
+// helpCommand answers `help` and `help COMMAND`.
+func (p *Program) helpCommand(app *cli.App, args []string) ([]string, error) {
+	_, path := commandOf(app, args[1:])
+	if len(path) == 0 && len(args) > 2 {
+		return nil, p.noCommand(app.Commands, args[2])
+	}
+	return help(args[0], path), nil
+}
+
+// noCommand is the error of a word that is none of the commands.
+func (p *Program) noCommand(commands []*cli.Command, word string) error {
+	var names []string
+	for _, c := range commands {
+		if !c.Hidden && c.Name != "help" {
+			names = append(names, c.Name)
+		}
+	}
+	return p.Usagef("no command %.80q; %s", word, inifile.Suggest(word, names))
+}
+
+// NeedsSubcommand is the action of a command that does nothing by itself.
+func (p *Program) NeedsSubcommand(c *cli.Context) error {
+	if word := c.Args().First(); word != "" {
+		return fmt.Errorf("%s: %w", c.Command.Name, p.noCommand(c.Command.Subcommands, word))
+	}
+	var names []string
+	for _, sub := range Subcommands(c.Command) {
+		names = append(names, sub.Name)
+	}
+	last := len(names) - 1
+	return p.Usagef("%s: write %s or %s behind it", c.Command.Name, strings.Join(names[:last], ", "), names[last])
+}
+
+// unknownOption is the error of an option that neither the command nor the program has.
+func (p *Program) unknownOption(app *cli.App, command *cli.Command, path []string, option string) error {
+	flags, of := app.Flags, ""
+	names := []string{"--version"} // which no list shows, since there is a command
+	if command != nil {
+		names = nil
+		flags, of = slices.Concat(command.Flags, flags), " of "+strings.Join(path, " ")
+	}
+	for _, o := range Options(flags) {
+		names = append(names, o.Names[0])
+	}
+	name, _, _ := strings.Cut(option, "=")
+	return p.Usagef("unknown option %.80s%s; %s", option, of, inifile.Suggest(name, names))
 }
 
 // help asks for the help of a command, or of the whole; the library would take arguments for topics.
@@ -98,11 +167,4 @@ func findFlag(app *cli.App, command *cli.Command, name string) (f cli.Flag, own 
 func takesValue(f cli.Flag) bool {
 	d, ok := f.(cli.DocGenerationFlag)
 	return ok && d.TakesValue()
-}
-
-func ofCommand(c *cli.Command) string {
-	if c == nil {
-		return ""
-	}
-	return " of " + c.Name
 }

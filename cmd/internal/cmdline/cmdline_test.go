@@ -36,6 +36,9 @@ func prog() (p *Program, app *cli.App, out, errs *strings.Builder) {
 					return nil
 				},
 			},
+			{Name: "group", Action: p.NeedsSubcommand, Subcommands: []*cli.Command{
+				{Name: "first", Flags: []cli.Flag{JSONFlag()}, Action: p.NoArguments}, {Name: "second", Action: p.NoArguments},
+			}},
 			{Name: "status", Flags: []cli.Flag{JSONFlag()}, Action: func(c *cli.Context) error {
 				return p.NoArguments(c)
 			}},
@@ -54,6 +57,10 @@ func TestOptionsWorkWhereverTheyStand(t *testing.T) {
 		{"a NIC called as a command", "lease status", "lease -- status"},
 		{"a NIC called as an option", "lease -- --json", "lease -- --json"},
 		{"no such command", "leese eth0", "-- leese eth0"},
+		{"a command's option before it", "--json lease eth0", "lease --json -- eth0"},
+		{"and between its words", "group --json first", "group first --json"},
+		{"help", "help", "--help"},
+		{"help of a command as a command", "help group first", "group first --help"},
 		{"help of a command, wherever", "lease eth0 --help", "lease --help"},
 		{"nothing", "", ""},
 	} {
@@ -73,10 +80,14 @@ func TestOptionsWorkWhereverTheyStand(t *testing.T) {
 func TestMistakesOnTheCommandLine(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                        "no command given",
-		"leese eth0":              `no command "leese"`,
+		"leese eth0":              `no command "leese"; did you mean "lease"?`,
+		"help leese":              `no command "leese"; did you mean "lease"?`,
+		"group":                   "group: write first or second behind it",
+		"group frist":             `group: no command "frist"; did you mean "first"?`,
+		"group first --jsn":       `unknown option --jsn of group first; did you mean "--json"?`,
 		"status eth0":             `status takes no argument, but was given "eth0"`,
-		"lease --jsn":             "unknown option --jsn of lease",
-		"--jsn":                   "unknown option --jsn",
+		"lease --jsn":             `unknown option --jsn of lease; did you mean "--json"?`,
+		"--versoin":               `unknown option --versoin; did you mean "--version"?`,
 		"lease --timeout":         "option --timeout needs a value",
 		"lease --log-level loud":  `--log-level "loud": write debug, info, warn or error`,
 		"lease --log-format yaml": `--log-format "yaml": write text or json`,

@@ -58,7 +58,7 @@ func (p *Program) Finish(app *cli.App) {
 		case c.Bool("version"):
 			return p.printVersion(false)
 		case c.Args().Present():
-			return p.Usagef("no command %q", c.Args().First())
+			return p.noCommand(app.Commands, c.Args().First())
 		}
 		return p.Usagef("no command given")
 	}
