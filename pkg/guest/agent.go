@@ -60,6 +60,7 @@ type Agent struct {
 	started clock.Instant
 	bootID  string
 	seen    *seenNICs
+	seenAt  clock.Instant // when that may be written again; 0 is at once
 	added   *addedLinkLocals
 	unkept  []savedSwitch // what the switches were, as long as it cannot be written
 	dirty   bool          // something that the plan rests on has changed
@@ -309,7 +310,7 @@ func (a *Agent) trouble() slog.Level {
 
 // noteSeen keeps which NICs were brought up once, for an agent that is started after this one.
 func (a *Agent) noteSeen() {
-	if a.passive {
+	if now := a.clock.Now(); a.passive || now.Before(a.seenAt) {
 		return
 	}
 	var nics []link.NIC
@@ -319,8 +320,13 @@ func (a *Agent) noteSeen() {
 		}
 	}
 	slices.SortFunc(nics, func(x, y link.NIC) int { return x.Index - y.Index })
-	if err := a.seen.keep(nics); err != nil {
+	err := a.seen.keep(nics)
+	if err != nil && a.seenAt == 0 {
 		a.log.Warn("a NIC that is set down may be brought up by the next agent", "error", err)
+	}
+	a.seenAt = 0
+	if err != nil { // it may pass
+		a.seenAt = a.clock.Now().Add(longestPause)
 	}
 }
 
@@ -441,6 +447,9 @@ func (a *Agent) deadline() clock.Instant {
 	}
 	if a.plan.Provisional || a.memory.left {
 		at = min(at, a.memory.until)
+	}
+	if a.seenAt > 0 {
+		at = min(at, a.seenAt)
 	}
 	for _, n := range a.nics {
 		at = min(at, n.deadline())

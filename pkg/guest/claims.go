@@ -29,8 +29,7 @@ func (n *managedNIC) slaacClaims(p listener.Prefix, made bool) []listener.Claim 
 	return n.othersClaims(!made)
 }
 
-// othersClaims are those of the other NICs, or of the default NIC's network alone. Addresses that the kernel
-// made of whatever was announced are none.
+// othersClaims are those of the other NICs, or of the default NIC's network alone.
 func (n *managedNIC) othersClaims(all bool) []listener.Claim {
 	return n.a.claimsBy(func(c nicClaim) bool {
 		return c.nic != n.nic.Index && !c.autoconf && (all || c.network && n.a.isDefault(c.nic))
@@ -74,7 +73,8 @@ type nicClaim struct {
 
 // allClaims are the addresses, prefixes and servers of each NIC: what the networks of others may not
 // announce as their own (decision 4). A prefix counts where the NIC has an address in it: any is easily
-// announced. What a NIC is about to get back, since it is down or somebody took it off, is still its own.
+// announced. Addresses that the kernel made count on the default NIC alone, where a default router announces
+// their network now: else they may be of anybody's word. What a NIC is about to get back, since it is down or somebody took it off, is still its own.
 func (a *Agent) allClaims() []nicClaim {
 	out := []nicClaim{}
 	add := func(p netip.Prefix, what string, c nicClaim) {
@@ -86,8 +86,9 @@ func (a *Agent) allClaims() []nicClaim {
 	for _, nic := range a.world.list() {
 		var own []netip.Addr
 		for _, x := range a.world.addresses(nic.Index) {
-			add(x.Prefix(), "address", nicClaim{nic: nic.Index, autoconf: x.Autoconf()})
-			if !x.Autoconf() {
+			autoconf := x.Autoconf() && !(a.isDefault(nic.Index) && a.world.announces(nic.Index, x.Addr))
+			add(x.Prefix(), "address", nicClaim{nic: nic.Index, autoconf: autoconf})
+			if !autoconf {
 				own = append(own, x.Addr)
 			}
 		}

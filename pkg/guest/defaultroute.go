@@ -41,6 +41,7 @@ func (n *managedNIC) tendDefaults(ctx context.Context, now clock.Instant) {
 			n.dropDefault(ctx, router, r)
 		}
 	}
+	n.park(ctx)
 	n.dropStrangers(ctx, want)
 	for _, router := range sortedAddrs(want) {
 		n.putDefault(ctx, now, router, want[router])
@@ -149,7 +150,7 @@ func (n *managedNIC) dropStrangers(ctx context.Context, want map[netip.Addr]defa
 
 // stray says whether a default route must not be any more: its router is not pinned, or has said since that
 // it is none. One of an earlier agent's must not be on a secondary NIC either, nor beside the route that
-// whoever processes advertisements now has made.
+// whoever processes advertisements now has made of the same router.
 func (n *managedNIC) stray(r link.Route) bool {
 	switch {
 	case r.Protocol == link.ProtoRA:
@@ -161,13 +162,47 @@ func (n *managedNIC) stray(r link.Route) bool {
 	case n.plan.RA == RAAgent:
 		return n.disowned(r.Gateway)
 	}
-	return slices.ContainsFunc(n.a.world.ipv6Defaults(n.nic.Index), func(o link.Route) bool { return o.Protocol == link.ProtoRA })
+	return n.saysNone(r.Gateway) || slices.ContainsFunc(n.a.world.ipv6Defaults(n.nic.Index), func(o link.Route) bool {
+		return o.Protocol == link.ProtoRA && o.Gateway == r.Gateway
+	})
 }
 
-// ownDefault says whether a default route is as putDefault makes them. Nothing else in DHCPv6 makes one.
+// parkedMetric is that of an earlier agent's default routes that wait for those of whoever processes Router
+// Advertisements now: worse than any of theirs.
+const parkedMetric = link.DefaultMetric + 2
+
+// park makes room for the default routes of whoever processes Router Advertisements now. In the way of the
+// kernel's would be an earlier agent's of the same metric: the kernel renews that one, does not count it as
+// its own, and lets it stay when the router is none any more. Until routers have answered there is a route.
+func (n *managedNIC) park(ctx context.Context) {
+	if n.plan.Role != RoleDefault || n.plan.RA != RAKernel && n.plan.RA != RAStack || !n.nic.Up {
+		return
+	}
+	for _, r := range n.a.world.ipv6Defaults(n.nic.Index) {
+		if !ownDefault(r) || r.Metric == parkedMetric {
+			continue
+		}
+		parked := r
+		parked.Metric, parked.Preference = parkedMetric, link.PreferenceMedium
+		err := n.a.sys.InstallRoute(ctx, parked)
+		if err == nil {
+			n.a.world.see(link.RouteChanged{Route: parked})
+			err = n.a.sys.RemoveRoute(ctx, r)
+		}
+		n.problem("hand a default route over", err)
+		if err != nil {
+			continue
+		}
+		n.a.world.see(link.RouteGone{Route: r})
+		n.solicit = true
+		n.heardLine(slog.LevelInfo, "default route of an earlier run waits to be replaced", "router", r.Gateway)
+	}
+}
+
+// ownDefault says whether a default route is as putDefault or park makes them. Nothing else in DHCPv6 makes one.
 func ownDefault(r link.Route) bool {
 	return r.Protocol == link.ProtoDHCP && r.Gateway.IsLinkLocalUnicast() &&
-		r.Metric >= link.DefaultMetric-1 && r.Metric <= link.DefaultMetric+1
+		r.Metric >= link.DefaultMetric-1 && r.Metric <= parkedMetric
 }
 
 // disowned says whether a router must not be a default router: it is not pinned, or says itself that it
@@ -179,6 +214,11 @@ func (n *managedNIC) disowned(router netip.Addr) bool {
 	if !n.plan.Settings.acceptsRouter(router) {
 		return true
 	}
+	return n.saysNone(router)
+}
+
+// saysNone says whether a router has said that it is no default router.
+func (n *managedNIC) saysNone(router netip.Addr) bool {
 	return n.hearing != nil && slices.ContainsFunc(n.hearing.heard.Routers, func(r listener.Router) bool {
 		return r.Addr == router && !r.Default
 	})

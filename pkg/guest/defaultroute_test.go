@@ -206,3 +206,51 @@ func TestTheDefaultRoutesOfAnEarlierAgentFollowTheConfigurationOfThisOne(t *test
 		})
 	})
 }
+
+// An agent that processed advertisements itself is followed by one that leaves that to the kernel.
+func TestDefaultRoutesOfAnEarlierRunMakeRoomForTheKernels(t *testing.T) {
+	own := func(gateway string, metric int) link.Route {
+		r := raDefault(2)
+		r.Gateway, r.Protocol, r.Metric, r.Expires = netip.MustParseAddr(gateway), link.ProtoDHCP, metric, time.Hour
+		return r
+	}
+	m := func() *fakeMachine {
+		m := two()
+		m.addRoute(own("fe80::1", link.DefaultMetric))
+		return m
+	}
+	metrics := func(s *stage) (out []int) {
+		s.m.mu.Lock()
+		defer s.m.mu.Unlock()
+		for _, r := range s.m.routes {
+			if r.Default() && r.Dst.Addr().Is6() && r.Table == link.TableMain {
+				out = append(out, r.Metric)
+			}
+		}
+		return out
+	}
+	want := func(s *stage, what string, want ...int) {
+		s.Helper()
+		s.wait(time.Second)
+		if diff := cmp.Diff(want, metrics(s)); diff != "" {
+			s.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	play(t, "[agent]\nra = kernel\n", m, func(s *stage) {
+		want(s, "nothing heard yet", parkedMetric)
+		if s.m.solicits == 0 {
+			s.Error("the routers were not asked")
+		}
+		stranger := raDefault(2)
+		stranger.Gateway = netip.MustParseAddr("fe80::bad")
+		s.m.addRoute(stranger)
+		want(s, "the kernel has one by another router", parkedMetric, link.DefaultMetric)
+		s.m.addRoute(raDefault(2))
+		want(s, "the kernel has its own", link.DefaultMetric, link.DefaultMetric)
+	})
+	play(t, "[agent]\nra = kernel\n", m, func(s *stage) {
+		want(s, "nothing heard yet", parkedMetric)
+		s.routers(2, s.router("fe80::1", 0, ra.Medium))
+		want(s, "the router is none any more")
+	})
+}

@@ -80,3 +80,21 @@ func TestStateFilesOfFormat1AreReadAndNewerOnesAreIgnored(t *testing.T) {
 		t.Errorf("switches of a newer format: %v", got)
 	}
 }
+
+func TestWhatNICsWereSeenIsWrittenWhenItCanBe(t *testing.T) {
+	boot, err := clock.BootID(clock.BootIDFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nic := virtio(2, "eth0", mac0, "0000:00:03.0")
+	dir := t.TempDir()
+	s := loadSeen(dir, boot)
+	s.file = filepath.Join(dir, "gone", "nics.json")
+	if err := s.keep([]link.NIC{nic}); err == nil {
+		t.Fatal("written where there is no folder")
+	}
+	s.file = filepath.Join(dir, "nics.json")
+	if err := s.keep([]link.NIC{nic}); err != nil || !loadSeen(dir, boot).has(nic) {
+		t.Errorf("not written when there is room again: %v", err)
+	}
+}

@@ -196,3 +196,20 @@ func reserveOn(s *stage, index int, addr string) {
 	defer s.m.mu.Unlock()
 	s.m.servers[index] = reserves(addr, wire.Infinite)
 }
+
+// The kernel makes the default NIC's address, since v6guest is told not to.
+func TestTheKernelsAddressKeepsTheDefaultNICsNetworkToo(t *testing.T) {
+	play(t, "[nic eth0]\nslaac = off\n", silent, func(s *stage) {
+		s.wait(time.Second)
+		s.m.addRoute(kernelOnLink(2, "2001:db8::/64", time.Hour))
+		s.m.addAddr(link.Addr{Index: 2, Addr: netip.MustParseAddr(made0), Bits: 64, Origin: link.OriginRA, Preferred: time.Hour, Valid: time.Hour})
+		said := announces(s, s.advertised("2001:db8::/64", time.Hour, 4*time.Hour), time.Hour)
+		s.m.tell[2](said)
+		said.Routers = []listener.Router{s.router("fe80::1", 0, ra.Medium)}
+		s.m.tell[3](said)
+		s.wait(10 * time.Second)
+		if s.has(3, "2001:db8::4a0:f0ff:fe00:39") {
+			s.Errorf("the secondary NIC has an address there: %v", s.m.addrs)
+		}
+	})
+}

@@ -66,9 +66,11 @@ func (s *seenNICs) keep(nics []link.NIC) error {
 	if s.file == "" || slices.Equal(list, s.state.NICs) {
 		return nil
 	}
-	s.state.NICs = list
-	if err := writeRunNote(s.file, s.state); err != nil {
+	news := s.state
+	news.NICs = list
+	if err := writeRunNote(s.file, news); err != nil {
 		return fmt.Errorf("note the NICs that were brought up: %w", err)
 	}
+	s.state = news
 	return nil
 }

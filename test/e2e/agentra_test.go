@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/lab"
@@ -167,6 +168,26 @@ func TestDefaultRoutesOfAnEarlierRunFollowTheNewConfiguration(t *testing.T) {
 	run("default_nic = eth0\n", "routes by the router and by a stranger", "eth0", both...)
 	run("default_nic = eth0\n[nic eth0]\nrouters = "+c.Nets[0].RouterLL.String()+"\n", "the route by the pinned router alone", "eth0", c.Nets[0].RouterLL)
 	run("default_nic = eth1\n", "the route through the new default NIC alone", "eth1", c.Nets[1].RouterLL)
+}
+
+// After v6guest has processed advertisements itself, the kernel is to: its router leaves.
+func TestTheKernelTakesOverTheDefaultRouteOfAnEarlierRun(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.V6responder, 1)
+	running, p := agent(ctx, t, c, "ra = agent\n")
+	asReserved(running, t, c)
+	_, err := p.Stop(ctx)
+	check(t, err)
+	ctx, _ = agent(ctx, t, c, "ra = kernel\n")
+	_, err = c.Guest.Await(ctx, "a default route of the kernel's alone", func(s lab.State) bool {
+		d := s.Default()
+		return len(d) == 1 && d[0].Proto == int(link.ProtoRA)
+	})
+	check(t, err)
+	check(t, c.Nets[0].Server.Stop(ctx)) // its last word is a lifetime of 0
+	_, err = c.Guest.Await(ctx, "no default route", func(s lab.State) bool { return len(s.Default()) == 0 })
+	check(t, err)
 }
 
 func TestOnlyAPinnedServerIsLeasedFrom(t *testing.T) {
