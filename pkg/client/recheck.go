@@ -22,7 +22,8 @@ import (
 // To replace is to send a Request for the offer; the old addresses go when a new one has passed
 // duplicate address detection, and stay if it does not. To keep, under the command, is to renew with
 // the server that offered the address, so that the command leaves fresh lifetimes; without the command
-// only if the server now offers a finite lifetime, so that the change is noticed.
+// only if the binding's server now offers a finite lifetime, or says something else beside addresses (DNS
+// servers and the like), so that the change is noticed.
 
 // recheckCount is how many Solicits a re-check sends when nobody answers.
 const recheckCount = 3
@@ -84,14 +85,16 @@ func (e *Engine) keep(r reply) {
 	e.main, e.offers = nil, nil
 	e.lastErr = nil
 	e.report(slog.LevelInfo, "reservation unchanged", serverAttr(r.msg.ServerID))
+	own := r.msg.ServerID == e.binding.server
+	news := own && !settingsOf(r.msg).Equal(e.settings)
 	finite := false
 	for _, a := range r.ia.Addresses {
 		l := e.binding.find(a.Addr)
 		finite = finite || l != nil && a.Valid < wire.Infinite && e.binding.endless()
 	}
 	switch {
-	case e.command == nil && !finite:
-	case r.msg.ServerID == e.binding.server:
+	case e.command == nil && !finite && !news:
+	case own:
 		e.renewOrRebind(false)
 	case e.command != nil:
 		e.requestFrom(r.msg.ServerID, e.binding.addresses(), aimRestore)

@@ -201,7 +201,10 @@ func (st *story) server(args []string) {
 		case "delay":
 			srv.delay = st.duration(value)
 		case "dns":
-			srv.dns = []netip.Addr{netip.MustParseAddr(value)}
+			srv.dns = nil
+			if value != "" {
+				srv.dns = []netip.Addr{netip.MustParseAddr(value)}
+			}
 		case "key":
 			srv.key = []byte("0123456789abcdef")
 		case "normal":

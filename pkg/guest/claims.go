@@ -86,7 +86,7 @@ func (a *Agent) allClaims() []nicClaim {
 	for _, nic := range a.world.list() {
 		var own []netip.Addr
 		for _, x := range a.world.addresses(nic.Index) {
-			autoconf := x.Autoconf() && !(a.isDefault(nic.Index) && a.world.announces(nic.Index, x.Addr))
+			autoconf := x.Autoconf() && (!a.isDefault(nic.Index) || !a.world.announces(nic.Index, x.Addr))
 			add(x.Prefix(), "address", nicClaim{nic: nic.Index, autoconf: autoconf})
 			if !autoconf {
 				own = append(own, x.Addr)
