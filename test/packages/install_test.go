@@ -144,7 +144,7 @@ func TestDebsInAnImageThatIsBeingBuilt(t *testing.T) {
 	// A file that somebody edited stops restore, never the removal; its original is kept, through a purge too.
 	check(t, m.WriteFile("/etc/network/interfaces", changed+"# an edit\n"))
 	out := m.must("dpkg", "-r", "v6guest", "v6guest-responder")
-	for _, want := range []string{"/etc/network/interfaces", "not restored"} {
+	for _, want := range []string{"these files are not restored", "\n  /etc/network/interfaces\n", "\n  /etc/sysctl.d/99-v6guest.conf\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the removal does not say %q:\n%s", want, out)
 		}
@@ -216,6 +216,38 @@ func TestAChrootThatSeesTheHostsRunIsAnImage(t *testing.T) {
 	if strings.Contains(out, "not configured") {
 		t.Errorf("the installation says\n%s", out)
 	}
+}
+
+// systemctlThatRuns is a systemctl that says that systemd runs this machine, with nothing active; else it is the real one.
+const systemctlThatRuns = `#!/bin/sh
+case "$*" in
+is-system-running) echo running ;;
+*is-active*) exit 3 ;;
+*is-enabled* | *disable* | *preset*) exec /usr/bin/systemctl.real "$@" ;;
+esac
+`
+
+// TestWhatIsDisabledStaysSo: whoever has restored the files and disabled the units does not find them changed again by an upgrade.
+func TestWhatIsDisabledStaysSo(t *testing.T) {
+	m := image(t)
+	m.putPackages("deb")
+	m.must("mv", "/usr/bin/systemctl", "/usr/bin/systemctl.real")
+	check(t, m.WriteFile("/usr/bin/systemctl", systemctlThatRuns))
+	m.must("chmod", "+x", "/usr/bin/systemctl")
+	m.must("ip", "link", "add", "eth0", "address", "06:a0:f0:00:00:38", "type", "veth", "peer", "name", "other")
+	check(t, m.WriteFile("/etc/v6guest/v6guest.conf.d/lab.conf", "[agent]\nnics = eth0\n"))
+	sysctls := func(want bool, when string) {
+		t.Helper()
+		if m.exists("/etc/sysctl.d/99-v6guest.conf") != want {
+			t.Errorf("%s configured: %v, want %v", when, !want, want)
+		}
+	}
+	m.must("dpkg", "-i", "/tmp/0-v6guest.deb")
+	sysctls(true, "the installation")
+	m.must("v6guest", "restore")
+	m.must("systemctl", "disable", "v6guest-configure.service", "v6guest.service", "v6guest-wait-online.service")
+	m.must("dpkg", "-i", "/tmp/1-v6guest.deb")
+	sysctls(false, "the upgrade")
 }
 
 // TestAPackageCanBeRemovedWhateverIsMissing: removal never fails.

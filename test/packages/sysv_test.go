@@ -32,6 +32,9 @@ func TestTheSysVScript(t *testing.T) {
 		}
 	}
 	stopped()
+	const log = "/tmp/log"
+	check(t, m.WriteFile("/usr/bin/logger", "#!/bin/sh\nexec cat >>"+log+"\n"))
+	m.must("chmod", "+x", "/usr/bin/logger")
 	m.must("rm", "-rf", "/lib/lsb")                 // not every machine has it
 	m.must("env", "-i", "/bin/sh", script, "start") // nor a search path for whoever boots it
 	answers()
@@ -44,11 +47,18 @@ func TestTheSysVScript(t *testing.T) {
 	if m.must("cat", "/run/v6guest.pid") == first {
 		t.Error("restart did nothing")
 	}
+	// No address is released then, whatever release_on_stop says.
+	if got := m.file(log); !strings.Contains(got, `msg="v6guest stopped" why="the agent is being restarted"`) {
+		t.Errorf("the agent does not know that it was restarted:\n%s", got)
+	}
 	if got := m.must("cat", "/etc/sysctl.d/99-v6guest.conf"); !strings.Contains(got, "eth0") {
 		t.Errorf("start did not configure: %s", got)
 	}
 	m.must(script, "stop")
 	stopped()
+	if got := m.file(log); strings.Count(got, "restarted") != 1 {
+		t.Errorf("a stop is a restart:\n%s", got)
+	}
 	m.must(script, "stop")
 	if r := m.do(script, "dance"); r.Code != 2 {
 		t.Errorf("wrong usage: exit code %d", r.Code)
