@@ -294,6 +294,7 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			a.nics[p.NIC.Index] = n
 			n.dropOldMAC(ctx, now)
 			a.world.leasesAre(p.NIC.Index, n.leasedBy(p.NIC.Key(), now)...)
+			n.findMade(now)
 		}
 		n.apply(ctx, p)
 	}

@@ -34,6 +34,7 @@ type slaac struct {
 	since     clock.Instant       // when the first router was heard; 0 before
 	informed  bool                // an Information-request was begun for what routers say is there
 	mend      backoff             // of addresses that others take off
+	room      backoff             // of addresses that give their place to others
 	at        clock.Instant
 }
 
@@ -41,7 +42,10 @@ type slaac struct {
 type madeAddr struct {
 	preferredUntil, validUntil clock.Instant
 	saidPreferred, saidValid   clock.Instant
-	lost                       bool // somebody took it off
+	lost                       bool          // somebody took it off
+	since                      clock.Instant // when it was made, or found
+	byDefault                  bool          // a default router has announced its prefix
+	found                      bool          // an earlier run made it, and no router has announced its prefix since
 }
 
 const makingAddress = "make an address of the advertised prefix"
@@ -51,7 +55,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 	s := &n.slaac
 	s.at = clock.Never
 	n.dropMade(ctx)
-	if n.plan.Settings.Lease != LeaseAgent || !n.plan.Settings.SLAAC || n.hearing == nil || !n.nic.Up {
+	if n.plan.Settings.Lease != LeaseAgent || n.hearing == nil || !n.nic.Up {
 		return
 	}
 	if s.since == 0 && n.hearing.heard.Heard {
@@ -61,8 +65,24 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 	n.yieldToSecondary()
 	n.inform(now)
 	said := n.autonomous()
+	n.keepMade(ctx, now, said)
+	if n.mayAutoconfigure(now) {
+		n.makeNew(ctx, now, said)
+	}
+}
+
+// keepMade renews and ends the addresses that were made, as routers say now.
+func (n *managedNIC) keepMade(ctx context.Context, now clock.Instant, said map[netip.Addr]listener.Prefix) {
+	s := &n.slaac
 	for addr, have := range s.have {
 		p, ok := said[addr]
+		if have.found && !ok && !n.routersHadTime(now) {
+			continue
+		}
+		if ok && !have.byDefault && announcedByDefault(n.hearing.heard, p) {
+			have.byDefault = true
+			s.have[addr] = have
+		}
 		next, news := have.renewed(now, p, ok)
 		switch {
 		case next.validUntil <= now:
@@ -74,14 +94,19 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 		}
 		s.at = min(s.at, next.validUntil)
 	}
-	if !n.mayAutoconfigure(now) {
-		return
-	}
-	for addr, p := range said {
-		if _, have := s.have[addr]; have || s.duplicate[addr] || p.ValidUntil <= now || len(s.have) >= maxMade {
+}
+
+// makeNew makes the addresses that are not there.
+func (n *managedNIC) makeNew(ctx context.Context, now clock.Instant, said map[netip.Addr]listener.Prefix) {
+	s := &n.slaac
+	for _, addr := range n.preferred(said) {
+		p := said[addr]
+		if _, have := s.have[addr]; have || s.duplicate[addr] || p.ValidUntil <= now || len(s.have) >= maxMade && !n.makeRoom(ctx, now, said) {
 			continue
 		}
-		n.makeAddress(ctx, now, addr, madeAddr{min(p.PreferredUntil, p.ValidUntil), p.ValidUntil, p.PreferredUntil, p.ValidUntil, false})
+		n.makeAddress(ctx, now, addr, madeAddr{
+			preferredUntil: min(p.PreferredUntil, p.ValidUntil), validUntil: p.ValidUntil, saidPreferred: p.PreferredUntil, saidValid: p.ValidUntil, since: now, byDefault: announcedByDefault(n.hearing.heard, p),
+		})
 	}
 }
 
@@ -89,14 +114,23 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 // server has leased one in the time that it had.
 func (n *managedNIC) mayAutoconfigure(now clock.Instant) bool {
 	s := &n.slaac
-	if s.since == 0 || n.hearing.heard.Managed || n.hasLease() || n.look.awaited.Load() {
+	if !n.plan.Settings.SLAAC || s.since == 0 || n.hearing.heard.Managed || n.hasLease() || n.look.awaited.Load() {
 		return false
 	}
-	if at := s.since.Add(serverTime); now.Before(at) {
+	return n.routersHadTime(now)
+}
+
+// routersHadTime says whether serverTime is over since the first router was heard: others have spoken too.
+func (n *managedNIC) routersHadTime(now clock.Instant) bool {
+	s := &n.slaac
+	if s.since == 0 {
+		return false
+	}
+	at := s.since.Add(serverTime)
+	if now.Before(at) {
 		s.at = min(s.at, at)
-		return false
 	}
-	return true
+	return !now.Before(at)
 }
 
 // hasLease says whether the client holds any address.
@@ -106,6 +140,9 @@ func (n *managedNIC) hasLease() bool { return n.leaser != nil && len(n.leaser.ho
 // may say it: nothing that is another NIC's, a router's or a server's (decision 4).
 func (n *managedNIC) autonomous() map[netip.Addr]listener.Prefix {
 	out := map[netip.Addr]listener.Prefix{}
+	if !n.plan.Settings.SLAAC {
+		return out // what an earlier run has made ends
+	}
 	for _, p := range n.hearing.heard.Prefixes {
 		if !p.Autonomous || p.Prefix.Bits() != 64 {
 			continue
@@ -145,7 +182,7 @@ func (m madeAddr) renewed(now clock.Instant, p listener.Prefix, advertised bool)
 	if p.PreferredUntil == m.saidPreferred && p.ValidUntil == m.saidValid {
 		return m, false
 	}
-	next = madeAddr{p.PreferredUntil, m.validUntil, p.PreferredUntil, p.ValidUntil, m.lost}
+	next = madeAddr{p.PreferredUntil, m.validUntil, p.PreferredUntil, p.ValidUntil, m.lost, m.since, m.byDefault, false}
 	limit := now.Add(twoHours)
 	switch {
 	case p.ValidUntil > limit, p.ValidUntil > m.validUntil:
@@ -251,11 +288,10 @@ func (n *managedNIC) usable(addr netip.Addr) bool {
 // stateless dnsmasq, as in OpenStack, answers Solicits all the same, with NoAddrsAvail.
 func (n *managedNIC) inform(now clock.Instant) {
 	s := &n.slaac
-	if s.informed || s.since == 0 || n.leaser == nil || !n.hearing.heard.Other || n.hearing.heard.Managed || n.hasLease() {
+	if s.informed || !n.plan.Settings.SLAAC || n.leaser == nil || !n.hearing.heard.Other || n.hearing.heard.Managed || n.hasLease() {
 		return
 	}
-	if at := s.since.Add(serverTime); now.Before(at) {
-		s.at = min(s.at, at)
+	if !n.routersHadTime(now) {
 		return
 	}
 	s.informed = true
