@@ -59,7 +59,7 @@ func TestClassesGiveAndTakeAwayByTag(t *testing.T) {
 			"no tag", "Information-request mac=38" + all,
 			"dns [2001:db8:1::53] search [example.org] ntp [2001:db8:1::123] option 56 option 56 option 31 option 17 option 59 refresh 1h",
 		},
-		{"what is not asked for is not sent", "Information-request mac=38 oro=59", "option 59"},
+		{"S-21.14-05 what is not asked for is not sent", "Information-request mac=38 oro=59", "option 59"},
 		{"nothing is asked for", "Information-request mac=38", ""},
 		{"a tag without a class", "Information-request mac=45 oro=23,59", "dns [2001:db8:1::53] option 59"},
 		{
@@ -84,7 +84,8 @@ func TestClassesGiveAndTakeAwayByTag(t *testing.T) {
 	}
 }
 
-// TestOptionsReachTheWireAsTheyAreWritten, S-5908-01: one time source in each option 56.
+// TestOptionsReachTheWireAsTheyAreWritten, S-5908-01: one time source in each option 56, its name uncompressed (S-5908-03);
+// S-21.14-03: a vendor's options in one option 17.
 func TestOptionsReachTheWireAsTheyAreWritten(t *testing.T) {
 	b := newBench(t, classy, tagged)
 	for _, a := range b.step(b.message("Information-request mac=38 oro=17,56,59")) {

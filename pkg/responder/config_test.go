@@ -123,6 +123,18 @@ pref64 = 64:ff9b::/96
 	}
 }
 
+// TestThePrefixIsAdvertisedWhereDHCPv6AssignsItsAddresses, R-8028-01, unless advertisements are switched off.
+func TestThePrefixIsAdvertisedWhereDHCPv6AssignsItsAddresses(t *testing.T) {
+	c, err := ParseConfig("f", []byte(SmallestConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := c.Networks[0].sender()
+	if p := got.Prefixes; !c.Networks[0].RA.Send || !got.Managed || len(p) != 1 || p[0].Prefix != c.Networks[0].Prefix || !p[0].OnLink || p[0].Autonomous || p[0].Valid == 0 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestConfigurationMistakes(t *testing.T) {
 	const network = "[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\nassign = eui64\n"
 	for _, tt := range []struct{ name, text, want string }{

@@ -67,9 +67,15 @@ func newBench(t testing.TB, config, lines string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, e: NewEngine(c.Engine(own)), config: config, store: leasestoretest.New()}
+	b := newConfigBench(t, c)
+	b.config = config
 	b.hosts(lines)
 	return b
+}
+
+// newConfigBench is newBench for what is parsed already, without hosts.
+func newConfigBench(t testing.TB, c *Config) *bench {
+	return &bench{t: t, e: NewEngine(c.Engine(own)), store: leasestoretest.New()}
 }
 
 func (b *bench) hosts(lines string) {
