@@ -21,7 +21,8 @@ func (e *env) importCommand() *cli.Command {
 		Name: "import", Usage: "take over what another server has given out or reserved", ArgsUsage: "dnsmasq|kea-leases|kea-config FILE",
 		Description: "dnsmasq: a leases file; kea-leases: a lease file of Kea's memfile; kea-config: the reservations in Kea's\n" +
 			"configuration, which are added as by `hosts add`. Neither that server nor v6responder may run meanwhile. What cannot be\n" +
-			"taken over is said, and is no failure. A dnsmasq hosts file needs no import: name it as hosts in [server].",
+			"taken over is said, each with its line and what to do; the rest is. A dnsmasq hosts file needs no import: name it as hosts in [server].\n" +
+			"Exit code 0 when all was taken over, 1 when something was not, 2 when nothing was, as of a file of another kind.",
 		Flags: []cli.Flag{cmdline.JSONFlag(), &cli.BoolFlag{Name: "dry-run", Usage: "only say what would be taken over"}},
 		Action: func(c *cli.Context) error {
 			read, ok := formats[c.Args().First()]
@@ -41,15 +42,28 @@ func (e *env) importCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if c.Bool("json") {
-				return e.PrintJSON(done)
+			if err := e.printImport(&done, c.Bool("json")); err != nil {
+				return err
 			}
-			for _, l := range done.Left {
-				e.Say("%s: not taken over: %s", e.Name, l)
-			}
-			e.Print("%s and %s taken over, %s not", cmdline.Count(done.Leases, "lease", "leases"), cmdline.Count(done.Hosts, "reservation", "reservations"),
-				cmdline.Count(len(done.Left), "thing", "things"))
-			return nil
+			return done.Err()
 		},
 	}
+}
+
+func (e *env) printImport(done *responder.Imported, asJSON bool) error {
+	if asJSON {
+		return e.PrintJSON(done)
+	}
+	for _, l := range done.Notes {
+		e.Say("%s: note: %s", e.Name, l)
+	}
+	for _, l := range done.Left {
+		e.Say("%s: not taken over: %s", e.Name, l)
+	}
+	if done.More > 0 {
+		e.Say("%s: not taken over: %d more", e.Name, done.More)
+	}
+	e.Print("%s and %s taken over, %s not", cmdline.Count(done.Leases, "lease", "leases"), cmdline.Count(done.Hosts, "reservation", "reservations"),
+		cmdline.Count(len(done.Left)+done.More, "thing", "things"))
+	return nil
 }

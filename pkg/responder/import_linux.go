@@ -1,18 +1,23 @@
 package responder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/responder/foreign"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
@@ -20,70 +25,129 @@ import (
 type Imported struct {
 	Leases int `json:"leases"`
 	Hosts  int `json:"hosts"`
-	// Left says what was not taken over, and why.
+
+	present int // that need not be taken over
+	// Left says what was not taken over, why, and what to do; More is how much of it is not told.
 	Left []string `json:"left"`
+	More int      `json:"left_untold,omitempty"`
+	// Notes say what should be known, though nothing is missing.
+	Notes []string `json:"notes"`
+}
+
+// Err is the error of an import that has not taken over all: nothing of it (fault.ExitUsage), or not
+// everything (fault.ExitFailure).
+func (i *Imported) Err() error {
+	left := len(i.Left) + i.More
+	switch {
+	case left == 0:
+		return nil
+	case i.Leases+i.Hosts == 0 && i.present == 0:
+		return fault.New(fault.ExitUsage, "name a file of the kind that was named, or do what the lines say", "nothing of the file could be taken over")
+	}
+	return fault.New(fault.ExitFailure, "do what the lines say, then import it again; what has been taken over stays", "not everything could be taken over")
 }
 
 // importGroup is how many leases one commit takes.
 const importGroup = 1024
 
 // Import writes what another server's file says into the lease store of a server that does not run, unless
-// dry is set. What it cannot take over it tells.
+// dry is set. What it cannot take over it tells (Imported.Err).
 func Import(ctx context.Context, c *Config, stateDir string, found foreign.Content, dry bool) (out Imported, err error) {
 	clk := clock.Boottime{}
-	im := &importer{ctx: ctx, config: c, known: map[netip.Prefix]bool{}, lengths: map[int]bool{}}
-	im.out.Left = append([]string{}, found.Left...)
+	im := &importer{ctx: ctx, config: c, known: map[netip.Prefix]bool{}, has: map[netip.Prefix]leaseClient{}, lengths: map[int]bool{}, reserved: hosts.NewSet(), before: hosts.NewSet(), wheres: map[netip.Addr]string{}}
+	im.out = Imported{Left: append([]string{}, found.Left...), More: found.More, Notes: append([]string{}, found.Notes...)}
+	if c.Hosts != "" {
+		im.lines = hosts.Load(c.Hosts).Index
+	}
 	if !dry {
-		if im.store, err = openStore(stateDir, leasestore.Options{Clock: clk, Load: func(l *leasestore.Lease) { im.know(l.Prefix) }}); err != nil {
+		load := func(l *leasestore.Lease) { im.know(l.Prefix, leaseClient{l.DUID, l.IAID}) }
+		if im.store, err = openStore(stateDir, leasestore.Options{Clock: clk, Load: load}); err != nil {
 			return im.out, err
 		}
 		defer func() { err = errors.Join(err, im.store.Close(), handOver(stateDir)) }()
-	}
-	im.now, im.wall = clk.Now(), time.Now()
-	for i := range found.Leases {
-		if err := im.lease(&found.Leases[i]); err != nil {
+		if err := im.added(); err != nil {
 			return im.out, err
 		}
 	}
 	for _, line := range found.Hosts {
 		im.host(line)
 	}
+	im.keepHosts()
+	im.now, im.wall = clk.Now(), time.Now()
+	for i := range found.Leases {
+		if err := im.lease(&found.Leases[i]); err != nil {
+			return im.out, err
+		}
+	}
 	return im.out, im.commit()
 }
 
 // An importer is an import under way.
 type importer struct {
-	ctx     context.Context
-	config  *Config
-	store   *leasestore.Store // nil where nothing is to be written
-	now     clock.Instant
-	wall    time.Time
-	known   map[netip.Prefix]bool // that have a lease
-	lengths map[int]bool          // of the prefixes among them
-	changes []leasestore.Change   // that are not committed yet
-	out     Imported
+	ctx      context.Context
+	config   *Config
+	store    *leasestore.Store // nil where nothing is to be written
+	now      clock.Instant
+	wall     time.Time
+	lines    *hosts.Index                 // of the hosts file
+	reserved *hosts.Set                   // what this import reserves
+	before   *hosts.Set                   // what was added before
+	wheres   map[netip.Addr]string        // where this import reserves it
+	known    map[netip.Prefix]bool        // that have a lease, or overlap one
+	has      map[netip.Prefix]leaseClient // whose these are
+	lengths  map[int]bool                 // of the prefixes among them
+	changes  []leasestore.Change          // that are not committed yet
+	out      Imported
 }
 
-// left tells what is not taken over.
+// added reads what was added before.
+func (im *importer) added() error {
+	list, err := im.store.Values(addedPrefix)
+	for _, v := range list {
+		if h, err := parseAdded(string(v.Value)); err == nil { // else serve tells of it
+			im.before.Put(h)
+		}
+	}
+	return err
+}
+
+// A leaseClient is a client as leases have it.
+type leaseClient struct {
+	duid wire.DUID
+	iaid wire.IAID
+}
+
+// left tells what is not taken over, note what need not be.
 func (im *importer) left(where, format string, args ...any) {
-	im.out.Left = append(im.out.Left, where+": "+fmt.Sprintf(format, args...))
+	if len(im.out.Left) < foreign.MaxLeft {
+		im.out.Left = append(im.out.Left, where+": "+fmt.Sprintf(format, args...))
+	} else {
+		im.out.More++
+	}
+}
+
+func (im *importer) note(where, format string, args ...any) {
+	if len(im.out.Notes) < foreign.MaxLeft {
+		im.out.Notes = append(im.out.Notes, where+": "+fmt.Sprintf(format, args...))
+	}
 }
 
 // lease takes a lease over.
 func (im *importer) lease(l *foreign.Lease) error {
+	if why := im.needless(l); why != "" {
+		im.out.present++
+		im.note(l.Where, "%s %s", name(l), why)
+		return nil
+	}
 	n, reason := im.config.poolOf(l)
-	switch {
-	case reason != "":
-	case !l.Ends.IsZero() && !l.Ends.After(im.wall):
-		reason = "has ended"
-	case im.taken(l.Prefix):
-		reason = "has a lease already"
+	if reason == "" && im.taken(l.Prefix) {
+		reason = "has a lease already, of another client; let this one get another, or take that one out by v6responder leases release"
 	}
 	if reason != "" {
 		im.left(l.Where, "%s %s", name(l), reason)
 		return nil
 	}
-	im.know(l.Prefix)
+	im.know(l.Prefix, leaseClient{l.DUID, l.IAID})
 	valid := wire.Infinite
 	if !l.Ends.IsZero() {
 		valid = l.Ends.Sub(im.wall)
@@ -99,10 +163,33 @@ func (im *importer) lease(l *foreign.Lease) error {
 	return im.commit()
 }
 
+// needless says why a lease need not be taken over, "" if it must be.
+func (im *importer) needless(l *foreign.Lease) string {
+	a := l.Prefix.Addr()
+	switch n := im.config.networkOf(a); {
+	case !l.Ends.IsZero() && !l.Ends.After(im.wall):
+		return "has ended"
+	case im.has[l.Prefix] == leaseClient{l.DUID, l.IAID}:
+		return "is that client's already"
+	case l.Delegated || n == nil:
+		return ""
+	case reservedFor(im.lines.Owner(a), l), reservedFor(im.reserved.Owner(a), l), reservedFor(im.before.Owner(a), l):
+		return "is reserved for its client"
+	case n.Assign == AssignEUI64 && l.MAC != [6]byte{} && a == eui64(n.Prefix, l.MAC):
+		return "is what its client's MAC makes"
+	}
+	return ""
+}
+
+// reservedFor reports whether the host is the lease's client.
+func reservedFor(h *hosts.Host, l *foreign.Lease) bool {
+	return h != nil && (slices.Contains(h.MACs, l.MAC) || slices.Contains(h.DUIDs, l.DUID))
+}
+
 // know notes that there is a lease of it. Where it is a delegated prefix that is longer than those which are
 // delegated now, the one that it is in is none to give either.
-func (im *importer) know(p netip.Prefix) {
-	im.known[p] = true
+func (im *importer) know(p netip.Prefix, c leaseClient) {
+	im.known[p], im.has[p] = true, c
 	if p.Bits() == 128 {
 		return
 	}
@@ -132,15 +219,66 @@ func name(l *foreign.Lease) string {
 	return l.Prefix.Addr().String()
 }
 
-// host takes a reservation over.
+// host takes a reservation over. One client may have several, in several subnets: they are one line.
 func (im *importer) host(line foreign.Line) {
 	h, err := parseAdded(line.Text)
 	if err != nil {
-		im.left(line.Where, "%v", err)
+		im.left(line.Where, "%v; write it by v6responder hosts add as it should be", err)
 		return
 	}
-	im.changes = append(im.changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(line.Text)})
+	for _, a := range h.Addrs {
+		for _, o := range []*hosts.Host{im.reserved.Owner(a), im.before.Owner(a)} {
+			if o != nil && o.Key() != h.Key() {
+				im.left(line.Where, "[%s] is reserved for %s already (%s); give one of them another address", a, o.Key(), cmp.Or(im.wheres[a], o.Where()))
+				return
+			}
+		}
+	}
+	added := slices.Clone(h.Addrs)
+	doubts := im.config.doubts(h, nil)
+	if o := im.reserved.Get(h.Key()); o != nil {
+		for _, a := range o.Addrs {
+			if !slices.Contains(h.Addrs, a) {
+				h.Addrs = append(h.Addrs, a)
+			}
+		}
+	}
+	im.reserved.Put(h)
 	im.out.Hosts++
+	for _, a := range added {
+		im.wheres[a] = line.Where
+		if what := hosts.Doubtful(a); what != "" {
+			im.note(line.Where, "%s", what)
+		}
+	}
+	for _, what := range doubts {
+		im.note(line.Where, "%s", what)
+	}
+}
+
+// keepHosts begins to store the reservations.
+func (im *importer) keepHosts() {
+	for _, h := range im.reserved.All() {
+		im.changes = append(im.changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(addedLine(h))})
+	}
+}
+
+// addedLine is the line of a host that has one MAC or DUID, addresses and perhaps a name.
+func addedLine(h *hosts.Host) string {
+	var fields []string
+	for _, m := range h.MACs {
+		fields = append(fields, m.String())
+	}
+	for _, d := range h.DUIDs {
+		fields = append(fields, "id:"+d.String())
+	}
+	for _, a := range h.Addrs {
+		fields = append(fields, "["+a.String()+"]")
+	}
+	if h.Name != "" {
+		fields = append(fields, h.Name)
+	}
+	return strings.Join(fields, ",")
 }
 
 // commit makes what was taken over since the last time durable.
@@ -172,15 +310,15 @@ func (c *Config) poolOf(l *foreign.Lease) (*NetworkConfig, string) {
 				return &c.Networks[i], ""
 			}
 		}
-		return nil, "is in no network's pd_pool, or of another length than pd_length"
+		return nil, "is in no network's pd_pool, or of another length than pd_length; configure both so that it fits, or let its client get another"
 	}
 	a := l.Prefix.Addr()
 	n := c.networkOf(a)
 	switch {
 	case n == nil:
-		return nil, "is in no network's prefix"
+		return nil, "is in no network's prefix; write a [network NAME] with its prefix into the configuration"
 	case !n.Pool.Ranges.Contains(a) || n.Pool.Exclude.Contains(a):
-		return nil, "is not in the pool of network " + n.Name
+		return nil, "is not in the pool of network " + n.Name + "; make pool larger, or reserve it by a line of the hosts file"
 	}
 	return n, ""
 }

@@ -1,6 +1,6 @@
 // Package foreign reads what other DHCPv6 servers have written: dnsmasq's leases file, Kea's memfile leases
 // (CSV) and the reservations in Kea's configuration (JSON with comments). What it cannot read it says,
-// line by line; the rest counts.
+// one by one with file, line and cure; the rest counts.
 package foreign
 
 import (
@@ -30,17 +30,21 @@ type Line struct{ Where, Text string }
 type Content struct {
 	Leases []Lease
 	Hosts  []Line
-	Left   []string // what cannot be taken over, and why; each begins with file and line
+	Left   []string // what cannot be taken over, and why; each begins with file and line, and ends with the cure
+	More   int      // how much of it is not told, since it is so much
+	Notes  []string // what should be known, though nothing is missing
 }
+
+// cureLease is what becomes of a lease that cannot be read.
+const cureLease = "correct it, or let its client get another"
 
 // MaxLeft is how many things that cannot be taken over are told one by one.
 const MaxLeft = 1000
 
 func (c *Content) left(where, format string, args ...any) {
-	switch {
-	case len(c.Left) < MaxLeft:
+	if len(c.Left) < MaxLeft {
 		c.Left = append(c.Left, where+": "+fmt.Sprintf(format, args...))
-	case len(c.Left) == MaxLeft:
-		c.Left = append(c.Left, where+": and more that is not told")
+	} else {
+		c.More++
 	}
 }

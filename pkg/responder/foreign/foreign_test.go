@@ -41,6 +41,19 @@ const keaConfig = `{ // Kea's
   "shared-networks": [ { "subnet6": [ { "reservations": [ {"hw-address": "06:a0:f0:00:00:42", "ip-addresses": ["2001:db8:2::42"]} ] } ] } ]
 } }`
 
+const keaWithMistakes = `{"Dhcp6": {"reservations": [
+  {"hw-address": "06:a0:f0:00:00:38", "ip-addresses": ["2001:db8:1::38"]},
+  {"hw-address": "06:a0:f0:00:00:40", "ip-addresses": "2001:db8:1::40"},
+  {"hw-address": 7, "ip-addresses": ["2001:db8:1::41"]},
+  "half", {"hw-address": "06:a0:f0:00:00:39", "ip-addresses": ["2001:db8:1::39"]}, {"hw-address": "06:a0:f0:00:00:42", "ip-addresses": ["2001:db8:1::42"]} ],
+  "subnet6": [
+    7,
+    {"reservations": {}, "id": 7},
+    {"id": 8, "reservations": [{"hw-address": "06:a0:f0:00:00:43", "ip-addresses": ["2001:db8:1::43"], "option-data": [7]},
+    }]},
+    {"reservations": [{"hw-address": "06:a0:f0:00:00:44", "ip-addresses": ["2001:db8:1::44"]}]} ] } }
+`
+
 func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -51,30 +64,52 @@ func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
 		{"dnsmasq", Dnsmasq, dnsmasqLeases, []string{
 			"f:3 2001:db8:1::1038/128 00:03:00:01:06:a0:f0:00:00:38 f0000038 06a0f0000038 1800000000",
 			"f:4 2001:db8:1::1039/128 00:04:aa:bb:cc:dd:ee:ff:00:11 00000039 000000000000 never",
-			`left f:2: the server's DUID is kept by duid = "00:01:00:01:2d:11:22:33:06:a0:f0:00:00:01" in [server]`,
-			`left f:5: "2001:db8:1::1040" is a temporary address (IA_TA)`,
-			`left f:6: "x" is no IAID`,
-			`left f:7: "half a line" is no lease`,
+			`left f:5: "2001:db8:1::1040" is a temporary address (IA_TA), which nobody serves here; its client does without`,
+			`left f:6: "x" is no IAID; correct it, or let its client get another`,
+			`left f:7: "half a line" is no lease, which has five words (when it ends, IAID, address, name, DUID); correct it or take it out`,
+			`note f:2: the server's DUID is kept by duid = "00:01:00:01:2d:11:22:33:06:a0:f0:00:00:01" in [server]`,
 		}},
 		{"kea-leases", KeaLeases, keaLeases, []string{
 			"f:3 2001:db8:1::1039/128 00:04:aa:bb:cc:dd:ee:ff:00:11 00000008 06a0f0000039 1800000000",
 			"f:4 2001:db8:1::1038/128 00:03:00:01:06:a0:f0:00:00:38 00000007 06a0f0000038 1800004000",
 			"f:7 2001:db8:8::/56 00:03:00:01:06:a0:f0:00:00:41 00000007 06a0f0000041 1800000000",
 			"f:11 2001:db8:1::1043/128 00:03:00:01:06:a0:f0:00:00:43 00000007 06a0f0000043 never",
-			`left f:8: 2001:db8:a::1/56 has bits set behind its length`,
-			`left f:9: "2001:db8:b::" is neither an address of an IA_NA nor a prefix (lease_type "1")`,
-			`left f:10: "2001:db8:1::1042": valid_lifetime is no number`,
+			`left f:8: 2001:db8:a::1/56 has bits set behind its length; correct it, or let its client get another`,
+			`left f:9: "2001:db8:b::" is neither an address of an IA_NA nor a prefix (lease_type "1"); correct it, or let its client get another`,
+			`left f:10: "2001:db8:1::1042": valid_lifetime is no number; correct it, or let its client get another`,
 		}},
 		{"kea-config", KeaConfig, keaConfig, []string{
 			"host id:00:04:aa:bb:cc:dd:ee:ff:00:11,[2001:db8:1::39]",
 			"host 06:a0:f0:00:00:38,[2001:db8:1::38],vm-38",
 			"host 06:a0:f0:00:00:42,[2001:db8:2::42]",
-			`left f: reservation for "06:a0:f0:00:00:38": its prefixes is not taken over`,
-			`left f: reservation for "06:a0:f0:00:00:40": it has no address`,
-			`left f: a reservation for neither hw-address nor duid (flex-id "'x'")`,
+			`left f:6: reservation for "06:a0:f0:00:00:38": taken over without its prefixes; no prefix can be reserved: pd_pool gives its client one`,
+			`left f:7: reservation for "06:a0:f0:00:00:40": it has no address; give it one by ip-addresses, or let its client get one of a pool`,
+			`left f:8: a reservation by neither hw-address nor duid; add it by v6responder hosts add MAC,[ADDRESS]`,
 		}},
-		{"no leases of Kea's", KeaLeases, "a,b\n1,2\n", []string{"left f:1: this is no file of Kea's DHCPv6 leases: its first line names the columns"}},
-		{"no configuration of Kea's", KeaConfig, `{"Dhcp4": {}}`, []string{"left f: there is no Dhcp6 in it"}},
+		{"no leases of Kea's", KeaLeases, "a,b\n1,2\n", []string{"left f:1: this is no file of Kea's DHCPv6 leases, whose first line names the columns; name the file of lease-database in Kea's configuration"}},
+		{"an empty file of Kea's", KeaLeases, "", []string{"left f:1: it is empty; name the file of lease-database in Kea's configuration"}},
+		{"no configuration of Kea's", KeaConfig, `{"Dhcp4": {}}`, []string{"left f: there is no Dhcp6 in it; name the configuration of kea-dhcp6"}},
+		{"a list instead of a configuration", KeaConfig, "[]", []string{
+			`left f:1: "f" must begin with {; correct it as Kea's manual has it`, "left f: there is no Dhcp6 in it; name the configuration of kea-dhcp6",
+		}},
+		{"no JSON", KeaConfig, "\n\nduid 00:01\n", []string{
+			`left f:3: "f" must begin with {; correct it as Kea's manual has it`,
+			"left f:3: invalid character 'd' looking for beginning of value; correct that and import it again: what stands behind it is not read",
+		}},
+		{"an empty configuration", KeaConfig, "", []string{
+			`left f:1: "f" must begin with {; correct it as Kea's manual has it`,
+			"left f:1: it ends in the middle; correct that and import it again: what stands behind it is not read",
+		}},
+		{"one that is wrong takes no other with it", KeaConfig, keaWithMistakes, []string{
+			"host 06:a0:f0:00:00:38,[2001:db8:1::38]", "host 06:a0:f0:00:00:39,[2001:db8:1::39]", "host 06:a0:f0:00:00:42,[2001:db8:1::42]", "host 06:a0:f0:00:00:43,[2001:db8:1::43]",
+			`left f:3: reservation for "06:a0:f0:00:00:40": its ip-addresses is of the wrong kind (string); correct it as Kea's manual has it`,
+			`left f:4: a reservation: its hw-address is of the wrong kind (number); correct it as Kea's manual has it`,
+			`left f:5: a reservation is of the wrong kind (string); correct it as Kea's manual has it`,
+			`left f:7: "subnet6" must begin with {; correct it as Kea's manual has it`,
+			`left f:8: "reservations" must begin with [; correct it as Kea's manual has it`,
+			`left f:9: reservation for "06:a0:f0:00:00:43": taken over without its option-data; write a [class TAG] with them, and set:TAG into its line`,
+			`left f:10: invalid character '}' looking for beginning of value; correct that and import it again: what stands behind it is not read`,
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.read("f", []byte(tt.text))
@@ -91,6 +126,9 @@ func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
 			}
 			for _, l := range c.Left {
 				got = append(got, "left "+l)
+			}
+			for _, l := range c.Notes {
+				got = append(got, "note "+l)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

@@ -3,14 +3,12 @@ package foreign
 import (
 	"bytes"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -31,11 +29,11 @@ func KeaLeases(name string, text []byte) (c Content) {
 		where := fmt.Sprintf("%s:%d", name, n)
 		switch {
 		case err != nil:
-			c.left(where, "%v", err)
+			c.left(where, "%v; correct the line or take it out", err)
 			continue
 		case columns == nil:
 			if columns = f; !slices.Contains(columns, "duid") || !slices.Contains(columns, "iaid") {
-				c.left(where, "this is no file of Kea's DHCPv6 leases: its first line names the columns")
+				c.left(where, "this is no file of Kea's DHCPv6 leases, whose first line names the columns; name the file of lease-database in Kea's configuration")
 				return c
 			}
 			continue
@@ -53,13 +51,16 @@ func KeaLeases(name string, text []byte) (c Content) {
 		last[addr] = -1
 		l, reason := keaLease(get)
 		if reason != "" {
-			c.left(where, "%s", reason)
+			c.left(where, "%s; %s", reason, cureLease)
 		}
 		if reason == "" && l.Prefix.IsValid() {
 			l.Where = where
 			last[addr] = len(c.Leases)
 			c.Leases = append(c.Leases, l)
 		}
+	}
+	if columns == nil {
+		c.left(name+":1", "it is empty; name the file of lease-database in Kea's configuration")
 	}
 	c.Leases = slices.DeleteFunc(c.Leases, func(l Lease) bool { return l.Where == "" })
 	return c
@@ -105,126 +106,4 @@ func keaLease(get func(string) string) (l Lease, reason string) {
 		return l, err.Error()
 	}
 	return l, ""
-}
-
-// A reservation is one of Kea's.
-type reservation struct {
-	DUID      string   `json:"duid"`
-	MAC       string   `json:"hw-address"`
-	FlexID    string   `json:"flex-id"`
-	Addresses []string `json:"ip-addresses"`
-	Prefixes  []string `json:"prefixes"`
-	Hostname  string   `json:"hostname"`
-	Options   []any    `json:"option-data"`
-	Classes   []string `json:"client-classes"`
-}
-
-type keaSubnet struct {
-	Reservations []reservation `json:"reservations"`
-}
-
-// KeaConfig reads the reservations of Kea's configuration, global ones and those of subnets, in shared
-// networks or not.
-func KeaConfig(name string, text []byte) (c Content) {
-	var file struct {
-		Dhcp6 *struct {
-			keaSubnet
-			Subnets []keaSubnet `json:"subnet6"`
-			Shared  []struct {
-				Subnets []keaSubnet `json:"subnet6"`
-			} `json:"shared-networks"`
-		}
-	}
-	if err := json.Unmarshal(withoutComments(text), &file); err != nil {
-		c.left(name, "%v", err)
-		return c
-	}
-	if file.Dhcp6 == nil {
-		c.left(name, "there is no Dhcp6 in it")
-		return c
-	}
-	all := slices.Concat([]keaSubnet{file.Dhcp6.keaSubnet}, file.Dhcp6.Subnets)
-	for _, s := range file.Dhcp6.Shared {
-		all = append(all, s.Subnets...)
-	}
-	for _, s := range all {
-		for i := range s.Reservations {
-			c.reservation(name, &s.Reservations[i])
-		}
-	}
-	return c
-}
-
-func (c *Content) reservation(name string, r *reservation) {
-	who := ""
-	switch {
-	case r.MAC != "":
-		who = r.MAC
-	case r.DUID != "":
-		who = "id:" + r.DUID
-	}
-	where := name + ": reservation for " + strconv.Quote(who)
-	switch {
-	case who == "":
-		c.left(name, "a reservation for neither hw-address nor duid (flex-id %.60q)", r.FlexID)
-		return
-	case len(r.Addresses) == 0:
-		c.left(where, "it has no address")
-		return
-	}
-	for what, there := range map[string]bool{
-		"prefixes": len(r.Prefixes) > 0, "option-data": len(r.Options) > 0, "client-classes": len(r.Classes) > 0,
-	} {
-		if there {
-			c.left(where, "its %s is not taken over", what)
-		}
-	}
-	line := who
-	for _, a := range r.Addresses {
-		line += ",[" + a + "]"
-	}
-	if r.Hostname != "" {
-		line += "," + r.Hostname
-	}
-	if strings.ContainsAny(line, "\r\n#") {
-		c.left(where, "it cannot stand in a line")
-		return
-	}
-	c.Hosts = append(c.Hosts, Line{where, line})
-}
-
-// withoutComments blanks out what Kea allows beside JSON: //, # and /* */ outside of strings.
-func withoutComments(text []byte) []byte {
-	out := bytes.Clone(text)
-	blank := func(from, to int) {
-		for i := from; i < to; i++ {
-			if out[i] != '\n' {
-				out[i] = ' '
-			}
-		}
-	}
-	for i := 0; i < len(out); i++ {
-		rest := out[i:]
-		switch {
-		case out[i] == '"':
-			for i++; i < len(out) && out[i] != '"'; i++ {
-				if out[i] == '\\' {
-					i++
-				}
-			}
-		case out[i] == '#' || bytes.HasPrefix(rest, []byte("//")):
-			end := bytes.IndexByte(rest, '\n')
-			if end < 0 {
-				end = len(rest)
-			}
-			blank(i, i+end)
-		case bytes.HasPrefix(rest, []byte("/*")):
-			end := bytes.Index(rest, []byte("*/"))
-			if end < 0 {
-				end = len(rest) - 2
-			}
-			blank(i, i+end+2)
-		}
-	}
-	return out
 }
