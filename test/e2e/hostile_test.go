@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -127,6 +128,12 @@ func TestAThousandPrefixesAndRoutersAreBounded(t *testing.T) {
 	}
 }
 
+// What is kept of what routers say on a NIC, as docs/networks.md states it.
+const (
+	mostRouters  = 8
+	mostPrefixes = 16
+)
+
 func thousands(t *testing.T, mode string) {
 	c, ctx, p, strangers := besieged(within(t, time.Minute), t, mode)
 	for _, s := range strangers {
@@ -143,12 +150,28 @@ func thousands(t *testing.T, mode string) {
 	}
 	s, err := c.Guest.State()
 	check(t, err)
-	d := len(s.Default())
-	if d > 8 && mode == "agent" { // the kernel believes any number of routers
+	if d := len(s.Default()); d > mostRouters && mode == "agent" { // the kernel believes any number of routers
 		t.Errorf("%d default routes", d)
 	}
-	if n := len(s.Routes) - d; n > 100 {
-		t.Errorf("%d other routes", n)
+	for _, n := range c.Nets {
+		onLink := 0
+		for _, r := range s.Routes {
+			if r.NIC == n.NIC && r.Dst.Addr().IsGlobalUnicast() && r.Dst.Bits() > 0 && r.Dst.Bits() < 128 {
+				onLink++
+			}
+		}
+		if onLink > mostPrefixes {
+			t.Errorf("%d networks on-link on %s", onLink, n.NIC)
+		}
+	}
+	var status struct {
+		NICs []struct{ Routers []json.RawMessage }
+	}
+	check(t, json.Unmarshal([]byte(must(ctx, t, c, "v6guest", "status", "--json")), &status))
+	for _, n := range status.NICs {
+		if len(n.Routers) > mostRouters {
+			t.Errorf("%d routers are kept", len(n.Routers))
+		}
 	}
 	if n := len(p.Lines()); n > 200 {
 		t.Errorf("%d lines of log", n)

@@ -44,3 +44,18 @@ func (p *pinger) stop(ctx context.Context, t *testing.T) (missing int) {
 	}
 	return missing
 }
+
+// loss ends it, after one more answer, and returns the share of questions that had no answer, in percent, by
+// ping's own count: a late answer is one, too.
+func (p *pinger) loss(ctx context.Context, t *testing.T) (percent int) {
+	t.Helper()
+	p.stop(ctx, t)
+	for _, l := range p.p.Lines() {
+		var sent, answers, lost int
+		if n, _ := fmt.Sscanf(l.Text, "%d packets transmitted, %d received, %d%% packet loss", &sent, &answers, &lost); n == 3 {
+			return lost
+		}
+	}
+	t.Fatalf("ping does not tell of losses:\n%s", p.p.Output())
+	return 0
+}
