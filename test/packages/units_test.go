@@ -115,3 +115,18 @@ func TestUnitsCallProgramsOfOthersInBin(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitsStartWhereSystemdIsOld: before 239 it passes over @system-service, and a list of what is allowed is empty then: nothing may run.
+func TestUnitsStartWhereSystemdIsOld(t *testing.T) {
+	units, err := filepath.Glob(filepath.Join(top, "systemd", "*.service"))
+	check(t, err)
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		check(t, err)
+		for _, filter := range regexp.MustCompile(`(?m)^SystemCallFilter=(.*)`).FindAllStringSubmatch(string(text), -1) {
+			if !strings.HasPrefix(filter[1], "~") {
+				t.Errorf("%s allows %s, which is nothing to a systemd that does not know it", filepath.Base(unit), filter[1])
+			}
+		}
+	}
+}
