@@ -29,10 +29,17 @@ func (n *managedNIC) slaacClaims(p listener.Prefix, made bool) []listener.Claim 
 	return n.othersClaims(!made)
 }
 
-// othersClaims are those of the other NICs, or of the default NIC's network alone.
+// othersClaims are those of the other NICs, or of the default NIC alone: of its network, and of its addresses
+// where no router says that they are in it, but for what only this NIC's default router announces.
 func (n *managedNIC) othersClaims(all bool) []listener.Claim {
 	return n.a.claimsBy(func(c nicClaim) bool {
-		return c.nic != n.nic.Index && !c.autoconf && (all || c.network && n.a.isDefault(c.nic))
+		switch {
+		case c.nic == n.nic.Index || c.autoconf:
+			return false
+		case all:
+			return true
+		}
+		return n.a.isDefault(c.nic) && (c.network || c.entitled && n.a.world.onlySecondarys(c.Prefix.Addr()) == "")
 	})
 }
 
@@ -68,6 +75,7 @@ type nicClaim struct {
 	nic      int // its index
 	autoconf bool
 	network  bool // an on-link prefix with an address of the NIC
+	entitled bool // an address that the NIC has leased or made
 	listener.Claim
 }
 
@@ -95,7 +103,7 @@ func (a *Agent) allClaims() []nicClaim {
 		n := a.nics[nic.Index]
 		if n != nil {
 			for _, addr := range n.entitled() {
-				add(netip.PrefixFrom(addr, addr.BitLen()), "address", nicClaim{nic: nic.Index})
+				add(netip.PrefixFrom(addr, addr.BitLen()), "address", nicClaim{nic: nic.Index, entitled: true})
 				own = append(own, addr)
 			}
 		}

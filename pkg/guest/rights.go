@@ -19,7 +19,8 @@ import (
 //     out of what only the secondary NIC's routers announce.
 //   - Among secondary NICs, it is the one's that has it.
 
-// An announcement is a prefix that a router says is on the link.
+// An announcement is a prefix that a router announces, be it for its own use only: that it is this network's is
+// what counts here.
 type announcement struct {
 	prefix    netip.Prefix
 	byDefault bool // a default router says so
@@ -28,7 +29,7 @@ type announcement struct {
 // announcements are those of what was heard.
 func announcements(s listener.Snapshot) (out []announcement) {
 	for _, p := range s.Prefixes {
-		if p.OnLink && p.Prefix.Bits() >= minNetwork {
+		if p.Prefix.Bits() >= minNetwork {
 			out = append(out, announcement{p.Prefix, announcedByDefault(s, p)})
 		}
 	}

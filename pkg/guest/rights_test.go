@@ -213,3 +213,31 @@ func TestTheKernelsAddressKeepsTheDefaultNICsNetworkToo(t *testing.T) {
 		}
 	})
 }
+
+// The default network's router announces no prefix that is on-link, or none at all: everybody there is reached by
+// the router. A neighbour on the secondary network calls the prefix on-link before the default NIC's lease.
+func TestTheDefaultNICsNetworkIsItsOwnWithoutAnOnLinkPrefix(t *testing.T) {
+	play(t, "", silent, func(s *stage) {
+		s.wait(time.Second)
+		of := func(lifetime time.Duration) listener.Snapshot {
+			return announces(s, s.advertised("2001:db8::/64", time.Hour, 4*time.Hour), lifetime)
+		}
+		s.m.tell[3](of(0))
+		s.wait(5 * time.Second)
+		const stolen = "2001:db8::4a0:f0ff:fe00:39"
+		if !s.has(3, stolen) {
+			s.Fatalf("nobody could know better yet: %v", s.m.addrs)
+		}
+		s.m.tell[2](listener.Snapshot{Heard: true, Managed: true, Routers: []listener.Router{s.router("fe80::1", time.Hour, ra.Medium)}})
+		reserveOn(s, 2, addr0)
+		s.wait(2 * time.Minute)
+		if !s.has(2, addr0) || s.has(3, stolen) {
+			s.Errorf("addresses %v", s.m.addrs)
+		}
+		s.m.mu.Lock()
+		defer s.m.mu.Unlock()
+		if slices.ContainsFunc(s.m.routes, func(r link.Route) bool { return r.Index == 3 && r.Dst == netip.MustParsePrefix("2001:db8::/64") }) {
+			s.Errorf("routes %v", s.m.routes)
+		}
+	})
+}

@@ -18,8 +18,7 @@ type world struct {
 	names  map[int][]string // that a NIC bore before, latest first
 	addrs  map[int]map[netip.Addr]link.Addr
 	routes map[routeKey]link.Route
-	// routers are the addresses of the routers heard on each NIC, announced the prefixes that they say are
-	// on its link.
+	// routers are the addresses of the routers heard on each NIC, announced the prefixes that they announce.
 	routers   map[int][]netip.Addr
 	announced map[int][]announcement
 	// leases are the addresses that v6guest has leased for each NIC, be they on it at the moment or not.

@@ -95,37 +95,6 @@ func (e *Engine) takeRouter(from netip.Addr, a *ra.Advertisement) bool {
 	return true
 }
 
-// displaceFor makes room in the full list for a newcomer that says that an address of this NIC is
-// on-link, in the place of the youngest router that says so of none. So strangers that come first cannot
-// keep the NIC's own router out; since they can claim the same, and a cloud's router may announce no
-// prefix at all, half of the places stay with those that have them.
-func (e *Engine) displaceFor(a *ra.Advertisement) bool {
-	if !slices.ContainsFunc(a.Prefixes, func(p ra.Prefix) bool { return p.OnLink && p.Valid > 0 && e.prefixes.used(p.Prefix) }) {
-		return false
-	}
-	serving, youngest := 0, -1
-	for i, r := range e.routers {
-		if e.serves(r.Addr) {
-			serving++
-		} else {
-			youngest = i
-		}
-	}
-	if serving >= MaxRouters/2 || youngest < 0 {
-		return false
-	}
-	e.event("router gives way to one that announces this NIC's prefix", e.routers[youngest].Addr)
-	e.forget(youngest)
-	return true
-}
-
-// serves says whether the router has announced a prefix that holds an address of this NIC.
-func (e *Engine) serves(router netip.Addr) bool {
-	return slices.ContainsFunc(e.prefixes.entries, func(p entry[netip.Prefix]) bool {
-		return p.router == router && p.said.ends[onLink] != 0 && e.prefixes.used(p.key)
-	})
-}
-
 // sameAs compares all but ends.
 func (r router) sameAs(old router) bool {
 	return r.Default == old.Default && r.Preference == old.Preference && r.Managed == old.Managed && r.Other == old.Other &&
