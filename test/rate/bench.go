@@ -24,6 +24,7 @@ type bench struct {
 
 func (b *bench) run(ctx context.Context) error {
 	b.results.guests = b.guests
+	where := place(b.rounds, b.during)
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
@@ -35,12 +36,12 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
-	goals := table(b.results.goals())
+	head := where + "\n" + table(b.results.goals())
 	if b.page == "" {
-		fmt.Print(goals, "\n", b.text.String())
+		fmt.Print(head, "\n", b.text.String())
 		return nil
 	}
-	return write(b.page, goals, b.text.String(), b.results.steady)
+	return write(b.page, head, b.text.String(), b.results.steady)
 }
 
 func (b *bench) say(format string, args ...any) { fmt.Fprintf(&b.text, format+"\n", args...) }

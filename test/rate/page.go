@@ -15,8 +15,8 @@ const (
 	plotName  = "performance-responder.svg"
 )
 
-// write puts the goals and the tables on the page, and the plot beside it.
-func write(page, goals, tables string, rows []row) error {
+// write puts the head, with the goals, and the tables on the page, and the plot between them beside it.
+func write(page, head, tables string, rows []row) error {
 	text, err := os.ReadFile(page)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func write(page, goals, tables string, rows []row) error {
 	if err := os.WriteFile(filepath.Join(filepath.Dir(page), plotName), []byte(plot(rows)), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(page, []byte(before+pageBegin+"\n"+goals+"\n![CPU of the server for one exchange]("+plotName+")\n"+tables+"\n"+pageEnd+after), 0o644)
+	return os.WriteFile(page, []byte(before+pageBegin+"\n"+head+"\n![CPU of the server for one exchange]("+plotName+")\n"+tables+"\n"+pageEnd+after), 0o644)
 }
 
 // plot draws what an exchange costs each server, on a logarithmic scale: the servers are a thousandfold
