@@ -37,7 +37,8 @@ type net6 struct {
 	mu   sync.Mutex
 	seen []string // the server's trace
 
-	alive func() // called by the server's loop; nil for never
+	alive func()      // called by the server's loop; nil for never
+	clock clock.Clock // the server's; nil for the machine's
 }
 
 // newNet puts the test's thread, for the rest of its life, into a new network namespace.
@@ -135,6 +136,9 @@ func (n *net6) start(config, lines string) (*Server, chan error, context.CancelC
 			defer n.mu.Unlock()
 			n.seen = append(n.seen, line)
 		},
+	}
+	if n.clock != nil {
+		opts.Clock = n.clock
 	}
 	if n.alive != nil {
 		opts.Alive, opts.AliveEvery = n.alive, 10*time.Millisecond
