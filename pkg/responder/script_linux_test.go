@@ -83,14 +83,14 @@ func TestEveryHostIsAnsweredWhileAScriptRewritesTheFile(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(6, 9))
 	asked := 0
-	for ; asked < 1000 || !strings.HasPrefix(read(said), strings.Repeat("round\n", rounds)); asked++ {
+	for ; asked < 1000 || !strings.HasPrefix(textOf(said), strings.Repeat("round\n", rounds)); asked++ {
 		if i := r.IntN(guests); gets(i) != own(i) {
 			stopScript()
 			t.Fatalf("guest %d gets another address than %s, or none, after %d answers", i, own(i), asked)
 		}
 	}
 	stopScript()
-	t.Logf("%d answers in %d rounds", asked, strings.Count(read(said), "round"))
+	t.Logf("%d answers in %d rounds", asked, strings.Count(textOf(said), "round"))
 
 	// Now half of the lines are gone for good.
 	half := strings.SplitAfter(reservations(guests), "\n")[:guests/2]
@@ -112,8 +112,8 @@ func TestEveryHostIsAnsweredWhileAScriptRewritesTheFile(t *testing.T) {
 	}
 }
 
-// read is a file's text, empty while there is none.
-func read(name string) string {
+// textOf is a file's text, empty while there is none.
+func textOf(name string) string {
 	b, _ := os.ReadFile(name)
 	return string(b)
 }
