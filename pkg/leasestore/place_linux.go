@@ -39,7 +39,9 @@ func (s *Store) inPlace() bool {
 // *Fault; while it lasts nothing that is begun can be promised.
 func (s *Store) home() error {
 	if s.inPlace() {
-		s.astray = nil
+		if s.astray != nil {
+			s.putBackBySomebody()
+		}
 		return nil
 	}
 	what, err := s.whatBecame()
@@ -75,9 +77,18 @@ func (s *Store) whatBecame() (string, error) {
 	return "the file was removed while in use", nil
 }
 
-// returned tells of a file that has its place again.
+// nothingLost is the cure where the store has helped itself.
+const nothingLost = "nothing is lost; stop v6responder before the file is moved, removed or replaced"
+
+// putBackBySomebody tells of a file that has its place again without the store's doing.
+func (s *Store) putBackBySomebody() {
+	s.astray = nil
+	s.report(&Fault{Err: fmt.Errorf("lease store %s: the file is in its place again", s.o.Path), Cure: nothingLost}, true)
+}
+
+// returned tells of a file that the store has put into its place again.
 func (s *Store) returned(what, kept string) {
-	f := &Fault{Cure: "nothing is lost; stop v6responder before the file is moved, removed or replaced"}
+	f := &Fault{Cure: nothingLost}
 	if kept != "" {
 		what = "another file was put in its place while in use, which is kept as " + kept
 		f.Cure = fmt.Sprintf("nothing is lost; to go on with the other file stop v6responder, rename %s to %s and start", kept, s.o.Path)
@@ -85,10 +96,17 @@ func (s *Store) returned(what, kept string) {
 	f.Err = fmt.Errorf("lease store %s: %s; all that it had is written there again", s.o.Path, what)
 	s.mu.Lock()
 	s.stats.Returns++
-	s.stats.Astray = false
+	s.mu.Unlock()
+	s.report(f, true)
+}
+
+// report tells Astray.
+func (s *Store) report(f *Fault, back bool) {
+	s.mu.Lock()
+	s.stats.Astray = !back
 	s.mu.Unlock()
 	if s.o.Astray != nil {
-		s.o.Astray(f, true)
+		s.o.Astray(f, back)
 	}
 }
 
@@ -101,11 +119,8 @@ func (s *Store) stray(what string, err error) {
 	now := &Fault{Err: fmt.Errorf("lease store %s: %s, and is not written there again: %w", s.o.Path, what, err), Cure: cure}
 	again := s.astray != nil && s.astray.Error() == now.Error()
 	s.astray = now
-	s.mu.Lock()
-	s.stats.Astray = true
-	s.mu.Unlock()
-	if !again && s.o.Astray != nil {
-		s.o.Astray(now, false)
+	if !again {
+		s.report(now, false)
 	}
 }
 
@@ -274,12 +289,25 @@ func (s *Store) lost(err error) *Fault {
 	return f
 }
 
-// overwritten is the Fault of a file that somebody else has written to.
-func (s *Store) overwritten() *Fault {
-	return &Fault{
-		Err:  fmt.Errorf("%s: %w: it was written over while in use", s.o.Path, ErrCorrupt),
+// spoiled ends the use of a file that somebody else has written to: bbolt would go on with pages that are
+// not its own.
+func (s *Store) spoiled() error {
+	f := &Fault{
+		Err:  fmt.Errorf("lease store %s: %w: it was written over while in use", s.o.Path, ErrCorrupt),
 		Cure: "restart v6responder with what the file has now, " + forgotten + "; stop it before a backup is restored",
 	}
+	s.report(f, false)
+	return s.end(f)
+}
+
+// intact reports whether the file ends with the transaction that was the last one.
+func (s *Store) intact() bool {
+	metas, err := readMetas(s.file)
+	if err != nil {
+		return true // the next commit tells
+	}
+	m := newest(metas)
+	return m != nil && m.transaction == s.last
 }
 
 // forgotten is what a start with an older file means.
@@ -291,7 +319,8 @@ func (s *Store) listen() {
 	if s.names == nil {
 		return
 	}
-	const mask = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_MOVE_SELF | unix.IN_DELETE_SELF
+	// IN_CLOSE_WRITE: whoever has written over the file, as cp does. The store itself does not close it.
+	const mask = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_MOVE_SELF | unix.IN_DELETE_SELF
 	_, _ = s.names.Add(filepath.Dir(s.o.Path), mask)
 }
 

@@ -174,10 +174,10 @@ func TestNothingIsPromisedWhileTheFolderIsAway(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		cure func(folder, away string) error
-		told bool
+		told string
 	}{
-		{"put back", func(folder, away string) error { return os.Rename(away, folder) }, false},
-		{"made anew", func(folder, _ string) error { return os.Mkdir(folder, 0o700) }, true},
+		{"put back", func(folder, away string) error { return os.Rename(away, folder) }, "leases.db: the file is in its place again"},
+		{"made anew", func(folder, _ string) error { return os.Mkdir(folder, 0o700) }, "written there again"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h, heard := watched(t)
@@ -191,18 +191,23 @@ func TestNothingIsPromisedWhileTheFolderIsAway(t *testing.T) {
 			}
 			ok(t, tt.cure(folder, away))
 			h.do(t, put(3, 3))
-			if tt.told {
-				hears(t, heard, true, "written there again", "nothing is lost")
-			}
+			hears(t, heard, true, tt.told, "nothing is lost")
 			quiet(t, heard)
+			if s := h.Stats(); s.Astray {
+				t.Errorf("figures: %+v", s)
+			}
 			h.again(t).want(t, stamped(lease(1, 1)), stamped(lease(3, 3)))
 		})
 	}
 }
 
-// TestAFileThatIsWrittenOverIsNotBelieved: bbolt would go on with pages that are another file's.
+// TestAFileThatIsWrittenOverIsNotBelieved, as by cp: bbolt would go on with pages that are another file's. It is
+// told at once.
 func TestAFileThatIsWrittenOverIsNotBelieved(t *testing.T) {
-	h, err := opened(temporary(t))
+	heard := make(chan straying, 100)
+	h, err := opened(temporary(t), func(_ *harness, o *Options) {
+		o.Astray = func(what *Fault, back bool) { heard <- straying{what, back} }
+	})
 	ok(t, err)
 	h.do(t, put(1, 1))
 	backup, err := os.ReadFile(h.o.Path)
@@ -212,12 +217,14 @@ func TestAFileThatIsWrittenOverIsNotBelieved(t *testing.T) {
 	ok(t, err)
 	_, err = f.Write(backup)
 	ok(t, errors.Join(err, f.Close()))
+	hears(t, heard, false, "it was written over while in use", "restart v6responder with what the file has now")
 	for range 2 {
 		err, fault := h.Commit(t.Context(), put(3, 3)), (*Fault)(nil)
 		if !errors.Is(err, ErrCorrupt) || !errors.As(err, &fault) || !strings.Contains(fault.Cure, "restart v6responder with what the file has now") {
 			t.Errorf("commit: %v", err)
 		}
 	}
+	quiet(t, heard)
 	if err := h.Close(); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("close: %v", err)
 	}

@@ -52,9 +52,9 @@ type Options struct {
 	// one goroutine, which writes nothing meanwhile: it must not wait for the store. The slice is the
 	// store's.
 	Done func([]Result)
-	// Astray is told when the file is not at Path any more: it was removed, renamed or replaced. Back says
-	// that it is written there again, with all that it had; else nothing can be stored until somebody does
-	// what the Fault says. Nil: nobody. It is called by the store's goroutine, or by Close.
+	// Astray is told when the file is not at Path any more (it was removed, renamed or replaced), or was written
+	// over. Back says that it is there again, with all that it had; else nothing can be stored until somebody
+	// does what the Fault says. Nil: nobody. It is called by the store's goroutine, or by Close.
 	Astray func(what *Fault, back bool)
 
 	segment uint64 // records; tests make it small
@@ -105,7 +105,7 @@ type Stats struct {
 	Queued   int    // changes that wait now
 
 	Returns uint64 // times that the file was not at its path, and was written there again
-	Astray  bool   // it is not there now
+	Astray  bool   // it is not there now, or was written over
 }
 
 // Open opens the store, checks all of it, and tells Load its leases. It fails with a *Fault, which has

@@ -46,8 +46,11 @@ func (s *Store) run() {
 
 // look finds the file that is not in its place though nobody writes.
 func (s *Store) look() {
-	if s.ended() == nil && s.db != nil {
-		_ = s.home() // Astray is told
+	if s.ended() != nil || s.db == nil {
+		return
+	}
+	if err := s.home(); err == nil && !s.suspect && !s.intact() { // Astray is told
+		_ = s.spoiled() // likewise
 	}
 }
 
@@ -125,7 +128,7 @@ func (s *Store) transact(f func(*bbolt.Tx) error) (landed bool, err error) {
 	}
 	id := uint64(tx.ID())
 	if id != s.last+1 {
-		return false, errors.Join(s.end(s.overwritten()), tx.Rollback())
+		return false, errors.Join(s.spoiled(), tx.Rollback())
 	}
 	if err := f(tx); err != nil {
 		return false, errors.Join(err, tx.Rollback())
