@@ -200,11 +200,17 @@ func TestOnlyAPinnedServerIsLeasedFrom(t *testing.T) {
 	network := n.Network()
 	network.NoRA = true
 	network.Guests = []peer.Guest{{Name: "vm-1", MAC: n.Reserved.MAC, Addr: n.Host(0x138)}}
-	_, err = peer.Serve(ctx, peer.V6responder, other, network)
+	pinned, err := peer.Serve(ctx, peer.V6responder, other, network)
 	check(t, err)
 	s, err := other.State()
 	check(t, err)
-	ctx, _ = agent(ctx, t, c, "servers = "+s.LinkLocal("eth0").String()+"\n")
+	check(t, pinned.Pause()) // so that the one that is not pinned is heard first, and alone
+	ctx, p := agent(ctx, t, c, "servers = "+s.LinkLocal("eth0").String()+"\n", "--verbose")
+	for next, line := 0, ""; !strings.Contains(line, n.RouterLL.String()) || !strings.Contains(line, n.Reserved.Addr.String()); line = p.Lines()[next-1].Text {
+		next, err = p.AwaitLine(ctx, next, "eth0 < ")
+		check(t, err)
+	}
+	check(t, pinned.Continue())
 	usable(ctx, t, c, "eth0", n.Host(0x138))
 	if got := history(c.Guest, n.Reserved.Addr); len(got) != 0 {
 		t.Errorf("the address of the server that is not pinned: %v", got)

@@ -30,8 +30,16 @@ func TestAGuestWithAPrivateLinkLocalWorksBehindACloudsRules(t *testing.T) {
 	own := func(a lab.Addr) bool {
 		return a.NIC == "eth0" && a.Prefix.Addr().IsLinkLocalUnicast() && a.Prefix.Addr().String() != eui
 	}
-	if !slices.ContainsFunc(s.Addrs, own) {
+	if i := slices.IndexFunc(s.Addrs, own); i < 0 {
 		t.Errorf("the stack's own link-local address is gone: %s", s)
+	} else { // else the rules would show nothing
+		private := s.Addrs[i].Prefix.Addr().String()
+		r, err := c.Guest.Run(bound, "ping", "-n", "-c1", "-W1", "-I", private+"%eth0", c.Nets[0].RouterLL.String()+"%eth0")
+		check(t, err)
+		if r.Code == 0 {
+			t.Errorf("the rules let %s through: %s", private, r.Stdout)
+		}
+		command(bound, t, c.Guest, "ping", "-n", "-c1", "-w10", "-I", eui+"%eth0", c.Nets[0].RouterLL.String()+"%eth0")
 	}
 	ping(ctx, t, c.Guest, c.Nets[0].Neighbor6)
 	ping(ctx, t, c.Nets[0].Neighbour, c.Nets[0].Reserved.Addr)

@@ -31,9 +31,19 @@ func TestSLAACNetworksAndThePassageToDHCPv6(t *testing.T) {
 		startRadvd(ctx, t, n, "AdvDefaultLifetime 1800; MinRtrAdvInterval 3; MaxRtrAdvInterval 10; prefix "+n.Prefix.String()+" { AdvOnLink on; AdvAutonomous on; };")
 	}
 	check(t, c.StartGuest())
-	ctx, _ = agent(ctx, t, c, "default_nic = eth0\n")
 	first, second := c.Nets[0], c.Nets[1]
-	_, err := c.Guest.Await(ctx, "made addresses, one default route, and the second network on-link", func(s lab.State) bool {
+	// Left to itself, the kernel makes addresses that the cloud does not know: two on each NIC.
+	for _, n := range c.Nets {
+		check(t, c.Guest.Sysctl("net/ipv6/conf/"+n.NIC+"/addr_gen_mode", "3"))
+		check(t, c.Guest.Sysctl("net/ipv6/conf/"+n.NIC+"/use_tempaddr", "2"))
+	}
+	check(t, c.GuestUp())
+	_, err := c.Guest.Await(ctx, "the kernel's addresses", func(s lab.State) bool {
+		return len(s.Global("eth0")) == 2 && len(s.Global("eth1")) == 2 && !s.Has("eth0", made(first)) && !s.Has("eth1", made(second))
+	})
+	check(t, err)
+	ctx, _ = agent(ctx, t, c, "default_nic = eth0\n")
+	_, err = c.Guest.Await(ctx, "made addresses, one default route, and the second network on-link", func(s lab.State) bool {
 		return s.Usable("eth0", made(first)) && s.Usable("eth1", made(second)) && slices.Equal(s.DefaultNICs(), []string{"eth0"}) &&
 			s.Route(second.Prefix, "eth1") && len(s.Global("")) == 2
 	})

@@ -50,6 +50,8 @@ log-dhcp
 	check(t, err)
 	_, _, err = n.Segment.Capture.Await(ctx, next, "its Reply", message(dhcpv6.MessageTypeReply))
 	check(t, err)
+	_, _, err = n.Segment.Capture.Await(ctx, next, "a Solicit after it", message(dhcpv6.MessageTypeSolicit)) // a server may come yet
+	check(t, err)
 	handed(ctx, t, a, 0, n.Neighbor6.String())
 	if got := must(ctx, t, c, "getent", "ahostsv6", "printer"); !strings.HasPrefix(got, printer.String()+" ") {
 		t.Errorf("the name that only the resolver knows: %q", got)
