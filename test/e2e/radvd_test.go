@@ -15,11 +15,15 @@ import (
 
 	"github.com/v6guest/v6guest/test/cloud"
 	"github.com/v6guest/v6guest/test/lab"
+	"github.com/v6guest/v6guest/test/roots"
 )
 
 // A router's advertisement by both programs: what stands in radvd's braces and in our section, beyond
 // interface and prefix.
-var advertisements = []struct{ name, radvd, prefix, ours string }{
+var advertisements = []struct {
+	name, radvd, prefix, ours string
+	root                      roots.Spec // where radvd is, roots.Peers if it is the zero Spec
+}{
 	{
 		name:   "as a cloud's network has it",
 		radvd:  "AdvManagedFlag on; AdvOtherConfigFlag on; AdvDefaultLifetime 1800;",
@@ -52,6 +56,17 @@ prefix_preferred_lifetime = 1h
 prefix_valid_lifetime = 2h`,
 	},
 	{
+		// The lifetimes are a multiple of eight seconds that both round alike (RFC 8781, section 4.1), and three
+		// times the interval where nothing else is said.
+		name: "with prefixes of NAT64s",
+		radvd: `AdvManagedFlag on; AdvOtherConfigFlag on; AdvDefaultLifetime 1800; MinRtrAdvInterval 30; MaxRtrAdvInterval 80;
+	nat64prefix 64:ff9b::/96 { AdvValidLifetime 240; };
+	nat64prefix 2001:db8:64::/56 { AdvValidLifetime 240; };`,
+		prefix: "AdvAutonomous off; AdvValidLifetime 2592000; AdvPreferredLifetime 604800;",
+		ours:   "router_lifetime = 30m\nra_min_interval = 30\nra_max_interval = 80\npref64 = 64:ff9b::/96 2001:db8:64::/56",
+		root:   roots.Advertisers,
+	},
+	{
 		name:   "of a machine that is no default router",
 		radvd:  "AdvManagedFlag off; AdvOtherConfigFlag on; AdvDefaultLifetime 0;",
 		prefix: "AdvOnLink off; AdvAutonomous on; AdvValidLifetime infinity; AdvPreferredLifetime infinity;",
@@ -75,14 +90,19 @@ func TestAdvertisementsAreAsRadvdSendsThem(t *testing.T) {
 	for _, tt := range advertisements {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			spec := tt.root
+			if spec.Name == "" {
+				spec = roots.Peers
+			}
+			in := root(t, spec) // which may have to be made first
 			ctx := within(t, 2*time.Minute)
-			radvd := tell(ctx, t, func(n *cloud.Net) *lab.Process {
+			radvd := tell(ctx, t, in, func(n *cloud.Net) *lab.Process {
 				check(t, n.Router.WriteFile("/etc/radvd.conf", "interface eth0 { AdvSendAdvert on; "+tt.radvd+" prefix "+n.Prefix.String()+" { "+tt.prefix+" }; };\n"))
 				p, err := n.Router.Start("radvd", "--nodaemon", "--logmethod=stderr", "--debug=1", "--username=root", "--pidfile=/run/radvd.pid")
 				check(t, err)
 				return p
 			})
-			ours := tell(ctx, t, func(n *cloud.Net) *lab.Process {
+			ours := tell(ctx, t, in, func(n *cloud.Net) *lab.Process {
 				configureResponder(t, n, tt.ours)
 				p, err := n.Router.Start("v6responder", "serve")
 				check(t, err)
@@ -110,10 +130,12 @@ func configureResponder(t *testing.T, n *cloud.Net, more string) {
 		"[server]\n[network guests]\ninterface = eth0\nprefix = "+n.Prefix.String()+"\nassign = eui64\n"+more+"\n"))
 }
 
-// tell runs a program in a cloud of its own, asks it, stops it, and notes what it tells.
-func tell(ctx context.Context, t *testing.T, start func(*cloud.Net) *lab.Process) (out told) {
+// tell runs a program in a cloud of its own, whose machines have that root, asks it, stops it, and notes what it tells.
+func tell(ctx context.Context, t *testing.T, in string, start func(*cloud.Net) *lab.Process) (out told) {
 	t.Helper()
-	c := newCloud(ctx, t, 1)
+	c, err := cloud.New(ctx, cloud.Options{Root: in, Bin: programs(t), Networks: 1, Output: t.Output()})
+	check(t, err)
+	closeAfter(t, c)
 	n := c.Nets[0]
 	ready(ctx, t, c) // a guest without v6guest: what the kernel makes of it
 	p := start(n)
@@ -125,6 +147,9 @@ func tell(ctx context.Context, t *testing.T, start func(*cloud.Net) *lab.Process
 	check(t, err)
 	for line := range strings.Lines(r.Stdout) {
 		line = strings.Join(strings.Fields(line), " ")
+		if text, ok := strings.CutPrefix(line, "NAT64 prefix : "); ok { // behind the prefix rdisc6 shows what was in its memory
+			line = "NAT64 prefix : " + netip.MustParsePrefix(text).Masked().String()
+		}
 		if line != "" && !strings.HasPrefix(line, "Soliciting ") && !strings.HasPrefix(line, "Timed out") { // as often as it asks
 			out.Rdisc6 = append(out.Rdisc6, line)
 		}

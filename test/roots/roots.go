@@ -75,6 +75,9 @@ var Openresolv = Spec{Name: "openresolv", Suite: "trixie", Packages: []string{"i
 // Relays holds ISC's relay agent.
 var Relays = Spec{Name: "relays", Suite: "bookworm", Packages: []string{"iproute2", "isc-dhcp-relay", "procps"}}
 
+// Advertisers holds a radvd that knows PREF64 (from 2.20 on).
+var Advertisers = Spec{Name: "advertisers", Suite: "trixie", Packages: []string{"iproute2", "iputils-ping", "ndisc6", "nftables", "procps", "radvd"}}
+
 // All lists the roots that several tests use.
 var All = []Spec{Peers, Trixie, Stacks, Packaging}
 
