@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
@@ -177,5 +178,39 @@ func TestOptionsWhereTheyDoNotBelongAreNotLookedAt(t *testing.T) {
 				t.Errorf("%s with %s\ngot  %s\nwant %s", words, name, got, want)
 			}
 		}
+	}
+}
+
+// TestEachChangeOfABindingIsOneLine of the log, with whom it is about, where, and by which relay.
+func TestEachChangeOfABindingIsOneLine(t *testing.T) {
+	config := strings.Replace(hourly, "[server]", "[server]\ntrusted_relays = 2001:db8:1::9", 1) + "pool_grace = 0\n"
+	b := newBench(t, config, "")
+	told := func(actions []Action) string {
+		var out []string
+		for _, a := range actions {
+			if c, ok := a.(*Changed); ok {
+				out = append(out, renderReport(c.Report(nil)))
+			}
+		}
+		return strings.Join(out, "\n")
+	}
+	const who = ` mac="06:a0:f0:00:00:77" duid="00:03:00:01:06:a0:f0:00:00:77" iaid="00000001" network="guests" interface="eth1"`
+	var ended string
+	for _, tt := range []struct{ words, want string }{
+		{"Request mac=77 ia=1,2001:db8:1::1abc server=own relay=2001:db8:1::9,fe80::77,77 from=2001:db8:1::9", `INFO "address leased" address="2001:db8:1::1abc"` + who + ` relay="2001:db8:1::9" valid="2h0m0s"`},
+		{"Request mac=77 ia=1,2001:db8:1::1abc server=own", ""}, // again
+		{"Renew mac=77 ia=1,2001:db8:1::1abc server=own", ""},
+		{"Release mac=77 ia=1,2001:db8:1::1abc server=own", `INFO "lease released" address="2001:db8:1::1abc"` + who},
+		{"Request mac=77 ia=1,2001:db8:1::1abd server=own", `INFO "address leased" address="2001:db8:1::1abd"` + who + ` valid="2h0m0s"`},
+		{"Decline mac=77 ia=1,2001:db8:1::1abd server=own", `WARN "address declined" address="2001:db8:1::1abd"` + who + ` reason="another node uses it" set_aside="24h0m0s"`},
+		{"Request mac=77 ia=1,2001:db8:1::1abe server=own", `INFO "address leased" address="2001:db8:1::1abe"` + who + ` valid="2h0m0s"`},
+	} {
+		if got := strings.ReplaceAll(told(b.step(b.message(tt.words))), "reports ", ""); got != tt.want {
+			t.Errorf("%s\ngot  %s\nwant %s", tt.words, got, tt.want)
+		}
+	}
+	b.pass(3*time.Hour, func(actions []Action) { ended += told(actions) })
+	if want := `INFO "lease expired" address="2001:db8:1::1abe"` + who; strings.ReplaceAll(ended, "reports ", "") != want {
+		t.Errorf("got  %s\nwant %s", ended, want)
 	}
 }

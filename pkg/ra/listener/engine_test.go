@@ -141,6 +141,10 @@ func TestHeard(t *testing.T) {
 			s.hear("fe80::2", "prefix 2001:db8:2::/64=L 1h 1h")
 		}, "router fe80::1, prefixes [2001:db8:1::/64]; router fe80::2, prefixes [2001:db8:2::/64]; prefix 2001:db8:1::/64 on-link until 1h0m0s by [fe80::1]; prefix 2001:db8:2::/64 on-link until 1h0m0s by [fe80::2]"},
 		{"H-6.3.4-02 the latest value", func(s *sim) { s.hear(one, "mtu 1500"); s.hear(one, "mtu 1400") }, "hop limit 0, reachable 0s, retransmit 0s, mtu 1400; router fe80::1"},
+		{
+			"H-4862-09 the latest value, whoever says it", func(s *sim) { s.hear(one, "mtu 1500 hops 64"); s.hear("fe80::2", "mtu 1400 hops 32") },
+			"hop limit 32, reachable 0s, retransmit 0s, mtu 1400; router fe80::1; router fe80::2",
+		},
 		{"H-6.3.4-03 H-6.3.4-08 unspecified changes nothing", func(s *sim) {
 			s.hear(one, "hops 64 reachable 1s retransmit 2s")
 			s.hear(one, "")
