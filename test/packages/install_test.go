@@ -250,6 +250,30 @@ func TestWhatIsDisabledStaysSo(t *testing.T) {
 	sysctls(false, "the upgrade")
 }
 
+// oldHelper is a deb-systemd-helper that finds no unit below /usr/lib, as before Debian 11 where /lib is a folder of its own.
+const oldHelper = `#!/bin/sh
+case "$*" in
+*was-enabled* | unmask*) exit 0 ;;
+*) echo "deb-systemd-helper: error: unable to read $2" >&2; exit 1 ;;
+esac
+`
+
+func TestUnitsAreEnabledWhereDebiansHelperFindsThemNot(t *testing.T) {
+	m := image(t)
+	m.putPackages("deb")
+	check(t, m.WriteFile("/usr/bin/deb-systemd-helper", oldHelper))
+	m.must("chmod", "+x", "/usr/bin/deb-systemd-helper")
+	m.must("dpkg", "-i", "/tmp/0-v6guest.deb", "/tmp/0-v6guest-responder.deb")
+	m.enabled(true)
+	m.must("systemctl", "disable", "v6guest-wait-online.service")
+	m.must("dpkg", "-i", "/tmp/1-v6guest.deb", "/tmp/1-v6guest-responder.deb")
+	if m.exists(wants[2]) {
+		t.Error("the upgrade enabled what was disabled")
+	}
+	m.must("dpkg", "-P", "v6guest", "v6guest-responder")
+	m.enabled(false)
+}
+
 // TestAPackageCanBeRemovedWhateverIsMissing: removal never fails.
 func TestAPackageCanBeRemovedWhateverIsMissing(t *testing.T) {
 	for name, breaks := range map[string][]string{
