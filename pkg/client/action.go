@@ -77,6 +77,9 @@ type Address struct {
 	Addr           netip.Addr
 	PreferredUntil clock.Instant // from then on it is deprecated
 	ValidUntil     clock.Instant // from then on it must not be used
+	// Unconfirmed says that no server has vouched for it since the NIC may be on another link: nobody
+	// answered the Confirm. The address may be used on, but need not be of any use.
+	Unconfirmed bool
 }
 
 // Lifetimes are the preferred and the valid lifetime that are left at now: never negative,

@@ -20,6 +20,8 @@ type binding struct {
 	lease    *Lease
 	unsaved  bool // a restart would not find it yet
 	lost     bool // no server vouches for it: it is not taken up again
+	// vouched says that a server has given, extended or confirmed it since the link may have changed.
+	vouched bool
 }
 
 // leased is one address of a binding.
@@ -125,7 +127,7 @@ func (b *binding) update(r reply, at clock.Instant) {
 	if b.server == "" || len(r.ia.Addresses) > 0 {
 		b.server = r.msg.ServerID
 	}
-	b.received, b.lease = at, r.lease
+	b.received, b.lease, b.vouched = at, r.lease, true
 	for _, a := range r.ia.Addresses {
 		l := b.find(a.Addr)
 		if l == nil {
@@ -345,7 +347,15 @@ func (e *Engine) bindingAttrs() []slog.Attr {
 // install puts an address on the NIC or refreshes it there.
 func (e *Engine) install(l *leased) {
 	l.installed = true
+	l.Unconfirmed = e.binding != nil && !e.binding.vouched
 	e.do(Install{Address: l.Address})
+}
+
+// installAll does so with all of the binding.
+func (e *Engine) installAll() {
+	for i := range e.binding.addrs {
+		e.install(&e.binding.addrs[i])
+	}
 }
 
 // configure makes s the settings that hold.

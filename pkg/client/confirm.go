@@ -12,7 +12,7 @@ import (
 // meanwhile; those of a saved lease are installed once the answer is there, or has not come in 10 s.
 func (e *Engine) confirm() {
 	e.offers = nil
-	e.binding.lost = false
+	e.binding.lost, e.binding.vouched = false, false
 	e.run(e.newExchange(dhcpv6.MessageTypeConfirm, e.startDelay()))
 }
 
@@ -25,6 +25,7 @@ func (e *Engine) confirmAnswered(x *exchange, ev Received) {
 	}
 	switch {
 	case status == nil:
+		e.binding.vouched = true
 		e.report(slog.LevelInfo, "lease confirmed", serverAttr(ev.Msg.ServerID))
 		e.confirmEnded(x)
 	case status.Code == iana.StatusNotOnLink:
@@ -46,9 +47,7 @@ func (e *Engine) confirmEnded(x *exchange) {
 		e.report(slog.LevelInfo, "no answer to Confirm; the lease is kept")
 	}
 	e.main = nil
-	for i := range e.binding.addrs {
-		e.install(&e.binding.addrs[i])
-	}
+	e.installAll()
 	if e.settings.Equal(Settings{}) {
 		e.configureFromLease()
 	}

@@ -85,6 +85,10 @@ func (e *Engine) keep(r reply) {
 	e.main, e.offers = nil, nil
 	e.lastErr = nil
 	e.report(slog.LevelInfo, "reservation unchanged", serverAttr(r.msg.ServerID))
+	if !e.binding.vouched { // whoever was told that nobody confirmed it is told
+		e.binding.vouched = true
+		e.installAll()
+	}
 	own := r.msg.ServerID == e.binding.server
 	news := own && !settingsOf(r.msg).Equal(e.settings)
 	finite := false

@@ -174,7 +174,11 @@ func (s *sim) act(a Action) {
 		s.sends(a.Msg)
 	case Install:
 		p, v := a.Address.Lifetimes(s.now)
-		s.trace("installs %s, preferred %s, valid %s", a.Address.Addr, life(p), life(v))
+		doubt := ""
+		if a.Address.Unconfirmed {
+			doubt = ", unconfirmed"
+		}
+		s.trace("installs %s, preferred %s, valid %s%s", a.Address.Addr, life(p), life(v), doubt)
 		s.install(a.Address)
 	case Remove:
 		s.trace("removes %s: %s", a.Addr, a.Why)

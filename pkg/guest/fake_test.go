@@ -329,7 +329,7 @@ func (m *fakeMachine) InstallAddress(_ context.Context, index int, addr netip.Ad
 	}
 	old, had := m.addrs[index][addr]
 	m.since[addr] = time.Now()
-	a := link.Addr{Index: index, Addr: addr, Bits: 128, NoPrefix: true, Preferred: preferred, Valid: valid, Permanent: valid == wire.Infinite}
+	a := link.Addr{Index: index, Addr: addr, Bits: 128, NoPrefix: true, Preferred: preferred, Valid: valid, Deprecated: preferred == 0, Permanent: valid == wire.Infinite}
 	if had {
 		m.did("refresh %s on %s", addr, n.Name)
 		a.Bits = old.Bits

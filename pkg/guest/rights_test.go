@@ -178,8 +178,10 @@ func TestASavedLeaseIsTheNICsOwn(t *testing.T) {
 	play(t, "", two, func(s *stage) {
 		s.wait(3 * time.Second)
 		s.stop()
+		s.m.mu.Lock()
 		s.m.flush(2)
 		s.m.flush(3)
+		s.m.mu.Unlock()
 		s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = false, false })
 		reserveOn(s, 3, addr0)
 		s.start(parse(t, ""))

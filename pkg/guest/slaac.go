@@ -66,6 +66,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 	n.inform(now)
 	said := n.autonomous()
 	n.keepMade(ctx, now, said)
+	n.preferMade(ctx, now)
 	if n.mayAutoconfigure(now) {
 		n.makeNew(ctx, now, said)
 	}
@@ -133,8 +134,18 @@ func (n *managedNIC) routersHadTime(now clock.Instant) bool {
 	return !now.Before(at)
 }
 
-// hasLease says whether the client holds any address.
-func (n *managedNIC) hasLease() bool { return n.leaser != nil && len(n.leaser.host.leased()) > 0 }
+// hasLease says whether the client holds any address that counts.
+func (n *managedNIC) hasLease() bool {
+	if n.leaser == nil {
+		return false
+	}
+	for _, lease := range n.leaser.host.leased() {
+		if n.counts(lease) {
+			return true
+		}
+	}
+	return false
+}
 
 // autonomous are the addresses that the advertised prefixes make of the NIC's MAC, as far as the network
 // may say it: nothing that is another NIC's, a router's or a server's (decision 4).
@@ -255,13 +266,13 @@ func (n *managedNIC) handOver(ctx context.Context) {
 	}
 }
 
-// usableLease says whether a leased address can be used.
+// usableLease says whether a leased address that counts can be used.
 func (n *managedNIC) usableLease() bool {
 	if n.leaser == nil {
 		return false
 	}
-	for addr := range n.leaser.host.leased() {
-		if n.usable(addr) {
+	for addr, lease := range n.leaser.host.leased() {
+		if n.counts(lease) && n.usable(addr) {
 			return true
 		}
 	}
