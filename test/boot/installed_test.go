@@ -202,6 +202,18 @@ func TestThePairFromPackages(t *testing.T) {
 	r.has("0 loaded units listed", "systemctl", "--failed", "--no-pager")
 	r.has("_v6responder", "ps", "-o", "user:20=", "-C", "v6responder")
 	r.has("active", "systemctl", "is-active", "v6responder.service")
+	// What the unit promises, as the kernel has it: a user of its own, CAP_NET_BIND_SERVICE (10) and CAP_NET_RAW (13)
+	// and nothing else, and no way to more; and that it works so, beside a store that somebody removes.
+	const status = "cat /proc/$(systemctl show -P MainPID v6responder.service)/status"
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		r.has(set+":\t0000000000002400\n", "sh", "-c", status)
+	}
+	r.has("NoNewPrivs:\t1\n", "sh", "-c", status)
+	r.hasNot("Uid:\t0\t", "sh", "-c", status)
+	r.has("2 of 2 networks served", "v6responder", "status")
+	r.do("rm", "/var/lib/v6responder/leases.db")
+	r.await("lease store written again", "test -s /var/lib/v6responder/leases.db")
+	r.has("the file was removed while in use; all that it had is written there again", "v6responder", "status")
 
 	g := start(ctx, t, c, root, diskOf(ctx, t, root, withPackage(ctx, enabled), tt.files))
 	first, second := c.Nets[0], c.Nets[1]
