@@ -31,6 +31,9 @@ type host struct {
 	name    *atomic.Pointer[string] // the NIC's, now
 
 	packets *packetCount
+	// unserved says that a Solicit or Request has gone unanswered for so long that no server seems to lease:
+	// it is sent the fourth time, after about 7 s.
+	unserved atomic.Bool
 
 	mu       sync.Mutex
 	held     map[netip.Addr]client.Address
@@ -40,7 +43,17 @@ type host struct {
 	tracers  int
 	last     *client.Report // the latest warning since the address became usable
 	reported limiter
+	asked    askedFor
 }
+
+// askedFor counts how often the client has sent a Solicit or Request, the same one.
+type askedFor struct {
+	id    dhcpv6.TransactionID
+	times int
+}
+
+// patience is how often the same Solicit or Request is sent until no server seems to lease.
+const patience = 4
 
 // A packetCount counts the DHCPv6 messages of a NIC, whichever clients it had.
 type packetCount struct{ sent, received atomic.Uint64 }
@@ -188,6 +201,7 @@ func reason(r client.Report) string {
 func (h *host) trace(m client.TracedMessage) {
 	if m.Sent {
 		h.packets.sent.Add(1)
+		h.asks(m.Msg)
 	} else {
 		h.packets.received.Add(1)
 		h.server(m)
@@ -200,6 +214,23 @@ func (h *host) trace(m client.TracedMessage) {
 	defer h.mu.Unlock()
 	if h.tracers > 0 && len(h.lines) < maxPackets {
 		h.lines = append(h.lines, PacketLine(name, m))
+	}
+}
+
+// asks notes that the client asks for a lease.
+func (h *host) asks(m *wire.Message) {
+	if m.Type != dhcpv6.MessageTypeSolicit && m.Type != dhcpv6.MessageTypeRequest {
+		return
+	}
+	h.mu.Lock()
+	if h.asked.id != m.TransactionID {
+		h.asked = askedFor{id: m.TransactionID}
+	}
+	h.asked.times++
+	unserved := h.asked.times >= patience
+	h.mu.Unlock()
+	if h.unserved.Swap(unserved) != unserved {
+		h.touch()
 	}
 }
 

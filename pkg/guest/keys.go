@@ -48,7 +48,7 @@ func Keys() []Key {
 			"Who processes Router Advertisements on the default NIC: the kernel (accept_ra=2), the distribution's stack, or v6guest itself; auto is what the stack in charge allows.",
 			choice(func(s *Settings, v string) { s.RA = RAMode(v) }, "auto", "kernel", "stack", "agent")),
 		nicKey("slaac", "auto", "auto | off",
-			"Whether v6guest makes the address of prefix and MAC (EUI-64) where routers say that addresses are not managed and no DHCPv6 server leases one.",
+			"Whether v6guest makes the address of prefix and MAC (EUI-64) where no DHCPv6 server leases one.",
 			choice(func(s *Settings, v string) { s.SLAAC = v == "auto" }, "auto", "off")),
 		nicKey("routers", "", "link-local addresses, separated by spaces",
 			"The only routers that are believed; empty means any. It implies ra = agent, so that no other router's route ever enters.", setRouters),

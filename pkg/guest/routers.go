@@ -133,7 +133,7 @@ func (n *managedNIC) stopListening() {
 // heardRouter says whether there is a router.
 func (n *managedNIC) heardRouter() bool { return n.hearing != nil && n.hearing.heard.Heard }
 
-// heardManaged says whether a router says that addresses are managed (M flag).
+// heardManaged says whether any router says that addresses are managed (M flag): to ask a server does no harm.
 func (n *managedNIC) heardManaged() bool { return n.hearing != nil && n.hearing.heard.Managed }
 
 // ownAddresses are the global addresses that the NIC has to keep: leased ones, and what others than
@@ -146,6 +146,14 @@ func (n *managedNIC) ownAddresses() []netip.Addr {
 		}
 	}
 	return own
+}
+
+// managed says whether addresses are managed by the word of a router that is one: a default router, or one that
+// announces a prefix.
+func (h *hearing) managed() bool {
+	return slices.ContainsFunc(h.heard.Routers, func(r listener.Router) bool {
+		return r.Managed && (r.Default || len(r.Prefixes) > 0)
+	})
 }
 
 func (n *managedNIC) routerStatus(now clock.Instant) []RouterStatus {

@@ -111,14 +111,18 @@ func (n *managedNIC) makeNew(ctx context.Context, now clock.Instant, said map[ne
 	}
 }
 
-// mayAutoconfigure says whether new addresses may be made: routers say that none are managed, and no
-// server has leased one in the time that it had.
+// mayAutoconfigure says whether new addresses may be made: no server has leased one in the time that it had.
 func (n *managedNIC) mayAutoconfigure(now clock.Instant) bool {
-	s := &n.slaac
-	if !n.plan.Settings.SLAAC || s.since == 0 || n.hearing.heard.Managed || n.hasLease() || n.look.awaited.Load() {
+	return n.plan.Settings.SLAAC && !n.hasLease() && !n.look.awaited.Load() && n.serversHadTime(now)
+}
+
+// serversHadTime says whether a DHCPv6 server that leases would have done so by now. The M flag, which anybody
+// can set, and which says nothing of prefixes (RFC 4862, section 5.5.3), makes that longer, and no more.
+func (n *managedNIC) serversHadTime(now clock.Instant) bool {
+	if !n.routersHadTime(now) {
 		return false
 	}
-	return n.routersHadTime(now)
+	return !n.hearing.managed() || n.leaser != nil && n.leaser.host.unserved.Load()
 }
 
 // routersHadTime says whether serverTime is over since the first router was heard: others have spoken too.
@@ -227,7 +231,7 @@ func (n *managedNIC) makeAddress(ctx context.Context, now clock.Instant, addr ne
 		return
 	}
 	if !had {
-		n.heardLine(slog.LevelInfo, "address autoconfigured: routers say that none are managed, and no server has leased one", "address", addr)
+		n.heardLine(slog.LevelInfo, "address autoconfigured: no server has leased one", "address", addr)
 	}
 	if s.have == nil {
 		s.have = map[netip.Addr]madeAddr{}
@@ -299,10 +303,10 @@ func (n *managedNIC) usable(addr netip.Addr) bool {
 // stateless dnsmasq, as in OpenStack, answers Solicits all the same, with NoAddrsAvail.
 func (n *managedNIC) inform(now clock.Instant) {
 	s := &n.slaac
-	if s.informed || !n.plan.Settings.SLAAC || n.leaser == nil || !n.hearing.heard.Other || n.hearing.heard.Managed || n.hasLease() {
+	if s.informed || !n.plan.Settings.SLAAC || n.leaser == nil || !n.hearing.heard.Other || n.hasLease() {
 		return
 	}
-	if !n.routersHadTime(now) {
+	if !n.serversHadTime(now) {
 		return
 	}
 	s.informed = true

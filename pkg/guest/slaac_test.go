@@ -62,7 +62,7 @@ func TestWithoutAServerAnAdvertisedPrefixMakesTheAddress(t *testing.T) {
 			t.Errorf("addresses %v", s.m.addrs)
 		}
 		st := s.status("eth0")
-		if st.State != "autoconfigured: routers say that no address is managed, and no DHCPv6 server has leased one" {
+		if st.State != "autoconfigured: no DHCPv6 server has leased an address" {
 			t.Errorf("state %q", st.State)
 		}
 		s.wantDid(s.m.done(), "route 2001:db8:1::/64 on eth1") // a secondary NIC reaches its own network, and gets no default route
@@ -80,9 +80,6 @@ func TestNoAddressIsMadeWhereItMayNotBe(t *testing.T) {
 	}{
 		{"switched off", "[agent]\nslaac = off\n", func(s *stage) listener.Snapshot {
 			return listener.Snapshot{Heard: true, Prefixes: []listener.Prefix{s.advertised("2001:db8::/64", time.Hour, time.Hour)}}
-		}},
-		{"addresses are managed", "", func(s *stage) listener.Snapshot {
-			return listener.Snapshot{Heard: true, Managed: true, Prefixes: []listener.Prefix{s.advertised("2001:db8::/64", time.Hour, time.Hour)}}
 		}},
 		{"the prefix is not for hosts", "", func(s *stage) listener.Snapshot {
 			p := s.advertised("2001:db8::/64", time.Hour, time.Hour)

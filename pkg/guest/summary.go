@@ -262,7 +262,7 @@ func (s *NICStatus) fill(c client.Snapshot, h *host, now clock.Instant) {
 		s.Problem, s.Cure = f.Error, f.Cure
 	}
 	if slices.ContainsFunc(s.Addresses, func(a AddressStatus) bool { return a.Autoconfigured }) && len(c.Addresses) == 0 {
-		s.State = "autoconfigured: routers say that no address is managed, and no DHCPv6 server has leased one"
+		s.State = "autoconfigured: no DHCPv6 server has leased an address"
 	}
 	i := slices.IndexFunc(c.Addresses, func(a client.AddressStatus) bool { return a.Installed })
 	if i < 0 {
