@@ -87,7 +87,7 @@ func TestMistakesOnTheCommandLine(t *testing.T) {
 		"group first --jsn":       `unknown option --jsn of group first; did you mean "--json"?`,
 		"status eth0":             `status takes no argument, but was given "eth0"`,
 		"lease --jsn":             `unknown option --jsn of lease; did you mean "--json"?`,
-		"--versoin":               `unknown option --versoin; did you mean "--version"?`,
+		"--versionn":              `unknown option --versionn; did you mean "--version"?`,
 		"lease --timeout":         "option --timeout needs a value",
 		"lease --log-level loud":  `--log-level "loud": write debug, info, warn or error`,
 		"lease --log-format yaml": `--log-format "yaml": write text or json`,
