@@ -275,6 +275,8 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			if p != nil && !a.passive {
 				if heir := a.plan.heir(*p); heir != "" {
 					n.vacate(ctx, heir)
+				} else {
+					a.leave(ctx, p.NIC)
 				}
 			}
 			n.close(ctx)
@@ -282,6 +284,7 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			a.world.leasesAre(index)
 		}
 	}
+	a.leaveOthers(ctx)
 	a.world.theDefaultIs(a.plan.Default)
 	for i := range a.plan.NICs {
 		p := a.plan.NICs[i]
@@ -473,6 +476,9 @@ func (a *Agent) stop(ctx context.Context) {
 		if n.plan.Settings.ReleaseOnStop && !a.passive && !a.restarts {
 			n.endSource(ctx)
 			n.endLinkLocal(ctx) // no address stays that it could be needed for
+			if len(n.slaac.have) == 0 {
+				a.leave(ctx, n.nic)
+			}
 		}
 		n.close(ctx)
 	}

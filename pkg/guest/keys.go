@@ -67,7 +67,7 @@ func Keys() []Key {
 			"Use an address while duplicate address detection still runs (RFC 4429; a documented deviation).",
 			choice(func(s *Settings, v string) { s.OptimisticDAD = v == "yes" }, "yes", "no")),
 		nicKey("source_routing", "auto", "auto | yes | no",
-			"Whether answers leave a NIC that is not the default one by the NIC that they came in on, through its own router and a routing table of its own; auto: from addresses that no router there calls on-link.",
+			"Whether answers leave a NIC that is not the default one by the NIC that they came in on, through its own router and a routing table of its own; auto: from addresses that not every default router there calls on-link.",
 			choice(func(s *Settings, v string) { s.SourceRouting = SourceRouting(v) }, "auto", "yes", "no")),
 		nicKey("release_on_stop", "no", "yes | no",
 			"Release the lease and remove the address when the agent is stopped.",

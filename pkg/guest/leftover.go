@@ -15,16 +15,26 @@ import (
 // Before the NIC has an address nobody can tell them apart.
 func (n *managedNIC) dropLeftOver(ctx context.Context, now clock.Instant) {
 	o := &n.onLink
-	if !n.plan.ownOnLink() || n.plan.Settings.Lease != LeaseAgent || !n.nic.Up || !n.heardRouter() || len(n.ownAddresses()) == 0 {
+	if !n.plan.ownOnLink() || n.plan.Settings.Lease != LeaseAgent || !n.nic.Up || len(n.dueAddresses()) == 0 {
+		return
+	}
+	if n.hearing == nil || !n.hearing.heard.Heard && !n.hearing.heard.Silent {
 		return
 	}
 	for _, r := range n.a.world.onLinkRoutes(n.nic.Index) {
-		if !n.leftOver(r) {
+		if !n.leftOver(r) || n.hearing.heard.Silent && !ownOnLink(r) {
+			continue
+		}
+		if at := n.routersSpoke(now); ownOnLink(r) && now.Before(at) { // another router may say yet that it is right
+			o.at = min(o.at, at)
 			continue
 		}
 		v := n.judgeOnLink(listener.Prefix{Prefix: r.Dst, OnLink: true})
 		if v.Install && !n.hasOnLink(r.Dst) {
 			continue
+		}
+		if v.Install {
+			v.Reason = "no router announces it"
 		}
 		if at := o.purge.at(now); now.Before(at) {
 			o.at = min(o.at, at)
@@ -47,7 +57,8 @@ func (n *managedNIC) leftOver(r link.Route) bool {
 	case r.Dst.IsSingleIP() || !r.Dst.Addr().IsGlobalUnicast():
 		return false
 	case r.Protocol == link.ProtoDHCP:
-		return r.Metric == link.DefaultMetric && n.onLink.routes[r.Dst] // an earlier version's
+		return r.Metric == link.DefaultMetric && n.onLink.routes[r.Dst] || // an earlier version's
+			ownOnLink(r) && !n.onLink.routes[r.Dst] // an earlier run's, or it would be wanted
 	case r.Protocol == link.ProtoRA:
 		return !n.plan.kernelRA() // else a stack may process advertisements there, and is not fought
 	case r.Protocol != link.ProtoKernel:

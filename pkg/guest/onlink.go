@@ -68,7 +68,7 @@ func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 	case n.hearing == nil || !n.hearing.heard.Heard && !n.hearing.heard.Silent:
 		// Nobody knows yet what routers say: what is right for an own address stays until then.
 		for p := range n.onLink.routes {
-			if slices.ContainsFunc(n.ownAddresses(), p.Contains) {
+			if slices.ContainsFunc(n.dueAddresses(), p.Contains) {
 				want[p] = true
 			}
 		}
@@ -92,7 +92,19 @@ func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 
 // judgeOnLink says whether an advertised prefix is to have a route.
 func (n *managedNIC) judgeOnLink(p listener.Prefix) listener.Verdict {
-	return listener.OnLink([]listener.Prefix{p}, n.ownAddresses(), n.onLinkClaims(n.routed(p.Prefix)))[0]
+	return listener.OnLink([]listener.Prefix{p}, n.dueAddresses(), n.onLinkClaims(n.routed(p.Prefix)))[0]
+}
+
+// dueAddresses are those that the NIC has to keep, and those that it is about to get back: the route stays
+// while somebody has taken its last address off, so that neighbours do not become another NIC's for a moment.
+func (n *managedNIC) dueAddresses() []netip.Addr {
+	due := n.ownAddresses()
+	for _, addr := range n.entitled() {
+		if !slices.Contains(due, addr) {
+			due = append(due, addr)
+		}
+	}
+	return due
 }
 
 // routed says whether the prefix has a route of ours, or of an earlier agent, whatever its metric was.

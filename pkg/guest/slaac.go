@@ -131,11 +131,22 @@ func (n *managedNIC) routersHadTime(now clock.Instant) bool {
 	if s.since == 0 {
 		return false
 	}
-	at := s.since.Add(serverTime)
+	at := n.routersSpoke(now)
 	if now.Before(at) {
 		s.at = min(s.at, at)
 	}
 	return !now.Before(at)
+}
+
+// routersSpoke is when all routers of the link have had that time. It is over where there seems to be none.
+func (n *managedNIC) routersSpoke(now clock.Instant) clock.Instant {
+	switch {
+	case n.hearing != nil && n.hearing.heard.Silent:
+		return now
+	case n.slaac.since == 0: // the first was heard just now
+		return now.Add(serverTime)
+	}
+	return n.slaac.since.Add(serverTime)
 }
 
 // hasLease says whether the client holds any address that counts.

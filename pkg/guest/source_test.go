@@ -25,8 +25,15 @@ func TestWhatLeavesByItsOwnNIC(t *testing.T) {
 		return listener.Router{Addr: netip.MustParseAddr(addr), Default: left > 0, Until: now.Add(left)}
 	}
 	prefix := func(s string, onLink bool) listener.Prefix {
-		return listener.Prefix{Prefix: netip.MustParsePrefix(s), OnLink: onLink}
+		p := listener.Prefix{Prefix: netip.MustParsePrefix(s), OnLink: onLink}
+		if onLink {
+			p.OnLinkBy = []netip.Addr{netip.MustParseAddr("fe80::1")}
+		}
+		return p
 	}
+	byStranger := prefix("2001:db8:1::/64", true)
+	byStranger.OnLinkBy = []netip.Addr{netip.MustParseAddr("fe80::bad")}
+	reached := []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/64")}
 	addrs := func(words ...string) (out []netip.Addr) {
 		for _, w := range words {
 			out = append(out, netip.MustParseAddr(w))
@@ -51,17 +58,17 @@ func TestWhatLeavesByItsOwnNIC(t *testing.T) {
 		{
 			"AWS, Azure: a router and no prefix",
 			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1)},
-			addr1 + " via fe80::1: source_routing = auto: a router is heard, and none calls the address's prefix on-link",
+			addr1 + " via fe80::1: source_routing = auto: not all default routers call the address's prefix on-link, or there is no route to it",
 		},
 		{
 			"a prefix that is not on-link",
 			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1), prefixes: []listener.Prefix{prefix("2001:db8:1::/64", false)}},
-			addr1 + " via fe80::1: source_routing = auto: a router is heard, and none calls the address's prefix on-link",
+			addr1 + " via fe80::1: source_routing = auto: not all default routers call the address's prefix on-link, or there is no route to it",
 		},
 		{
 			"an ordinary network",
-			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1), prefixes: []listener.Prefix{prefix("2001:db8:1::/64", true)}},
-			"source_routing = auto: routers call the address's prefix on-link",
+			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1), onLink: reached, prefixes: []listener.Prefix{prefix("2001:db8:1::/64", true)}},
+			"source_routing = auto: all default routers call the address's prefix on-link",
 		},
 		{
 			"an ordinary network, yes",
@@ -71,12 +78,27 @@ func TestWhatLeavesByItsOwnNIC(t *testing.T) {
 		{
 			"a stranger's prefix changes nothing",
 			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1), prefixes: []listener.Prefix{prefix("2001:db8:bad::/64", true)}},
-			addr1 + " via fe80::1: source_routing = auto: a router is heard, and none calls the address's prefix on-link",
+			addr1 + " via fe80::1: source_routing = auto: not all default routers call the address's prefix on-link, or there is no route to it",
+		},
+		{
+			"a stranger who is no router calls it on-link",
+			sourceFacts{mode: SourceAuto, secondary: true, routers: append(one, router("fe80::bad", 0)), addrs: addrs(addr1), onLink: reached, prefixes: []listener.Prefix{byStranger}},
+			addr1 + " via fe80::1: source_routing = auto: not all default routers call the address's prefix on-link, or there is no route to it",
+		},
+		{
+			"one of two routers calls it on-link",
+			sourceFacts{mode: SourceAuto, secondary: true, routers: append(one, router("fe80::2", time.Hour)), addrs: addrs(addr1), onLink: reached, prefixes: []listener.Prefix{prefix("2001:db8:1::/64", true)}},
+			addr1 + " via fe80::1: source_routing = auto: not all default routers call the address's prefix on-link, or there is no route to it",
+		},
+		{
+			"the route to it was refused: another NIC has it",
+			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1), prefixes: []listener.Prefix{prefix("2001:db8:1::/64", true)}},
+			addr1 + " via fe80::1: source_routing = auto: not all default routers call the address's prefix on-link, or there is no route to it",
 		},
 		{
 			"each address by itself",
-			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1, "2001:db8:2::1"), prefixes: []listener.Prefix{prefix("2001:db8:1::/64", true)}},
-			"2001:db8:2::1 via fe80::1: source_routing = auto: a router is heard, and none calls the address's prefix on-link",
+			sourceFacts{mode: SourceAuto, secondary: true, routers: one, addrs: addrs(addr1, "2001:db8:2::1"), onLink: reached, prefixes: []listener.Prefix{prefix("2001:db8:1::/64", true)}},
+			"2001:db8:2::1 via fe80::1: source_routing = auto: not all default routers call the address's prefix on-link, or there is no route to it",
 		},
 		{"bounded", sourceFacts{mode: SourceYes, secondary: true, routers: one, addrs: many}, strings.Trim(fmt.Sprint(many[:16]), "[]") + " via fe80::1: source_routing = yes; 4 addresses are too many"},
 	} {
@@ -181,11 +203,11 @@ func TestAnOrdinaryNetworkHasNoTableOfItsOwn(t *testing.T) {
 		later := s.a.clock.Now().Add(time.Hour)
 		s.m.tell[3](listener.Snapshot{
 			Heard: true, Routers: []listener.Router{s.router("fe80::1", time.Hour, ra.Medium)},
-			Prefixes: []listener.Prefix{{Prefix: netip.MustParsePrefix("2001:db8:1::/64"), OnLink: true, OnLinkUntil: later, ValidUntil: later}},
+			Prefixes: []listener.Prefix{{Prefix: netip.MustParsePrefix("2001:db8:1::/64"), OnLink: true, OnLinkBy: []netip.Addr{netip.MustParseAddr("fe80::1")}, OnLinkUntil: later, ValidUntil: later}},
 		})
 		s.wait(time.Second)
 		s.wantTables("auto", "")
-		if st := s.status("eth1").Source; st == nil || st.Reason != "source_routing = auto: routers call the address's prefix on-link" {
+		if st := s.status("eth1").Source; st == nil || st.Reason != "source_routing = auto: all default routers call the address's prefix on-link" {
 			t.Errorf("status %+v", st)
 		}
 	})

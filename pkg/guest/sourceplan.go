@@ -16,7 +16,7 @@ type SourceRouting string
 
 // The modes of source routing.
 const (
-	SourceAuto SourceRouting = "auto" // for addresses that no router calls on-link: they could reach nothing otherwise
+	SourceAuto SourceRouting = "auto" // for addresses whose prefix not every default router calls on-link: they could reach nothing otherwise
 	SourceYes  SourceRouting = "yes"
 	SourceNo   SourceRouting = "no"
 )
@@ -68,15 +68,15 @@ func planSource(f sourceFacts, now clock.Instant) sourcePlan {
 	}
 	addrs := slices.Clone(f.addrs)
 	if f.mode == SourceAuto {
-		addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return calledOnLink(f.prefixes, a) })
+		addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return f.reachesNeighbours(routers, a) })
 	}
 	switch {
 	case len(f.addrs) == 0:
 		return sourcePlan{why: why + ": no address yet"}
 	case len(addrs) == 0:
-		return sourcePlan{why: why + ": routers call the address's prefix on-link"}
+		return sourcePlan{why: why + ": all default routers call the address's prefix on-link"}
 	case f.mode == SourceAuto:
-		why += ": a router is heard, and none calls the address's prefix on-link"
+		why += ": not all default routers call the address's prefix on-link, or there is no route to it"
 	}
 	if more := len(addrs) - maxSourceAddrs; more > 0 {
 		addrs, why = addrs[:maxSourceAddrs], fmt.Sprintf("%s; %d addresses are too many", why, more)
@@ -84,9 +84,19 @@ func planSource(f sourceFacts, now clock.Instant) sourcePlan {
 	return sourcePlan{addrs: addrs, onLink: append([]netip.Prefix{linkLocalPrefix}, f.onLink...), routers: routers, why: why}
 }
 
-// calledOnLink says whether routers say that the address's neighbours are on the link.
-func calledOnLink(prefixes []listener.Prefix, addr netip.Addr) bool {
-	return slices.ContainsFunc(prefixes, func(p listener.Prefix) bool { return p.OnLink && p.Prefix.Contains(addr) })
+// reachesNeighbours says whether the address's neighbours are on the link, each default router says so, and they
+// are reached by the NIC: then answers need no table. One router's word is not enough, since a neighbour who is
+// none can give it too; a table too many does no harm.
+func (f sourceFacts) reachesNeighbours(routers []listener.Router, addr netip.Addr) bool {
+	if !slices.ContainsFunc(f.onLink, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		return false
+	}
+	for _, r := range routers {
+		if !slices.ContainsFunc(f.prefixes, func(p listener.Prefix) bool { return p.Prefix.Contains(addr) && slices.Contains(p.OnLinkBy, r.Addr) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // routes are the routes of the plan's table, with when they end.

@@ -168,6 +168,34 @@ func TestDefaultRoutesOfAnEarlierRunFollowTheNewConfiguration(t *testing.T) {
 	run("default_nic = eth0\n", "routes by the router and by a stranger", "eth0", both...)
 	run("default_nic = eth0\n[nic eth0]\nrouters = "+c.Nets[0].RouterLL.String()+"\n", "the route by the pinned router alone", "eth0", c.Nets[0].RouterLL)
 	run("default_nic = eth1\n", "the route through the new default NIC alone", "eth1", c.Nets[1].RouterLL)
+	ctx, _ = agentOn(ctx, t, c, "eth0", "ra = agent\n")
+	_, err := c.Guest.Await(ctx, "no route of v6guest's on the NIC that is not named any more, and its address", func(s lab.State) bool {
+		return slices.Equal(s.DefaultNICs(), []string{"eth0"}) && !s.Route(c.Nets[1].Prefix, "eth1") && s.Usable("eth1", c.Nets[1].Reserved.Addr)
+	})
+	check(t, err)
+}
+
+// What routers call on-link changes while no agent runs.
+func TestOnLinkRoutesOfAnEarlierRunGo(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.V6responder, 2)
+	second := c.Nets[1]
+	running, p := agent(ctx, t, c, "default_nic = eth0\n")
+	asReserved(running, t, c)
+	_, err := c.Guest.Await(running, "the route to the second network", func(s lab.State) bool { return s.Route(second.Prefix, "eth1") })
+	check(t, err)
+	_, err = p.Stop(ctx)
+	check(t, err)
+	check(t, second.Server.Stop(ctx))
+	network := second.Network()
+	network.NetworkOptions = []string{"prefix_on_link = no"}
+	check(t, second.Serve(ctx, peer.V6responder, network))
+	ctx, _ = agent(ctx, t, c, "default_nic = eth0\n")
+	_, err = c.Guest.Await(ctx, "no route to it", func(s lab.State) bool {
+		return !s.Route(second.Prefix, "eth1") && s.Usable("eth1", second.Reserved.Addr) && s.Route(c.Nets[0].Prefix, "eth0")
+	})
+	check(t, err)
 }
 
 // After v6guest has processed advertisements itself, the kernel is to: its router leaves.

@@ -63,6 +63,11 @@ func TestAnswersLeaveByTheNICThatTheyCameInOn(t *testing.T) {
 	check(t, err)
 	answers("after the rule was deleted")
 
+	newStranger(ctx, t, c, second).advertise(t, linkLocal(1), forEver(second.Prefix))
+	_, err = c.Guest.Await(bound, "the route to what a stranger calls on-link", func(s lab.State) bool { return s.Route(second.Prefix, "eth1") })
+	check(t, err)
+	answers("after a stranger who is no router called the prefix on-link")
+
 	_, err = p.Stop(ctx)
 	check(t, err)
 	answers("after the agent was stopped")
@@ -95,7 +100,7 @@ func TestAnOrdinarySecondNetworkHasNoTableOfItsOwn(t *testing.T) {
 		return s.Usable("eth0", c.Nets[0].Reserved.Addr) && s.Usable("eth1", second.Reserved.Addr) && s.Route(second.Prefix, "eth1")
 	})
 	check(t, err)
-	if text := must(ctx, t, c, "v6guest", "status"); !strings.Contains(text, "answers leave as the main table says (source_routing = auto: routers call the address's prefix on-link)") {
+	if text := must(ctx, t, c, "v6guest", "status"); !strings.Contains(text, "answers leave as the main table says (source_routing = auto: all default routers call the address's prefix on-link)") {
 		t.Errorf("status says something else:\n%s", text)
 	}
 	if rules := command(ctx, t, c.Guest, "ip", "-6", "rule"); strings.Contains(rules, "546") {

@@ -207,6 +207,9 @@ func addPrefix(list []Prefix, e entry[netip.Prefix]) []Prefix {
 	p.PreferredUntil = max(p.PreferredUntil, ends[preferred])
 	if e.router.IsValid() {
 		p.Routers = append(p.Routers, e.router)
+		if ends[onLink] != 0 {
+			p.OnLinkBy = append(p.OnLinkBy, e.router)
+		}
 	}
 	return list
 }

@@ -66,8 +66,8 @@ type Prefix struct {
 	// prefix it is gone from here at once: the two-hour rule is the user's.
 	Autonomous                 bool
 	PreferredUntil, ValidUntil clock.Instant
-	// Routers advertise it; one that is not known any more is left out.
-	Routers []netip.Addr
+	// Routers advertise it; one that is not known any more is left out. Those in OnLinkBy say that it is on-link.
+	Routers, OnLinkBy []netip.Addr
 }
 
 // A Route is a more specific route through a router (RFC 4191). The listener keeps it for its user to
