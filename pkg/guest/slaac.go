@@ -30,7 +30,7 @@ const maxMade = listener.MaxPrefixes
 // A slaac is the addresses that v6guest itself makes of advertised prefixes on a NIC.
 type slaac struct {
 	have      map[netip.Addr]madeAddr
-	duplicate map[netip.Addr]bool // in use by another node: not made again
+	duplicate map[netip.Addr]inUse
 	since     clock.Instant       // when the first router was heard; 0 before
 	informed  bool                // an Information-request was begun for what routers say is there
 	mend      backoff             // of addresses that others take off
@@ -67,6 +67,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 	said := n.autonomous()
 	n.keepMade(ctx, now, said)
 	n.preferMade(ctx, now)
+	n.tellInUse(said)
 	if n.mayAutoconfigure(now) {
 		n.makeNew(ctx, now, said)
 	}
@@ -102,7 +103,7 @@ func (n *managedNIC) makeNew(ctx context.Context, now clock.Instant, said map[ne
 	s := &n.slaac
 	for _, addr := range n.preferred(said) {
 		p := said[addr]
-		if _, have := s.have[addr]; have || s.duplicate[addr] || p.ValidUntil <= now || len(s.have) >= maxMade && !n.makeRoom(ctx, now, said) {
+		if _, have := s.have[addr]; have || n.inUse(now, addr) || p.ValidUntil <= now || len(s.have) >= maxMade && !n.makeRoom(ctx, now, said) {
 			continue
 		}
 		n.makeAddress(ctx, now, addr, madeAddr{
@@ -334,24 +335,6 @@ func (n *managedNIC) madeAddrGone(addr link.Addr) {
 	}
 	have.lost = true
 	n.slaac.have[addr.Addr] = have
-}
-
-// madeAddrFailed takes in that another node has an address that was made here.
-func (n *managedNIC) madeAddrFailed(addr link.Addr) {
-	s := &n.slaac
-	if _, ours := s.have[addr.Addr]; !ours || !addr.DADFailed {
-		return
-	}
-	delete(s.have, addr.Addr)
-	if len(s.duplicate) == maxMade { // one who claims every address shall not keep the true ones away for ever
-		s.duplicate = nil
-	}
-	if s.duplicate == nil {
-		s.duplicate = map[netip.Addr]bool{}
-	}
-	s.duplicate[addr.Addr] = true
-	n.heardLine(slog.LevelWarn, "the autoconfigured address is in use by another node", "address", addr.Addr)
-	n.problem("remove a duplicate address", n.a.sys.RemoveAddress(n.a.life, n.nic.Index, addr.Addr))
 }
 
 // dropMade takes off the addresses that were made of a MAC which the NIC does not have any more: to the cloud

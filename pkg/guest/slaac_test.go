@@ -157,7 +157,7 @@ func TestALeaseTakesThePlaceOfAMadeAddress(t *testing.T) {
 	}
 }
 
-func TestAMadeAddressIsPutBackAndADuplicateIsNot(t *testing.T) {
+func TestAMadeAddressIsPutBackAndADuplicateIsNotAtOnce(t *testing.T) {
 	play(t, "", silent, func(s *stage) {
 		s.wait(time.Second)
 		s.m.tell[2](listener.Snapshot{Heard: true, Prefixes: []listener.Prefix{s.advertised("2001:db8::/64", time.Hour, 4*time.Hour)}})
