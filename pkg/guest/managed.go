@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -124,6 +125,7 @@ func (n *managedNIC) changed(before link.NIC, ev link.NICChanged) {
 	if before.Carrier != ev.NIC.Carrier {
 		n.slaac.linkIsAnother()
 	}
+	n.unset = n.unset || before.MTU != ev.NIC.MTU // that of IPv6 is the NIC's again
 	if (before.MTU < minMTU) != (ev.NIC.MTU < minMTU) {
 		n.ipv6IsAnother()
 	}
@@ -319,6 +321,25 @@ func (n *managedNIC) setSwitches(now clock.Instant) {
 	n.problem("set the kernel's switches", err)
 }
 
+// wantMTU is the least MTU that a default router announces, where no kernel takes that from them: on a link that
+// carries less than the NIC believes, larger packets are lost without a word. Who is no default router could
+// make them small.
+func (n *managedNIC) wantMTU() []sysctl.Setting {
+	if n.plan.Role != RoleDefault || n.plan.RA != RAAgent || n.hearing == nil {
+		return nil
+	}
+	mtu := n.nic.MTU + 1
+	for _, r := range n.hearing.heard.Routers {
+		if r.Default && r.MTU >= minMTU {
+			mtu = min(mtu, int(r.MTU))
+		}
+	}
+	if mtu > n.nic.MTU {
+		return nil
+	}
+	return []sysctl.Setting{{Switch: sysctl.MTU, Value: strconv.Itoa(mtu)}}
+}
+
 const keepingSwitches = "keep in mind what the kernel's switches were"
 
 // savedSwitches are what the switches were; the one-shot command keeps nothing.
@@ -343,7 +364,7 @@ func (a *Agent) rememberUnkept(s *savedSwitches) {
 // an optimistic address is an ordinary one.
 func (n *managedNIC) wantSwitches() []sysctl.Setting {
 	if !n.a.passive {
-		return n.plan.Switches
+		return slices.Concat(n.plan.Switches, n.wantMTU())
 	}
 	var out []sysctl.Setting
 	for _, s := range n.plan.Switches {

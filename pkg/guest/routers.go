@@ -116,7 +116,9 @@ func (n *managedNIC) hear(h *hearing, s listener.Snapshot) {
 	if n.hearing != h {
 		return
 	}
+	before := n.wantMTU()
 	h.heard = s
+	n.unset = n.unset || !slices.Equal(n.wantMTU(), before)
 	n.a.world.heard(n.nic.Index, s)
 }
 

@@ -5,11 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
 
@@ -150,4 +153,48 @@ func TestSwitchesAreSetAnewAfterAnMTUTooSmallForIPv6(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nobody else does so where v6guest processes advertisements itself.
+func TestTheMTUThatRoutersAnnounceIsTheNICs(t *testing.T) {
+	m := func() *fakeMachine {
+		m := two()
+		m.switches["eth0"][sysctl.MTU], m.switches["eth1"][sysctl.MTU] = "1500", "1500"
+		return m
+	}
+	mtu := func(s *stage, nic string) string {
+		s.wait(time.Second)
+		s.m.mu.Lock()
+		defer s.m.mu.Unlock()
+		return s.m.switches[nic][sysctl.MTU]
+	}
+	play(t, "[agent]\nra = agent\n", m, func(s *stage) {
+		s.wait(3 * time.Second)
+		for _, said := range []uint32{1450, 1400, 9000} {
+			for nic := range s.m.tell {
+				stranger, router := s.router("fe80::bad", 0, ra.Medium), s.router("fe80::1", time.Hour, ra.Medium)
+				stranger.MTU, router.MTU = 1280, said
+				s.m.tell[nic](listener.Snapshot{Heard: true, Routers: []listener.Router{stranger, router}})
+			}
+			want := strconv.Itoa(int(said))
+			if said > 1500 {
+				want = "1400" // as it was
+			}
+			if got := mtu(s, "eth0"); got != want {
+				s.Errorf("MTU %s after %d was announced", got, said)
+			}
+		}
+		if got := mtu(s, "eth1"); got != "1500" {
+			s.Errorf("a secondary NIC's MTU is %s", got)
+		}
+	})
+	play(t, "[agent]\nra = kernel\n", m, func(s *stage) {
+		s.wait(3 * time.Second)
+		router := s.router("fe80::1", time.Hour, ra.Medium)
+		router.MTU = 1450
+		s.m.tell[2](listener.Snapshot{Heard: true, Routers: []listener.Router{router}})
+		if got := mtu(s, "eth0"); got != "1500" {
+			s.Errorf("what is the kernel's to do was done: %s", got)
+		}
+	})
 }

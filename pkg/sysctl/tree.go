@@ -27,6 +27,7 @@ const (
 	AddrGenMode    Switch = "addr_gen_mode"    // link-local address: 0 EUI-64, 1 none, 2 stable secret, 3 random
 	AcceptDAD      Switch = "accept_dad"       // 0 no duplicate address detection
 	KeepAddrOnDown Switch = "keep_addr_on_down"
+	MTU            Switch = "mtu"        // of IPv6 on the NIC, in bytes: 1280 and up to the NIC's own
 	Forwarding     Switch = "forwarding" // read only here: v6guest never makes a router of a guest
 )
 

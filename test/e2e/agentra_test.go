@@ -218,6 +218,25 @@ func TestTheKernelTakesOverTheDefaultRouteOfAnEarlierRun(t *testing.T) {
 	check(t, err)
 }
 
+func TestTheMTUOfADefaultRouterIsTaken(t *testing.T) {
+	t.Parallel()
+	ctx := within(t, time.Minute)
+	c := served(ctx, t, peer.V6responder, 1)
+	n := c.Nets[0]
+	s := newStranger(ctx, t, c, n)
+	ctx, _ = agent(ctx, t, c, "ra = agent\n")
+	asReserved(ctx, t, c)
+	s.advertise(t, linkLocal(1), ra.Advertisement{MTU: 1280})
+	s.advertise(t, linkLocal(2), ra.Advertisement{MTU: 1400, RouterLifetime: time.Hour})
+	_, err := c.Guest.Await(ctx, "a default route by both", func(s lab.State) bool { return len(s.Default()) == 2 })
+	check(t, err)
+	got, err := c.Guest.ReadSysctl("net/ipv6/conf/eth0/mtu")
+	check(t, err)
+	if got != "1400" {
+		t.Errorf("MTU %s", got)
+	}
+}
+
 func TestOnlyAPinnedServerIsLeasedFrom(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, time.Minute)

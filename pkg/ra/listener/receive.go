@@ -67,6 +67,9 @@ func (e *Engine) takeRouter(from netip.Addr, a *ra.Advertisement) bool {
 		Addr: from, MAC: a.SourceLinkLayer, Default: a.RouterLifetime > 0, Preference: a.Preference,
 		Managed: a.Managed, Other: a.Other, Heard: e.now,
 	}}
+	if e.carries(a.MTU) {
+		r.MTU = a.MTU
+	}
 	r.until = e.now.Add(advertiserLife)
 	if r.Default {
 		r.Until = e.now.Add(a.RouterLifetime)
@@ -86,6 +89,9 @@ func (e *Engine) takeRouter(from netip.Addr, a *ra.Advertisement) bool {
 	if r.MAC == nil {
 		r.MAC = old.MAC // nothing is concluded from what is absent
 	}
+	if r.MTU == 0 {
+		r.MTU = old.MTU
+	}
 	r.told = old.told
 	e.news = e.news || !r.sameAs(old) || (said{ends: [4]clock.Instant{r.until}}).news(e.now, said{ends: [4]clock.Instant{old.told}})
 	if !r.sameAs(old) {
@@ -97,7 +103,7 @@ func (e *Engine) takeRouter(from netip.Addr, a *ra.Advertisement) bool {
 
 // sameAs compares all but ends.
 func (r router) sameAs(old router) bool {
-	return r.Default == old.Default && r.Preference == old.Preference && r.Managed == old.Managed && r.Other == old.Other &&
+	return r.Default == old.Default && r.MTU == old.MTU && r.Preference == old.Preference && r.Managed == old.Managed && r.Other == old.Other &&
 		bytes.Equal(r.MAC, old.MAC)
 }
 
@@ -132,13 +138,16 @@ func (e *Engine) takeLink(a *ra.Advertisement) {
 		e.link.RetransTimer = a.RetransTimer
 	}
 	switch {
-	case a.MTU >= ra.MinMTU && a.MTU <= e.cfg.MTU:
+	case e.carries(a.MTU):
 		e.link.MTU = a.MTU
 	case a.MTU != 0:
 		e.dropped["option: MTU out of range"]++
 	}
 	e.news = e.news || e.link != was
 }
+
+// carries says whether a link like this NIC's may have the MTU.
+func (e *Engine) carries(mtu uint32) bool { return mtu >= ra.MinMTU && mtu <= e.cfg.MTU }
 
 // takePrefix takes in a Prefix Information option (RFC 4861, section 6.3.4; RFC 4862, section 5.5.3;
 // RFC 8028, section 3, for one with neither flag).

@@ -52,6 +52,7 @@ type Router struct {
 	Heard      clock.Instant // when its last advertisement came
 	// Prefixes are those that it advertises, on-link, autonomous or neither (RFC 8028).
 	Prefixes []netip.Prefix
+	MTU      uint32 // that it announced last, in bytes; 0 for none
 }
 
 // A Prefix is one that routers advertise, link-local ones excepted.
