@@ -22,6 +22,9 @@ func openFile(path string, mayMake bool) (*os.File, error) {
 		f, err := openRegular(path)
 		switch {
 		case mayMake && errors.Is(err, fs.ErrNotExist):
+			if err := leadsNowhere(path); err != nil {
+				return nil, err
+			}
 			if err := create(path); err != nil {
 				return nil, reachable(path, err)
 			}
@@ -41,6 +44,22 @@ func openFile(path string, mayMake bool) (*os.File, error) {
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// leadsNowhere is the Fault of a symbolic link to what is not there: no store can be made in its place, and
+// one that is where it leads to would be missed.
+func leadsNowhere(path string) error {
+	to, err := os.Readlink(path)
+	if err != nil {
+		return nil //nolint:nilerr // it is no link
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // it is there now, or opening it tells what is wrong
+	}
+	return &Fault{
+		Err:  fmt.Errorf("%s is a symbolic link to %s, which is not there", path, to),
+		Cure: fmt.Sprintf("put the store back that was there (is a disk not mounted?); or remove the link: then a new store is made at %s", path),
 	}
 }
 

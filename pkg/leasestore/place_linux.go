@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/inotify"
@@ -69,7 +71,7 @@ func (s *Store) whatBecame() (string, error) {
 	}
 	now, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.file.Fd()))
 	switch {
-	case named && err == nil:
+	case named && err == nil && !strings.HasSuffix(now, " (deleted)"): // as after copied, whose name is away
 		return "the file was moved to " + now + " while in use", nil
 	case named:
 		return "the file was moved while in use", nil
@@ -182,10 +184,33 @@ func (s *Store) mayReturn() error {
 	if f != nil {
 		_ = f.Close() // it was only looked at
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for n := 0; n <= maxFound; n++ {
+		name := s.o.Path // what stands there is to be kept
+		if n > 0 {
+			name = s.found(n)
+		}
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+	}
+	return s.replacedOften()
+}
+
+// found is the name under which the nth file is kept that stood in the store's place.
+func (s *Store) found(n int) string { return fmt.Sprintf("%s.found-%d", s.o.Path, n) }
+
+func (s *Store) replacedOften() error {
+	return &Fault{
+		Err:  fmt.Errorf("%s was replaced %d times", s.o.Path, maxFound),
+		Cure: fmt.Sprintf("find out what puts files there, and move %s.found-1 and so on away; the store goes on by itself", s.o.Path),
+	}
 }
 
 // claim locks what stands in the store's place; nil if there is nothing, or nothing that can be opened.
+// It is opened for reading: closing a file that was open for writing would be heard, and looked at again.
 func (s *Store) claim() (*os.File, error) {
 	info, err := os.Stat(s.o.Path)
 	switch {
@@ -199,7 +224,7 @@ func (s *Store) claim() (*os.File, error) {
 			Cure: "move it away; the store goes on by itself",
 		}
 	}
-	f, err := os.OpenFile(s.o.Path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	f, err := os.OpenFile(s.o.Path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		if pid := holder(info, "/proc/locks"); pid != "" {
 			return nil, locked(s.o.Path, pid)
@@ -217,6 +242,11 @@ func (s *Store) claim() (*os.File, error) {
 
 // copied makes a locked copy of the file in the folder of its place, which a start would remove.
 func (s *Store) copied() (f *os.File, err error) {
+	defer func() {
+		if p := (*fs.PathError)(nil); errors.As(err, &p) {
+			p.Path = s.o.Path // the same words at each attempt, so that they are told once
+		}
+	}()
 	folder, base := filepath.Split(s.o.Path)
 	if f, err = os.CreateTemp(folder, base+".new-*"); err != nil {
 		return nil, reachable(s.o.Path, err)
@@ -249,7 +279,7 @@ func (s *Store) putBack(name string) (kept string, err error) {
 		if err != nil {
 			return "", err
 		}
-		kept := fmt.Sprintf("%s.found-%d", s.o.Path, n)
+		kept := s.found(n)
 		if err = os.Link(name, kept); err == nil {
 			err = unix.Renameat2(unix.AT_FDCWD, kept, unix.AT_FDCWD, s.o.Path, unix.RENAME_EXCHANGE)
 			if err != nil {
@@ -271,10 +301,7 @@ func (s *Store) putBack(name string) (kept string, err error) {
 			}
 		}
 	}
-	return "", &Fault{
-		Err:  fmt.Errorf("%s was replaced %d times", s.o.Path, maxFound),
-		Cure: fmt.Sprintf("find out what puts files there, and move %s.found-1 and so on away; the store goes on by itself", s.o.Path),
-	}
+	return "", s.replacedOften()
 }
 
 // lost is the Fault of a file that is not in its place when it cannot be read either.
@@ -300,6 +327,49 @@ func (s *Store) spoiled() error {
 	return s.end(f)
 }
 
+// whole reads all of the file that is in use: whoever has written to it may have written over pages that
+// the last transaction, whose number still stands there, needs.
+func (s *Store) whole() error {
+	defer s.release()
+	if err := verify(s.file); err != nil {
+		return err
+	}
+	return s.bolted(func() error { return s.db.View(s.same) })
+}
+
+// same reads everything and holds the journal against what the writer knows of it.
+func (s *Store) same(tx *bbolt.Tx) error {
+	if err := checkFormat(tx, s.o.Path); err != nil {
+		return err
+	}
+	if _, err := loadBoots(tx); err != nil {
+		return err
+	}
+	next, records := uint64(0), 0
+	err := eachRecord(tx, func(seq uint64, record []byte) error {
+		if seq != next {
+			return fmt.Errorf("it stands in the place of %d", next)
+		}
+		next++
+		records++
+		_, _, err := openRecord(record, seq)
+		return err
+	}, func(first uint64) error {
+		if records > 0 && first != next {
+			return fmt.Errorf("segment %d in the place of %d", first, next)
+		}
+		next = first
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if j := &s.journal; records != j.records || records > 0 && next != j.next {
+		return fmt.Errorf("%d records up to %d, which should be %d up to %d", records, next, j.records, j.next)
+	}
+	return checkValues(tx.Bucket(valuesBucket))
+}
+
 // intact reports whether the file ends with the transaction that was the last one.
 func (s *Store) intact() bool {
 	metas, err := readMetas(s.file)
@@ -322,6 +392,19 @@ func (s *Store) listen() {
 	// IN_CLOSE_WRITE: whoever has written over the file, as cp does. The store itself does not close it.
 	const mask = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_MOVE_SELF | unix.IN_DELETE_SELF
 	_, _ = s.names.Add(filepath.Dir(s.o.Path), mask)
+}
+
+// concerns reports what of the events is the store's: that the file's name may lead elsewhere, and that
+// somebody may have written to the file. The store's own files beside it are none, nor are those that it
+// makes on the way back: it would never come to rest while that fails.
+func (s *Store) concerns(events []inotify.Event) (named, written bool) {
+	base := filepath.Base(s.o.Path)
+	for _, e := range events {
+		lost := e.Watch == -1
+		named = named || lost || e.Name == "" || e.Name == base
+		written = written || lost || e.Name == base && e.Mask&unix.IN_CLOSE_WRITE != 0
+	}
+	return named, written
 }
 
 // heard is what listen hears, nil if nothing can be heard.

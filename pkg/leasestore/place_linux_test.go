@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
 // A straying is what Astray was told.
@@ -159,8 +162,10 @@ func TestAStoreOfAnotherProcessStaysItsOwn(t *testing.T) {
 	if s := h.Stats(); !s.Astray || s.Failures != 3 {
 		t.Errorf("figures: %+v", s)
 	}
-	if now, _, err := idOf(other); err != nil || now == h.id {
-		t.Errorf("the other's file is %v, %v", now, err)
+	there, err := os.Stat(h.o.Path)
+	ok(t, err)
+	if its, err := other.Stat(); err != nil || !os.SameFile(there, its) {
+		t.Errorf("the other's file has lost its place: %v", err)
 	}
 	ok(t, other.Close())
 	h.do(t, put(3, 3))
@@ -229,6 +234,105 @@ func TestAFileThatIsWrittenOverIsNotBelieved(t *testing.T) {
 		t.Errorf("close: %v", err)
 	}
 	open(t, h.o.Path).want(t, stamped(lease(1, 1)))
+}
+
+// TestAFileThatIsWrittenOverBetweenItsMetaPagesIsNotBelieved: cp and a commit at the same time leave the newest meta
+// page, and pages beneath it that are older.
+func TestAFileThatIsWrittenOverBetweenItsMetaPagesIsNotBelieved(t *testing.T) {
+	heard := make(chan straying, 100)
+	h, err := opened(temporary(t), func(_ *harness, o *Options) {
+		o.Astray = func(what *Fault, back bool) { heard <- straying{what, back} }
+	})
+	ok(t, err)
+	h.do(t, put(1, 1))
+	older, err := os.ReadFile(h.o.Path)
+	ok(t, err)
+	for i := range 4 { // so that pages are in use again that were in use then
+		h.do(t, put(2+i, 1))
+	}
+	f, err := os.OpenFile(h.o.Path, os.O_WRONLY, 0)
+	ok(t, err)
+	metas := int64(2 * os.Getpagesize())
+	_, err = f.WriteAt(older[metas:], metas)
+	ok(t, errors.Join(err, f.Close()))
+	hears(t, heard, false, "it was written over while in use", "restart v6responder with what the file has now")
+	if err := h.Commit(t.Context(), put(9, 9)); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("commit: %v", err)
+	}
+	quiet(t, heard)
+	if err := h.Close(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// TestAFileThatIsOnlyOpenedIsBelieved, as by a second v6responder, or by touch.
+func TestAFileThatIsOnlyOpenedIsBelieved(t *testing.T) {
+	h, heard := watched(t)
+	h.do(t, put(2, 2))
+	for range 3 {
+		if f, err := openFile(h.o.Path, false); !errors.Is(err, ErrLocked) {
+			t.Fatalf("opened %v, %v", f, err)
+		}
+		h.do(t, put(3, 3), Forget{lease(2, 2).Prefix})
+	}
+	if err := h.whole(); err != nil {
+		t.Error(err)
+	}
+	quiet(t, heard)
+	h.again(t).want(t, stamped(lease(1, 1)), stamped(lease(3, 3)))
+}
+
+// TestTheStoresOwnFilesAreNoNews: else it would look, and write to its folder, without end while it cannot come back.
+func TestTheStoresOwnFilesAreNoNews(t *testing.T) {
+	s := &Store{o: Options{Path: "/folder/leases.db"}}
+	for _, tt := range []struct {
+		event          inotify.Event
+		named, written bool
+	}{
+		{inotify.Event{Name: "leases.db", Mask: unix.IN_MOVED_FROM}, true, false},
+		{inotify.Event{Name: "leases.db", Mask: unix.IN_CLOSE_WRITE}, true, true},
+		{inotify.Event{Mask: unix.IN_MOVE_SELF}, true, false},
+		{inotify.Event{Watch: -1, Mask: unix.IN_Q_OVERFLOW}, true, true},
+		{inotify.Event{Name: "leases.db.new-4711", Mask: unix.IN_CREATE}, false, false},
+		{inotify.Event{Name: "leases.db.new-4711", Mask: unix.IN_CLOSE_WRITE}, false, false},
+		{inotify.Event{Name: "leases.db.found-1", Mask: unix.IN_CREATE}, false, false},
+		{inotify.Event{Name: "server-duid.json", Mask: unix.IN_MOVED_TO}, false, false},
+	} {
+		if named, written := s.concerns([]inotify.Event{tt.event}); named != tt.named || written != tt.written {
+			t.Errorf("%+v: %t, %t", tt.event, named, written)
+		}
+	}
+}
+
+// TestAnAttemptToComeBackMakesNoNews: none of its steps is an event of the file's own name.
+func TestAnAttemptToComeBackMakesNoNews(t *testing.T) {
+	h, heard := watched(t)
+	image := h.image(t)
+	other, err := openFile(image, false)
+	ok(t, err)
+	ok(t, os.Rename(image, h.o.Path))
+	hears(t, heard, false, ErrLocked.Error(), "stop process")
+	ears, err := inotify.New()
+	ok(t, err)
+	_, err = ears.Add(filepath.Dir(h.o.Path), unix.IN_ALL_EVENTS&^(unix.IN_ACCESS|unix.IN_OPEN|unix.IN_CLOSE_NOWRITE))
+	ok(t, err)
+	for range 3 {
+		if err := h.Commit(t.Context(), put(2, 2)); !errors.Is(err, ErrLocked) {
+			t.Errorf("commit: %v", err)
+		}
+	}
+	end := filepath.Join(filepath.Dir(h.o.Path), "end")
+	ok(t, os.WriteFile(end, nil, 0o600))
+	for {
+		events := <-ears.C
+		if named, written := h.concerns(events); named || written {
+			t.Errorf("heard %+v", events)
+		}
+		if slices.ContainsFunc(events, func(e inotify.Event) bool { return e.Name == "end" }) {
+			break
+		}
+	}
+	ok(t, errors.Join(ears.Close(), other.Close()))
 }
 
 // TestWhatIsNoFileIsLeftInTheStoresPlace names it, and goes on when it is away.

@@ -454,3 +454,16 @@ func TestWhatStandsInTheStoresPlaceIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestALinkThatLeadsNowhereIsToldAtOnce, as to a disk that is not mounted, and nothing is made.
+func TestALinkThatLeadsNowhereIsToldAtOnce(t *testing.T) {
+	path := temporary(t)
+	ok(t, os.Symlink(filepath.Dir(path)+"/disk/leases.db", path))
+	_, err := Open(Options{Path: path, BootID: "boot", Clock: clocktest.New(0)})
+	if f := (*Fault)(nil); !errors.As(err, &f) || !strings.Contains(err.Error(), "/disk/leases.db, which is not there") || !strings.Contains(f.Cure, "not mounted") {
+		t.Errorf("%v", err)
+	}
+	if left, err := filepath.Glob(path + ".*"); len(left) != 0 || err != nil {
+		t.Errorf("left %v, %v", left, err)
+	}
+}

@@ -22,11 +22,13 @@ func (s *Store) run() {
 	for {
 		select {
 		case <-s.wake:
-		case _, ok := <-names:
+		case events, ok := <-names:
 			if !ok {
 				names = nil
 			}
-			s.look()
+			if named, written := s.concerns(events); named || !ok {
+				s.look(written)
+			}
 			continue
 		}
 		s.mu.Lock()
@@ -44,13 +46,16 @@ func (s *Store) run() {
 	}
 }
 
-// look finds the file that is not in its place though nobody writes.
-func (s *Store) look() {
+// look finds the file that is not in its place though nobody writes, or which somebody else has written.
+func (s *Store) look(written bool) {
 	if s.ended() != nil || s.db == nil {
 		return
 	}
-	if err := s.home(); err == nil && !s.suspect && !s.intact() { // Astray is told
-		_ = s.spoiled() // likewise
+	if err := s.home(); err != nil || s.suspect { // Astray is told, or the next commit looks
+		return
+	}
+	if !s.intact() || written && s.whole() != nil {
+		_ = s.spoiled() // Astray is told
 	}
 }
 
