@@ -31,10 +31,10 @@ const maxMade = listener.MaxPrefixes
 type slaac struct {
 	have      map[netip.Addr]madeAddr
 	duplicate map[netip.Addr]inUse
-	since     clock.Instant       // when the first router was heard; 0 before
-	informed  bool                // an Information-request was begun for what routers say is there
-	mend      backoff             // of addresses that others take off
-	room      backoff             // of addresses that give their place to others
+	since     clock.Instant // when the first router was heard; 0 before
+	informed  bool          // an Information-request was begun for what routers say is there
+	mend      backoff       // of addresses that others take off
+	room      backoff       // of addresses that give their place to others
 	at        clock.Instant
 }
 
