@@ -2,14 +2,18 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/v6guest/v6guest/cmd/internal/cmdline"
 	"github.com/v6guest/v6guest/pkg/distro"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/guest"
+	"github.com/v6guest/v6guest/pkg/resolver"
 )
 
 func (e *env) restoreCommand() *cli.Command {
@@ -54,9 +58,7 @@ func (e *env) restore(c *cli.Context, f *guest.Files) error {
 	if err != nil {
 		return err
 	}
-	if err := guest.RestoreDNS(c.Context, c.String("root"), c.String("state-dir")); err != nil {
-		return err
-	}
+	dns := dnsFault(guest.RestoreDNS(c.Context, c.String("root"), c.String("state-dir")), c.String("state-dir"))
 	out := restoredSystem{Restored: append([]string{}, files...)}
 	if !isImage(c) {
 		out.Notes = f.Again(c.Context, c.String("run-dir"))
@@ -65,6 +67,7 @@ func (e *env) restore(c *cli.Context, f *guest.Files) error {
 	if c.String("apply") == "live" {
 		out.Live, failed = e.restoreLive(c, f, files)
 	}
+	failed = errors.Join(failed, dns)
 	if c.Bool("json") {
 		return errors.Join(e.PrintJSON(out), failed)
 	}
@@ -79,6 +82,21 @@ func (e *env) restore(c *cli.Context, f *guest.Files) error {
 		e.Print("note: %s", note)
 	}
 	return failed
+}
+
+// dnsFault says that the files are as they were, and name resolution may not be.
+func dnsFault(err error, stateDir string) error {
+	if err == nil {
+		return nil
+	}
+	f := &fault.Fault{
+		Err:  fmt.Errorf("DNS servers that the agent handed over were not taken back, files were: %w", err),
+		Exit: fault.ExitFailure, Cure: fault.Cure(err),
+	}
+	if f.Cure == "" {
+		f.Cure = "look at /etc/resolv.conf, move " + filepath.Join(stateDir, resolver.RecordFile) + " away, and run restore again"
+	}
+	return f
 }
 
 // restoreLive makes the originals count on the running system.

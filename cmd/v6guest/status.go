@@ -122,6 +122,9 @@ func (p page) nic(n guest.NICStatus) {
 	for _, prefix := range n.OnLink {
 		p.field("on-link", prefix.String())
 	}
+	for _, r := range n.Refused {
+		p.field("refused", fmt.Sprintf("no %s for %s: %s", r.What, r.Prefix, r.Why))
+	}
 	for _, r := range n.DefaultRoutes {
 		p.field("default", "via "+r.String())
 	}

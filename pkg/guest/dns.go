@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,6 +49,7 @@ type dns struct {
 	choice   resolver.Choice
 	err      error
 	pause    backoff
+	lines    limiter // of what networks cause
 	at       clock.Instant
 }
 
@@ -108,11 +110,22 @@ func (a *Agent) handedDNS(links []resolver.Link, choice resolver.Choice, err err
 		a.log.Warn("cannot hand DNS servers over", "to", choice.To, "error", err, "why", choice.Why)
 	case err != nil, !news:
 	case len(links) == 0:
-		a.log.Info("no network says anything of DNS servers", "to", choice.To)
+		a.dnsLine("no network says anything of DNS servers", "to", choice.To)
 	case choice.To == resolver.ToNobody:
-		a.log.Info("DNS servers are not handed over", "servers", serversOf(links), "why", choice.Why)
+		a.dnsLine("DNS servers are not handed over", "servers", serversOf(links), "why", choice.Why)
 	default:
-		a.log.Info("DNS servers handed over", "to", choice.To, "servers", serversOf(links), "why", choice.Why)
+		a.dnsLine("DNS servers handed over", "to", choice.To, "servers", serversOf(links), "why", choice.Why)
+	}
+}
+
+// dnsLine logs what came of what networks say, once an hour for each message and thing: routers say it, and so
+// anybody on the link.
+func (a *Agent) dnsLine(message string, args ...any) {
+	if ok, silent := a.dns.lines.allow(a.clock.Now(), fmt.Sprint(message, args)); ok {
+		if silent > 0 {
+			args = append(args, "more", silent)
+		}
+		a.log.Info(message, args...)
 	}
 }
 

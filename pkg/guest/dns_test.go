@@ -2,13 +2,16 @@ package guest
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/insomniacslk/dhcp/dhcpv6"
 
+	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/resolver"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -187,5 +190,23 @@ func TestAnotherResolverIsToldWhenItAppears(t *testing.T) {
 		s.m.resolverChanged()
 		s.wait(11 * time.Second)
 		s.wantTold("systemd-resolved runs now", both)
+	})
+}
+
+// A stranger's servers that change all the time fill no log.
+func TestServersThatChangeAllTheTimeFillNoLog(t *testing.T) {
+	play(t, "[agent]\nra = agent\n", two, func(s *stage) {
+		s.wait(3 * time.Second)
+		for i := range 3000 {
+			snap := listener.Snapshot{Heard: true, DNS: []listener.Server{{Addr: netip.MustParseAddr(fmt.Sprintf("2001:db8::bad:%x", i)), Until: clock.Never}}}
+			s.m.tell[2](snap)
+			s.wait(10 * time.Minute / 1000)
+			if i%10 == 9 {
+				s.wait(10 * time.Minute) // the pauses are over
+			}
+		}
+		if n := strings.Count(s.out.String(), "DNS servers"); n > 64+60 {
+			s.Errorf("%d lines of log in two days", n)
+		}
 	})
 }

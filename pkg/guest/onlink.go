@@ -16,10 +16,10 @@ import (
 // network.
 type onLink struct {
 	routes  map[netip.Prefix]bool
-	refused map[netip.Prefix]string // prefixes that were not taken, and why
-	mend    backoff                 // of routes that others remove
-	purge   backoff                 // of routes that others make
-	at      clock.Instant           // when the next may be put back, or removed
+	refused refusals
+	mend    backoff       // of routes that others remove
+	purge   backoff       // of routes that others make
+	at      clock.Instant // when the next may be put back, or removed
 }
 
 // onLinkMetric is lower, and so better, than what the kernel (256), networkd and NetworkManager give the
@@ -54,6 +54,8 @@ func (n *managedNIC) tendOnLink(ctx context.Context, now clock.Instant) {
 // wantOnLink are the prefixes that are to have a route.
 func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 	want := map[netip.Prefix]bool{}
+	before := n.onLink.refused
+	n.onLink.refused = nil
 	switch {
 	case !n.nic.Up:
 		return nil
@@ -74,19 +76,16 @@ func (n *managedNIC) wantOnLink() map[netip.Prefix]bool {
 		}
 		return want
 	}
-	refused := map[netip.Prefix]string{}
 	for _, p := range n.hearing.heard.Prefixes {
 		v := n.judgeOnLink(p)
 		if v.Install {
 			want[v.Prefix] = true
 			continue
 		}
-		refused[v.Prefix] = v.Reason
-		if n.onLink.refused[v.Prefix] != v.Reason {
-			n.log.Debug("advertised prefix gets no route", "prefix", v.Prefix, "why", v.Reason)
+		if v.Claimed {
+			n.refuse(&n.onLink.refused, before, v.Prefix, "route", v.Reason)
 		}
 	}
-	n.onLink.refused = refused
 	return want
 }
 

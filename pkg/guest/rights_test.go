@@ -3,6 +3,7 @@ package guest
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -240,6 +241,37 @@ func TestTheDefaultNICsNetworkIsItsOwnWithoutAnOnLinkPrefix(t *testing.T) {
 		defer s.m.mu.Unlock()
 		if slices.ContainsFunc(s.m.routes, func(r link.Route) bool { return r.Index == 3 && r.Dst == netip.MustParsePrefix("2001:db8::/64") }) {
 			s.Errorf("routes %v", s.m.routes)
+		}
+	})
+}
+
+// What is not taken since it is another NIC's is told, once, for as long as it holds.
+func TestAPrefixThatIsAnotherNICsIsLoggedAndInTheStatus(t *testing.T) {
+	play(t, "", silent, func(s *stage) {
+		other := announces(s, s.advertised(net0, time.Hour, 4*time.Hour), time.Hour)
+		s.m.tell[2](other)
+		s.wait(5 * time.Second)
+		for range 20 {
+			s.m.tell[3](announces(s, s.advertised(net0, time.Hour, 4*time.Hour), 0))
+			s.wait(time.Minute)
+			s.m.tell[3](listener.Snapshot{Heard: true})
+			s.wait(time.Minute)
+		}
+		s.m.tell[3](announces(s, s.advertised(net0, time.Hour, 4*time.Hour), 0))
+		s.wait(time.Second)
+		got := s.status("eth1").Refused
+		if len(got) != 2 || got[0].What != "route" || got[1].What != "address" || got[0].Prefix.String() != net0 || !strings.Contains(got[0].Why, "eth0") {
+			s.Errorf("status %+v", got)
+		}
+		for _, line := range []string{"advertised prefix gets no route", "advertised prefix gets no address"} {
+			if n := strings.Count(s.out.String(), line); n < 1 || n > 2 {
+				s.Errorf("%q is logged %d times in 40 minutes", line, n)
+			}
+		}
+		s.m.tell[3](listener.Snapshot{Heard: true})
+		s.wait(time.Second)
+		if got := s.status("eth1").Refused; got != nil {
+			s.Errorf("nobody announces it any more: %+v", got)
 		}
 	})
 }

@@ -30,6 +30,7 @@ const maxMade = listener.MaxPrefixes
 // A slaac is the addresses that v6guest itself makes of advertised prefixes on a NIC.
 type slaac struct {
 	have      map[netip.Addr]madeAddr
+	refused   refusals
 	duplicate map[netip.Addr]inUse
 	since     clock.Instant // when the first router was heard; 0 before
 	informed  bool          // an Information-request was begun for what routers say is there
@@ -167,6 +168,8 @@ func (n *managedNIC) hasLease() bool {
 // may say it: nothing that is another NIC's, a router's or a server's (decision 4).
 func (n *managedNIC) autonomous() map[netip.Addr]listener.Prefix {
 	out := map[netip.Addr]listener.Prefix{}
+	before := n.slaac.refused
+	n.slaac.refused = nil
 	if !n.plan.Settings.SLAAC {
 		return out // what an earlier run has made ends
 	}
@@ -182,8 +185,18 @@ func (n *managedNIC) autonomous() map[netip.Addr]listener.Prefix {
 		switch {
 		case !v.Install && made:
 			n.yieldMade(addr, v.Reason)
-		case v.Install && n.a.world.refuse(addr, n.nic.Index) == "" && (made || n.leftTo(addr) == ""):
-			out[addr] = p
+		case v.Claimed:
+			n.refuse(&n.slaac.refused, before, p.Prefix, "address", v.Reason)
+		case v.Install:
+			why := n.a.world.refuse(addr, n.nic.Index)
+			if why == "" && !made {
+				why = n.leftTo(addr)
+			}
+			if why == "" {
+				out[addr] = p
+			} else {
+				n.refuse(&n.slaac.refused, before, p.Prefix, "address", why)
+			}
 		}
 	}
 	return out

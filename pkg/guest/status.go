@@ -108,6 +108,7 @@ type NICStatus struct {
 	Addresses     []AddressStatus `json:"addresses,omitempty"` // global ones, as the kernel has them
 	Routers       []RouterStatus  `json:"routers,omitempty"`   // heard on this NIC
 	OnLink        []netip.Prefix  `json:"on_link,omitempty"`   // routes that v6guest installed
+	Refused       []Refusal       `json:"refused,omitempty"`   // advertised prefixes that another NIC has the better right to
 	DefaultRoutes []netip.Addr    `json:"default_routes,omitempty"`
 	Source        *SourceStatus   `json:"source_routing,omitempty"` // nil on the default NIC
 	DNS           []netip.Addr    `json:"dns,omitempty"`            // what server and routers say

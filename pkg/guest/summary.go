@@ -192,7 +192,7 @@ func (n *managedNIC) status(now clock.Instant) NICStatus {
 	s := NICStatus{
 		Name: n.nic.Name, Index: n.nic.Index, MAC: n.nic.MAC.String(), Managed: true, Role: n.plan.Role,
 		Reason: n.plan.Reason, Lease: string(n.plan.Settings.Lease), DUID: n.plan.DUID.String(), IAID: n.plan.IAID.String(),
-		Up: n.nic.Up, Carrier: n.nic.Carrier, Removed: n.removed, Switches: n.switches(), OnLink: n.onLink.prefixes(),
+		Up: n.nic.Up, Carrier: n.nic.Carrier, Removed: n.removed, Switches: n.switches(), OnLink: n.onLink.prefixes(), Refused: n.refusedPrefixes(),
 		Routers: n.routerStatus(now), Source: n.sourceStatus(), Sent: n.packets.sent.Load(), Received: n.packets.received.Load(),
 	}
 	dns := n.linkDNS()

@@ -16,6 +16,7 @@ type Verdict struct {
 	Prefix  netip.Prefix
 	Install bool
 	Reason  string // one line
+	Claimed bool   // it is refused since something of it belongs elsewhere
 }
 
 // minOnLink is the shortest prefix that becomes a route. The networks that v6guest serves are /64s,
@@ -30,32 +31,33 @@ const minOnLink = 64
 func OnLink(prefixes []Prefix, own []netip.Addr, elsewhere []Claim) []Verdict {
 	verdicts := make([]Verdict, 0, len(prefixes))
 	for _, p := range prefixes {
-		install, reason := judge(p, own, elsewhere)
-		verdicts = append(verdicts, Verdict{p.Prefix, install, reason})
+		v := judge(p, own, elsewhere)
+		v.Prefix = p.Prefix
+		verdicts = append(verdicts, v)
 	}
 	return verdicts
 }
 
-func judge(p Prefix, own []netip.Addr, elsewhere []Claim) (install bool, reason string) {
+func judge(p Prefix, own []netip.Addr, elsewhere []Claim) Verdict {
 	switch {
 	case !p.OnLink:
-		return false, "no router says that it is on-link"
+		return Verdict{Reason: "no router says that it is on-link"}
 	case p.Prefix.Bits() < minOnLink:
-		return false, fmt.Sprintf("shorter than /%d", minOnLink)
+		return Verdict{Reason: fmt.Sprintf("shorter than /%d", minOnLink)}
 	case !globalUnicast(p.Prefix.Addr()):
-		return false, "neither global unicast nor unique local"
+		return Verdict{Reason: "neither global unicast nor unique local"}
 	}
 	for _, c := range elsewhere {
 		if c.Prefix.Overlaps(p.Prefix) {
-			return false, fmt.Sprintf("%s, %s, is in the way", bare(c.Prefix), c.Of)
+			return Verdict{Claimed: true, Reason: fmt.Sprintf("%s, %s, is in the way", bare(c.Prefix), c.Of)}
 		}
 	}
 	for _, a := range own {
 		if p.Prefix.Contains(a) {
-			return true, fmt.Sprintf("on-link and holds %s", a)
+			return Verdict{Install: true, Reason: fmt.Sprintf("on-link and holds %s", a)}
 		}
 	}
-	return false, "holds no address of this NIC"
+	return Verdict{Reason: "holds no address of this NIC"}
 }
 
 // globalUnicast says whether the address may be that of a host beyond its link.

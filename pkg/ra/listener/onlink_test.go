@@ -2,6 +2,7 @@ package listener
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,7 +56,7 @@ func TestOnLink(t *testing.T) {
 			for _, a := range tt.own {
 				own = append(own, netip.MustParseAddr(a))
 			}
-			want := []Verdict{{p.Prefix, tt.install, tt.reason}}
+			want := []Verdict{{p.Prefix, tt.install, tt.reason, strings.HasSuffix(tt.reason, "is in the way")}}
 			if diff := cmp.Diff(want, OnLink([]Prefix{p}, own, tt.elsewhere), compareAddrs); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
