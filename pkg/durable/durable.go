@@ -10,8 +10,20 @@ import (
 
 // Replace puts b in the place of the file name, whose folder must exist: readers see the old content or the
 // new one, and so does whoever reads after a loss of power. More is done to the new file before anybody
-// sees it, for what its content is not all of.
+// sees it, for what its content is not all of. What fails is said of name: that of the new file is another each
+// time, and would make the same trouble a new one.
 func Replace(name string, b []byte, mode fs.FileMode, more ...func(*os.File) error) error {
+	err := replace(name, b, mode, more)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: e.Op, Path: name, Err: e.Err}
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return &fs.PathError{Op: e.Op, Path: name, Err: e.Err}
+	}
+	return err
+}
+
+func replace(name string, b []byte, mode fs.FileMode, more []func(*os.File) error) error {
 	folder := filepath.Dir(name)
 	f, err := os.CreateTemp(folder, "."+filepath.Base(name)+".*") // made with mode 0600
 	if err != nil {

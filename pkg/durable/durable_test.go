@@ -39,3 +39,15 @@ func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("without a folder: %v", err)
 	}
 }
+
+func TestTheSameTroubleHasTheSameText(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "state.json")
+	if err := os.MkdirAll(filepath.Join(name, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first, second := durable.Replace(name, nil, 0o600), durable.Replace(name, nil, 0o600)
+	if first == nil || second == nil || first.Error() != second.Error() {
+		t.Errorf("%v; %v", first, second)
+	}
+}

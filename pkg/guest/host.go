@@ -44,6 +44,8 @@ type host struct {
 	last     *client.Report // the latest warning since the address became usable
 	reported limiter
 	asked    askedFor
+
+	unsaved unsavedLease
 }
 
 // askedFor counts how often the client has sent a Solicit or Request, the same one.
@@ -126,7 +128,7 @@ func (h *host) Remove(addr netip.Addr, why string) error {
 // Save keeps the lease. The one-shot command does so where it can: it needs no file.
 func (h *host) Save(l *client.Lease) error {
 	h.onlyHeld()
-	err := client.SaveLease(h.a.opts.StateDir, h.key, l, h.a.boot(h.a.clock.Now()))
+	err := h.save(l)
 	if err != nil && h.a.passive {
 		h.log().Debug("the lease is not kept for the next start", "error", err)
 		return nil
@@ -137,6 +139,9 @@ func (h *host) Save(l *client.Lease) error {
 // Forget throws the kept lease away.
 func (h *host) Forget() error {
 	h.onlyHeld()
+	h.unsaved.Lock()
+	defer h.unsaved.Unlock()
+	h.unsaved.lease.Store(nil)
 	return client.ForgetLease(h.a.opts.StateDir, h.key)
 }
 

@@ -42,13 +42,14 @@ func TestAMadeAddressThatAnotherNodeHasIsTriedAgainWithGrowingPauses(t *testing.
 		if n := tries(); n < 23 || n > 26 {
 			s.Errorf("%d tries in a day", n)
 		}
-		if lines := strings.Count(s.out.String(), "in use by another node"); lines > 27 {
-			s.Errorf("%d lines of log", lines)
-		}
 		claimed(false)
 		s.wait(time.Hour + time.Minute)
 		if st := s.status("eth0"); !s.has(2, made0) || strings.Contains(st.Problem, "in use") {
 			s.Errorf("addresses %v, problem %q", s.m.addrs[2], st.Problem)
+		}
+		s.stop()
+		if lines := strings.Count(s.out.String(), "in use by another node"); lines > 27 {
+			s.Errorf("%d lines of log", lines)
 		}
 	})
 }

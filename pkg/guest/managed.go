@@ -62,13 +62,16 @@ type managedNIC struct {
 	linkLocal    linkLocal
 	source       source
 	look         look
+	saving       backoff // of a lease that could not be written
+	saveAt       clock.Instant
+	savedAt      clock.Instant // when it was tried last
 }
 
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	n := &managedNIC{
 		a: a, nic: p.NIC, check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
 		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
-		linkLocal: newLinkLocal(), source: source{at: clock.Never}, look: look{at: clock.Never},
+		linkLocal: newLinkLocal(), source: source{at: clock.Never}, look: look{at: clock.Never}, saveAt: clock.Never,
 	}
 	n.bear(p.NIC.Name)
 	return n
@@ -193,6 +196,7 @@ func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
 		n.yieldLease(ctx)
 		n.startClient(ctx, now)
 		n.tellClient()
+		n.saveLease(now)
 	}
 	if n.foreign.doesRA() {
 		n.stopListening()
@@ -220,7 +224,7 @@ func (n *managedNIC) deadline() clock.Instant {
 	if n.off != "" {
 		return at
 	}
-	at = min(n.unsetAt, n.linkLocal.at, n.linkLocal.noteAt, n.look.at)
+	at = min(n.unsetAt, n.linkLocal.at, n.linkLocal.noteAt, n.look.at, n.saveAt)
 	if n.wantsClient() && n.leaser == nil && n.startAt > 0 {
 		at = min(at, n.startAt)
 	}

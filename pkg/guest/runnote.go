@@ -2,9 +2,6 @@ package guest
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
 	"syscall"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -52,15 +49,7 @@ func writeRunNote(file string, note any) error {
 	if err != nil {
 		return err
 	}
-	err = durable.Replace(file, append(b, '\n'), 0o600)
-	// The name of the file that was to be renamed is another each time, and would make the same trouble a new one.
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return &fs.PathError{Op: e.Op, Path: file, Err: e.Err}
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
-		return &fs.PathError{Op: e.Op, Path: file, Err: e.Err}
-	}
-	return err
+	return durable.Replace(file, append(b, '\n'), 0o600)
 }
 
 // networkNamespace is the inode of the network namespace that this process is in, 0 when unknown.
