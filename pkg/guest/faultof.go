@@ -38,6 +38,8 @@ func asFaultOf(nic string, err error) error {
 		because(client.ErrNoServer, fault.ExitNoServer, "look whether a DHCPv6 server serves this network, and whether a firewall drops UDP port 546")
 	case errors.Is(err, client.ErrNoBinding):
 		f.Cure = "v6guest status shows what is leased"
+	case errors.Is(err, client.ErrStopped):
+		f.Cure = "another command (release, perhaps) or the agent's end came between; look at v6guest status, and run it again"
 	case errors.Is(err, link.ErrNoNIC):
 		f.Cure = "it went away; look at `ip link`"
 	case errors.Is(err, fs.ErrPermission):

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
@@ -372,4 +373,11 @@ func TestLinesNameTheNICAsItIsNamedNow(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A release, or the agent's end, came between.
+func TestACommandWhoseClientWasStoppedSaysWhatToDo(t *testing.T) {
+	if f := Report(asFaultOf("eth0", client.ErrStopped)); f.Exit != fault.ExitFailure || !strings.Contains(f.Cure, "run it again") {
+		t.Errorf("%+v", f)
+	}
 }
