@@ -181,11 +181,12 @@ func TestTimeToTheAddress(t *testing.T) {
 		t.Run("dhclient by hand", func(t *testing.T) {
 			tt := caseOf("debian12-ifupdown-dhclient")
 			g := bootCase(t, tt, disabled)
-			times := strings.Fields(g.do("sh", "-c", "read a _ </proc/uptime; dhclient -6 -1 -D LL eth0 >&2; read b _ </proc/uptime; echo $a $b"))
-			g.has(g.cloud.Nets[0].Reserved.Addr.String()+"/128", "ip", "-6", "addr", "show", "dev", "eth0", "-tentative")
-			started, err := strconv.ParseFloat(times[0], 64)
+			started, err := strconv.ParseFloat(strings.TrimSpace(g.do("sh", "-c", "read a _ </proc/uptime; dhclient -6 -1 -D LL eth0 >&2; echo $a")), 64)
 			check(t, err)
-			at, err := strconv.ParseFloat(times[1], 64)
+			// It returns before DAD has ended.
+			usable, err := g.until(g.ctx, "sh", "-c", "ip -6 addr show dev eth0 -tentative | grep -qF "+g.cloud.Nets[0].Reserved.Addr.String()+"/128 && read b _ </proc/uptime && echo $b")
+			check(t, err)
+			at, err := strconv.ParseFloat(strings.TrimSpace(string(usable.Stdout)), 64)
 			check(t, err)
 			row("debian12-ifupdown-dhclient, `dhclient -6 -1 -D LL eth0` by hand when the boot is done", at, started)
 		})
