@@ -43,6 +43,7 @@ type host struct {
 	tracers  int
 	last     *client.Report // the latest warning since the address became usable
 	reported limiter
+	changes  limiter // of the lines that tell of changed addresses: a server may change them all the time
 	asked    askedFor
 
 	unsaved unsavedLease
@@ -120,9 +121,26 @@ func (h *host) put(ctx context.Context, a client.Address) error {
 func (h *host) Remove(addr netip.Addr, why string) error {
 	h.forget(addr) // before it goes, so that nobody puts it back
 	err := h.a.sys.RemoveAddress(h.ctx, h.index, addr)
-	h.log().Info("address removed", "address", addr, "why", why)
+	h.changed(slog.LevelInfo, "address removed", slog.Any("address", addr), slog.String("why", why))
 	h.touch()
 	return err
+}
+
+// mostChanges is how many lines of one message tell in an hour of addresses that a server changes.
+const mostChanges = 16
+
+// changed logs that addresses changed, mostChanges times an hour.
+func (h *host) changed(level slog.Level, message string, attrs ...slog.Attr) {
+	h.mu.Lock()
+	h.changes.most = mostChanges
+	ok, silent := h.changes.allow(h.a.clock.Now(), message)
+	h.mu.Unlock()
+	if silent > 0 {
+		attrs = append(attrs, slog.Int("more", silent))
+	}
+	if ok {
+		h.log().LogAttrs(h.ctx, level, message, attrs...)
+	}
 }
 
 // Save keeps the lease. The one-shot command does so where it can: it needs no file.
@@ -173,7 +191,11 @@ func (h *host) Report(r client.Report) {
 			attrs = append(attrs, slog.Int("more", silent))
 		}
 	}
-	h.log().LogAttrs(h.ctx, min(r.Level, h.a.trouble()), r.Message, attrs...)
+	if r.Packet || r.Level < slog.LevelInfo {
+		h.log().LogAttrs(h.ctx, min(r.Level, h.a.trouble()), r.Message, attrs...)
+	} else {
+		h.changed(min(r.Level, h.a.trouble()), r.Message, attrs...)
+	}
 	if r.Level >= slog.LevelWarn && !r.Packet {
 		h.mu.Lock()
 		h.last = &r

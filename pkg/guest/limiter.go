@@ -17,11 +17,13 @@ const (
 // A limiter bounds the log lines that packets cause on one NIC (decision 11): one an hour for each
 // reason, and a bounded number of reasons. The zero value is ready.
 type limiter struct {
+	most    int // lines an hour for each reason; 0 is one
 	reasons map[string]*reasonCount
 }
 
 type reasonCount struct {
-	last   clock.Instant
+	last   clock.Instant // the first of the hour
+	lines  int           // since then
 	silent int
 }
 
@@ -36,14 +38,18 @@ func (l *limiter) allow(now clock.Instant, reason string) (ok bool, silent int) 
 		c, known = l.reasons[reason]
 	}
 	if !known {
-		l.reasons[reason] = &reasonCount{last: now}
+		l.reasons[reason] = &reasonCount{last: now, lines: 1}
 		return true, 0
 	}
 	if now.Sub(c.last) < reportEvery {
+		if c.lines < l.most {
+			c.lines++
+			return true, 0
+		}
 		c.silent++
 		return false, 0
 	}
-	silent, c.silent, c.last = c.silent, 0, now
+	silent, c.silent, c.last, c.lines = c.silent, 0, now, 1
 	return true, silent
 }
 
