@@ -18,6 +18,8 @@ import (
 //   - So the default NIC takes an address that a secondary NIC has, which gives it up (yieldLease); but not
 //     out of what only the secondary NIC's routers announce.
 //   - Among secondary NICs, it is the one's that has it.
+//
+// docs/networks.md says so to users.
 
 // An announcement is a prefix that a router announces, be it for its own use only: that it is this network's is
 // what counts here.
