@@ -51,6 +51,7 @@ func (s *Server) openStore() (err error) {
 		return nil
 	}
 	n := 0
+	s.missStore()
 	s.store, err = openStore(s.opts.StateDir, leasestore.Options{
 		Clock: s.opts.Clock, Load: func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, Done: s.stored.put, Astray: s.strayed,
 	})
@@ -77,6 +78,17 @@ func (s *Server) openStore() (err error) {
 	}
 	s.log.Info("lease store", "leases", n, "added_hosts", len(added))
 	return nil
+}
+
+// missStore tells that there is no store though this server has run before: it begins an empty one, and what it
+// leased earlier may be given to others.
+func (s *Server) missStore() {
+	_, err := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
+	if _, ran := os.Stat(filepath.Join(s.opts.StateDir, duidFile)); ran != nil || !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	s.log.Warn("the lease store is gone, though this server has run before; an empty one is begun",
+		"file", filepath.Join(s.opts.StateDir, storeFile), "cure", "if there is a copy: stop the server, put it there, and start again")
 }
 
 // A straying is the last time that the store's file was not in its place.
