@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 
@@ -60,7 +62,8 @@ type Agent struct {
 	started clock.Instant
 	bootID  string
 	seen    *seenNICs
-	seenAt  clock.Instant // when that may be written again; 0 is at once
+	made    *madeNote
+	seenAt  clock.Instant // when both may be written again; 0 is at once
 	added   *addedLinkLocals
 	unkept  []savedSwitch // what the switches were, as long as it cannot be written
 	dirty   bool          // something that the plan rests on has changed
@@ -208,7 +211,7 @@ func (a *Agent) begin() {
 	if a.bootID, err = clock.BootID(clock.BootIDFile); err != nil {
 		a.log.Warn("the boot has no name; leases are taken for those of another boot", "error", err)
 	}
-	a.seen = loadSeen(a.opts.RunDir, a.bootID)
+	a.seen, a.made = loadSeen(a.opts.RunDir, a.bootID), loadMade(a.opts.RunDir, a.bootID)
 	note, ok := newRunNote(a.opts.RunDir, a.bootID)
 	a.added = loadAdded(note, ok && !a.passive, a.opts.RunDir)
 	a.follows.inForce = defaultInForce(a.opts.RunDir)
@@ -296,8 +299,10 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			n = newManagedNIC(a, p)
 			a.nics[p.NIC.Index] = n
 			n.dropOldMAC(ctx, now)
-			a.world.leasesAre(p.NIC.Index, n.leasedBy(p.NIC.Key(), now)...)
-			n.findMade(now)
+			if p.Settings.Lease == LeaseAgent {
+				a.world.leasesAre(p.NIC.Index, n.leasedBy(p.NIC.Key(), now)...)
+			}
+			n.findMade(now, p)
 		}
 		n.apply(ctx, p)
 	}
@@ -318,15 +323,18 @@ func (a *Agent) noteSeen() {
 		return
 	}
 	var nics []link.NIC
+	var made []netip.Addr
 	for _, n := range a.nics {
 		if n.broughtUp {
 			nics = append(nics, n.nic)
 		}
+		made = slices.AppendSeq(made, maps.Keys(n.slaac.have))
 	}
+	slices.SortFunc(made, netip.Addr.Compare)
 	slices.SortFunc(nics, func(x, y link.NIC) int { return x.Index - y.Index })
-	err := a.seen.keep(nics)
+	err := errors.Join(a.seen.keep(nics), a.made.keep(made))
 	if err != nil && a.seenAt == 0 {
-		a.log.Warn("a NIC that is set down may be brought up by the next agent", "error", err)
+		a.log.Warn("the next agent may bring a NIC up that is set down, and not end addresses that were made", "error", err)
 	}
 	a.seenAt = 0
 	if err != nil { // it may pass
@@ -476,7 +484,7 @@ func (a *Agent) stop(ctx context.Context) {
 		if n.plan.Settings.ReleaseOnStop && !a.passive && !a.restarts {
 			n.endSource(ctx)
 			n.endLinkLocal(ctx) // no address stays that it could be needed for
-			if len(n.slaac.have) == 0 {
+			if len(n.slaac.have) == 0 && n.plan.Settings.Lease == LeaseAgent {
 				a.leave(ctx, n.nic)
 			}
 		}

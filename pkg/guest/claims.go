@@ -26,6 +26,11 @@ func (n *managedNIC) slaacClaims(p listener.Prefix, made bool) []listener.Claim 
 	if n.plan.Role == RoleDefault && (made || len(n.ownAddresses()) == 0 && announcedByDefault(n.hearing.heard, p)) {
 		return nil
 	}
+	if n.plan.Role == RoleDefault && announcedByDefault(n.hearing.heard, p) {
+		return n.a.claimsBy(func(c nicClaim) bool {
+			return c.nic != n.nic.Index && !c.autoconf && !n.a.world.hears(c.nic, p.Routers) // on one link nobody claims another's
+		})
+	}
 	return n.othersClaims(!made)
 }
 

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,15 @@ func TestStateFilesOfFormat1AreReadAndNewerOnesAreIgnored(t *testing.T) {
 	released(t, dir, "nics.json", newer...)
 	if loadSeen(dir, boot).has(nic) {
 		t.Error("NICs of a newer format count")
+	}
+
+	released(t, dir, "made.json")
+	if !loadMade(dir, boot).has(netip.MustParseAddr(made0)) {
+		t.Error("an address that was made is not remembered")
+	}
+	released(t, dir, "made.json", newer...)
+	if loadMade(dir, boot).has(netip.MustParseAddr(made0)) {
+		t.Error("made addresses of a newer format count")
 	}
 
 	released(t, dir, "link-locals.json")

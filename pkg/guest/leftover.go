@@ -22,8 +22,8 @@ func (n *managedNIC) dropLeftOver(ctx context.Context, now clock.Instant) {
 		return
 	}
 	for _, r := range n.a.world.onLinkRoutes(n.nic.Index) {
-		if !n.leftOver(r) || n.hearing.heard.Silent && !ownOnLink(r) {
-			continue
+		if !n.leftOver(r) || n.hearing.heard.Silent && (!ownOnLink(r) || slices.ContainsFunc(n.dueAddresses(), r.Dst.Contains)) {
+			continue // nobody says that it is wrong
 		}
 		if at := n.routersSpoke(now); ownOnLink(r) && now.Before(at) { // another router may say yet that it is right
 			o.at = min(o.at, at)

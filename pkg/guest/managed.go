@@ -70,7 +70,7 @@ type managedNIC struct {
 func newManagedNIC(a *Agent, p NICPlan) *managedNIC {
 	n := &managedNIC{
 		a: a, nic: p.NIC, check: true, broughtUp: p.NIC.Up || a.seen.has(p.NIC), unsetAt: clock.Never,
-		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never}, problems: problems{},
+		guardAt: clock.Never, repairAt: clock.Never, onLink: onLink{at: clock.Never}, defaults: defaultRoutes{at: clock.Never}, slaac: slaac{at: clock.Never, leftSince: clock.Never}, problems: problems{},
 		linkLocal: newLinkLocal(), source: source{at: clock.Never}, look: look{at: clock.Never}, saveAt: clock.Never,
 	}
 	n.bear(p.NIC.Name)
@@ -105,6 +105,10 @@ func (n *managedNIC) apply(ctx context.Context, p NICPlan) {
 	}
 	if n.leaser != nil && p.Settings.Lease != LeaseAgent {
 		n.stopClient()
+	}
+	if old.Settings.Lease == LeaseAgent && p.Settings.Lease != LeaseAgent {
+		n.slaac.have = nil // what is there is left to whoever leases now
+		n.a.world.leasesAre(p.NIC.Index)
 	}
 	if p.Role == RoleSecondary && old.Role != RoleSecondary {
 		n.guardAt = n.a.clock.Now() // what was accepted before stays until somebody removes it

@@ -39,7 +39,7 @@ func (n *managedNIC) dropOldMAC(ctx context.Context, now clock.Instant) {
 	}
 }
 
-// leasedBy are the addresses of a saved lease.
+// leasedBy are the addresses of a saved lease, but for those whose time is over.
 func (n *managedNIC) leasedBy(key link.Key, now clock.Instant) (out []netip.Addr) {
 	l, err := client.LoadLease(n.a.opts.StateDir, key, n.a.boot(now))
 	if err != nil {
@@ -51,7 +51,9 @@ func (n *managedNIC) leasedBy(key link.Key, now clock.Instant) (out []netip.Addr
 	}
 	for _, ia := range m.IANAs {
 		for _, a := range ia.Addresses {
-			out = append(out, a.Addr)
+			if a.Valid >= wire.Infinite || now.Before(l.Received.Add(a.Valid)) {
+				out = append(out, a.Addr)
+			}
 		}
 	}
 	return out

@@ -260,9 +260,9 @@ func TestSwitchesThatTheAgentHasSetAreRestoredToWhatTheyWere(t *testing.T) {
 // A neighbour on the secondary network is the first to announce the default NIC's network; the default NIC's
 // router speaks later.
 func TestTheDefaultNICsNetworkIsItsOwnWhoeverClaimsItFirst(t *testing.T) {
-	said := func(s *stage) listener.Snapshot {
+	said := func(s *stage, router string) listener.Snapshot {
 		p := s.advertised("2001:db8::/64", time.Hour, 4*time.Hour)
-		return announces(s, p, time.Hour)
+		return announces(s, router, p, time.Hour)
 	}
 	route := func(s *stage, index int) bool {
 		s.m.mu.Lock()
@@ -275,12 +275,12 @@ func TestTheDefaultNICsNetworkIsItsOwnWhoeverClaimsItFirst(t *testing.T) {
 	t.Run("made of prefixes", func(t *testing.T) {
 		play(t, "", silent, func(s *stage) {
 			s.wait(time.Second)
-			s.m.tell[3](said(s))
+			s.m.tell[3](said(s, "fe80::bad"))
 			s.wait(5 * time.Second)
 			if !s.has(3, stolen) || !route(s, 3) {
 				s.Fatalf("nobody could know better yet: %v", s.m.addrs)
 			}
-			s.m.tell[2](said(s))
+			s.m.tell[2](said(s, "fe80::1"))
 			s.wait(5 * time.Second)
 			if !s.has(2, made0) || !route(s, 2) {
 				s.Errorf("the default NIC lacks address or route: %v %v", s.m.addrs, s.m.routes)
@@ -290,7 +290,7 @@ func TestTheDefaultNICsNetworkIsItsOwnWhoeverClaimsItFirst(t *testing.T) {
 			}
 			// While the default NIC is away for a moment, and while its address is put back.
 			s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = false, false })
-			s.m.tell[3](said(s))
+			s.m.tell[3](said(s, "fe80::bad"))
 			s.wait(time.Second)
 			s.m.change(2, func(n *link.NIC) { n.Up, n.Carrier = true, true })
 			s.wait(5 * time.Second)
@@ -307,9 +307,9 @@ func TestTheDefaultNICsNetworkIsItsOwnWhoeverClaimsItFirst(t *testing.T) {
 		}
 		play(t, "", m, func(s *stage) {
 			s.wait(3 * time.Second)
-			s.m.tell[3](said(s))
+			s.m.tell[3](said(s, "fe80::bad"))
 			s.wait(time.Second)
-			s.m.tell[2](said(s))
+			s.m.tell[2](said(s, "fe80::1"))
 			s.wait(time.Second)
 			if !route(s, 2) || route(s, 3) {
 				s.Errorf("routes %v", s.m.routes)

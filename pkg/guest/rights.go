@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
@@ -25,14 +26,15 @@ import (
 // what counts here.
 type announcement struct {
 	prefix    netip.Prefix
-	byDefault bool // a default router says so
+	byDefault bool         // a default router says so
+	by        []netip.Addr // who says so
 }
 
 // announcements are those of what was heard.
 func announcements(s listener.Snapshot) (out []announcement) {
 	for _, p := range s.Prefixes {
 		if p.Prefix.Bits() >= minNetwork {
-			out = append(out, announcement{p.Prefix, announcedByDefault(s, p)})
+			out = append(out, announcement{p.Prefix, announcedByDefault(s, p), p.Routers})
 		}
 	}
 	return out
@@ -57,6 +59,7 @@ func (w *world) heard(index int, s listener.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.routers[index], w.announced[index] = routers, announcements(s)
+	w.ways[index] = slices.ContainsFunc(s.Routers, func(r listener.Router) bool { return r.Default })
 }
 
 // lease notes that an address is leased for the NIC.
@@ -159,12 +162,31 @@ func (n *managedNIC) yieldLease(ctx context.Context) {
 	}
 }
 
-// yieldToSecondary takes off the default NIC what it has made of another's prefix. Nobody could know that
-// when it was made.
-func (n *managedNIC) yieldToSecondary() {
-	for addr := range n.slaac.have {
+// yieldToSecondary takes off the default NIC what it has made of another's prefix, once that has been so for as
+// long as a router may be silent at its start. Nobody could know it when the address was made.
+func (n *managedNIC) yieldToSecondary(now clock.Instant) {
+	s := &n.slaac
+	var left []netip.Addr
+	why := ""
+	for _, addr := range sortedAddrs(s.have) {
 		if nic := n.leftTo(addr); nic != "" {
-			n.yieldMade(addr, "its prefix is announced by the router of "+nic+" only")
+			left, why = append(left, addr), "its prefix is announced by the router of "+nic+" only"
+		}
+	}
+	switch {
+	case len(left) == 0:
+		s.leftSince = clock.Never
+		return
+	case s.leftSince == clock.Never:
+		s.leftSince = now
+	}
+	if at := s.leftSince.Add(serverTime); now.Before(at) {
+		s.at = min(s.at, at)
+		return
+	}
+	for _, addr := range left {
+		if n.leftTo(addr) != "" { // the last one stays
+			n.yieldMade(addr, why)
 		}
 	}
 }
@@ -184,16 +206,27 @@ func (n *managedNIC) hasOtherAddress(addr netip.Addr) bool {
 	return slices.ContainsFunc(n.ownAddresses(), func(a netip.Addr) bool { return !network.Contains(a) })
 }
 
+// hears says whether one of the routers is heard on the NIC: it is on the link that they are on, then.
+func (w *world) hears(index int, routers []netip.Addr) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(routers, func(r netip.Addr) bool { return slices.Contains(w.routers[index], r) })
+}
+
 // onlySecondarys names a secondary NIC whose default router announces the network of an address that no
-// default router of the default NIC announces; "" when there is none.
+// default router of the default NIC announces, though there is one; "" when there is none. A router that is
+// heard on both is on one link with both, whatever it has said on which.
 func (w *world) onlySecondarys(addr netip.Addr) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.announces(w.defaultNIC, addr) {
+	if !w.ways[w.defaultNIC] || w.announces(w.defaultNIC, addr) {
 		return ""
 	}
+	here := func(router netip.Addr) bool { return slices.Contains(w.routers[w.defaultNIC], router) }
 	for i, nic := range w.nics {
-		if i != w.defaultNIC && w.announces(i, addr) {
+		if i != w.defaultNIC && slices.ContainsFunc(w.announced[i], func(a announcement) bool {
+			return a.byDefault && a.prefix.Contains(addr) && !slices.ContainsFunc(a.by, here)
+		}) {
 			return nic.Name
 		}
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // announces is what is heard of one router that says that the prefix is on the link.
-func announces(s *stage, p listener.Prefix, routerLifetime time.Duration) listener.Snapshot {
-	r := s.router("fe80::1", routerLifetime, ra.Medium)
+func announces(s *stage, router string, p listener.Prefix, routerLifetime time.Duration) listener.Snapshot {
+	r := s.router(router, routerLifetime, ra.Medium)
 	p.OnLink, p.OnLinkUntil, p.Routers = true, p.ValidUntil, []netip.Addr{r.Addr}
 	return listener.Snapshot{Heard: true, Routers: []listener.Router{r}, Prefixes: []listener.Prefix{p}}
 }
@@ -26,7 +26,11 @@ func announces(s *stage, p listener.Prefix, routerLifetime time.Duration) listen
 func TestAPrefixOfASecondaryNICStaysItsOwn(t *testing.T) {
 	const second, stolen = "2001:db8:1::4a0:f0ff:fe00:39", "2001:db8:1::4a0:f0ff:fe00:38"
 	of := func(s *stage, prefix string, lifetime time.Duration) listener.Snapshot {
-		return announces(s, s.advertised(prefix, time.Hour, 4*time.Hour), lifetime)
+		router := map[bool]string{true: "fe80::bad", false: "fe80::1"}[lifetime == 0]
+		if lifetime > 0 && prefix != net0 {
+			router = "fe80::101"
+		}
+		return announces(s, router, s.advertised(prefix, time.Hour, 4*time.Hour), lifetime)
 	}
 	t.Run("that it has an address in", func(t *testing.T) {
 		play(t, "", silent, func(s *stage) {
@@ -124,7 +128,7 @@ func TestWhoseAnAddressIs(t *testing.T) {
 	const first, second, third = 2, 3, 4 // the first is the default NIC
 	addr := netip.MustParseAddr("2001:db8:1::38")
 	says := func(prefix string, byDefault bool) []announcement {
-		return []announcement{{netip.MustParsePrefix(prefix), byDefault}}
+		return []announcement{{prefix: netip.MustParsePrefix(prefix), byDefault: byDefault}}
 	}
 	for name, tt := range map[string]struct {
 		of   int
@@ -206,9 +210,9 @@ func TestTheKernelsAddressKeepsTheDefaultNICsNetworkToo(t *testing.T) {
 		s.wait(time.Second)
 		s.m.addRoute(kernelOnLink(2, "2001:db8::/64", time.Hour))
 		s.m.addAddr(link.Addr{Index: 2, Addr: netip.MustParseAddr(made0), Bits: 64, Origin: link.OriginRA, Preferred: time.Hour, Valid: time.Hour})
-		said := announces(s, s.advertised("2001:db8::/64", time.Hour, 4*time.Hour), time.Hour)
+		said := announces(s, "fe80::1", s.advertised("2001:db8::/64", time.Hour, 4*time.Hour), time.Hour)
 		s.m.tell[2](said)
-		said.Routers = []listener.Router{s.router("fe80::1", 0, ra.Medium)}
+		said.Routers = []listener.Router{s.router("fe80::bad", 0, ra.Medium)}
 		s.m.tell[3](said)
 		s.wait(10 * time.Second)
 		if s.has(3, "2001:db8::4a0:f0ff:fe00:39") {
@@ -223,7 +227,7 @@ func TestTheDefaultNICsNetworkIsItsOwnWithoutAnOnLinkPrefix(t *testing.T) {
 	play(t, "", silent, func(s *stage) {
 		s.wait(time.Second)
 		of := func(lifetime time.Duration) listener.Snapshot {
-			return announces(s, s.advertised("2001:db8::/64", time.Hour, 4*time.Hour), lifetime)
+			return announces(s, "fe80::bad", s.advertised("2001:db8::/64", time.Hour, 4*time.Hour), lifetime)
 		}
 		s.m.tell[3](of(0))
 		s.wait(5 * time.Second)
@@ -248,16 +252,16 @@ func TestTheDefaultNICsNetworkIsItsOwnWithoutAnOnLinkPrefix(t *testing.T) {
 // What is not taken since it is another NIC's is told, once, for as long as it holds.
 func TestAPrefixThatIsAnotherNICsIsLoggedAndInTheStatus(t *testing.T) {
 	play(t, "", silent, func(s *stage) {
-		other := announces(s, s.advertised(net0, time.Hour, 4*time.Hour), time.Hour)
+		other := announces(s, "fe80::1", s.advertised(net0, time.Hour, 4*time.Hour), time.Hour)
 		s.m.tell[2](other)
 		s.wait(5 * time.Second)
 		for range 20 {
-			s.m.tell[3](announces(s, s.advertised(net0, time.Hour, 4*time.Hour), 0))
+			s.m.tell[3](announces(s, "fe80::bad", s.advertised(net0, time.Hour, 4*time.Hour), 0))
 			s.wait(time.Minute)
 			s.m.tell[3](listener.Snapshot{Heard: true})
 			s.wait(time.Minute)
 		}
-		s.m.tell[3](announces(s, s.advertised(net0, time.Hour, 4*time.Hour), 0))
+		s.m.tell[3](announces(s, "fe80::bad", s.advertised(net0, time.Hour, 4*time.Hour), 0))
 		s.wait(time.Second)
 		got := s.status("eth1").Refused
 		if len(got) != 2 || got[0].What != "route" || got[1].What != "address" || got[0].Prefix.String() != net0 || !strings.Contains(got[0].Why, "eth0") {

@@ -37,6 +37,7 @@ type slaac struct {
 	mend      backoff       // of addresses that others take off
 	room      backoff       // of addresses that give their place to others
 	at        clock.Instant
+	leftSince clock.Instant // since when the default NIC has what is another's; Never where it has not
 }
 
 // A madeAddr is an address that was made, with its ends and the advertised ones that they come from.
@@ -63,7 +64,7 @@ func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
 		s.since = now
 	}
 	n.handOver(ctx)
-	n.yieldToSecondary()
+	n.yieldToSecondary(now)
 	n.inform(now)
 	said := n.autonomous()
 	n.keepMade(ctx, now, said)
@@ -372,6 +373,7 @@ func (n *managedNIC) yieldMade(addr netip.Addr, why string) {
 	n.problem("remove an address in another NIC's network", err)
 	if err == nil {
 		delete(n.slaac.have, addr)
+		n.a.world.see(link.AddrGone{Addr: link.Addr{Index: n.nic.Index, Addr: addr}}) // the kernel's own word comes later
 		n.heardLine(slog.LevelWarn, "autoconfigured address removed", "address", addr, "why", why)
 	}
 }

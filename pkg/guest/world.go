@@ -21,6 +21,7 @@ type world struct {
 	// routers are the addresses of the routers heard on each NIC, announced the prefixes that they announce.
 	routers   map[int][]netip.Addr
 	announced map[int][]announcement
+	ways      map[int]bool // the NICs on which a default router is heard
 	// leases are the addresses that v6guest has leased for each NIC, be they on it at the moment or not.
 	leases     map[int]map[netip.Addr]bool
 	defaultNIC int // its index; 0 when there is none
@@ -50,7 +51,7 @@ func newWorld() *world {
 	return &world{
 		nics: map[int]link.NIC{}, names: map[int][]string{},
 		addrs: map[int]map[netip.Addr]link.Addr{}, routes: map[routeKey]link.Route{},
-		routers: map[int][]netip.Addr{}, announced: map[int][]announcement{}, leases: map[int]map[netip.Addr]bool{},
+		routers: map[int][]netip.Addr{}, announced: map[int][]announcement{}, ways: map[int]bool{}, leases: map[int]map[netip.Addr]bool{},
 		rules: map[link.Rule]bool{},
 	}
 }
@@ -72,6 +73,7 @@ func (w *world) see(ev link.Event) {
 		delete(w.addrs, ev.NIC.Index)
 		delete(w.routers, ev.NIC.Index)
 		delete(w.announced, ev.NIC.Index)
+		delete(w.ways, ev.NIC.Index)
 		delete(w.leases, ev.NIC.Index)
 		maps.DeleteFunc(w.routes, func(k routeKey, _ link.Route) bool { return k.index == ev.NIC.Index })
 	case link.AddrChanged:
