@@ -170,7 +170,7 @@ func (n *managedNIC) yieldToSecondary(now clock.Instant) {
 	why := ""
 	for _, addr := range sortedAddrs(s.have) {
 		if nic := n.leftTo(addr); nic != "" {
-			left, why = append(left, addr), "its prefix is announced by the router of "+nic+" only"
+			left, why = append(left, addr), announcedOnlyOn(nic)
 		}
 	}
 	switch {
@@ -189,6 +189,11 @@ func (n *managedNIC) yieldToSecondary(now clock.Instant) {
 			n.yieldMade(addr, why)
 		}
 	}
+}
+
+// announcedOnlyOn is the reason for which a prefix is left to a NIC.
+func announcedOnlyOn(nic string) string {
+	return "its prefix is announced by the router of " + nic + " only"
 }
 
 // leftTo names the NIC to which the default NIC leaves a prefix, that of the address: only a default router

@@ -190,8 +190,8 @@ func (n *managedNIC) autonomous() map[netip.Addr]listener.Prefix {
 			n.refuse(&n.slaac.refused, before, p.Prefix, "address", v.Reason)
 		case v.Install:
 			why := n.a.world.refuse(addr, n.nic.Index)
-			if why == "" && !made {
-				why = n.leftTo(addr)
+			if nic := n.leftTo(addr); why == "" && !made && nic != "" {
+				why = announcedOnlyOn(nic)
 			}
 			if why == "" {
 				out[addr] = p
