@@ -22,24 +22,6 @@ import (
 //
 // docs/networks.md says so to users.
 
-// An announcement is a prefix that a router announces, be it for its own use only: that it is this network's is
-// what counts here.
-type announcement struct {
-	prefix    netip.Prefix
-	byDefault bool         // a default router says so
-	by        []netip.Addr // who says so
-}
-
-// announcements are those of what was heard.
-func announcements(s listener.Snapshot) (out []announcement) {
-	for _, p := range s.Prefixes {
-		if p.Prefix.Bits() >= minNetwork {
-			out = append(out, announcement{p.Prefix, announcedByDefault(s, p), p.Routers})
-		}
-	}
-	return out
-}
-
 // minNetwork is the shortest prefix that says whose an address is: a shorter one holds other networks too.
 const minNetwork = 64
 
@@ -50,16 +32,11 @@ func announcedByDefault(s listener.Snapshot, p listener.Prefix) bool {
 	})
 }
 
-// heard notes the routers that are heard on a NIC now, and what they announce.
+// heard notes what routers say on a NIC now.
 func (w *world) heard(index int, s listener.Snapshot) {
-	routers := make([]netip.Addr, len(s.Routers))
-	for i, r := range s.Routers {
-		routers[i] = r.Addr
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.routers[index], w.announced[index] = routers, announcements(s)
-	w.ways[index] = slices.ContainsFunc(s.Routers, func(r listener.Router) bool { return r.Default })
+	w.said[index] = s
 }
 
 // lease notes that an address is leased for the NIC.
@@ -119,8 +96,8 @@ func (w *world) refuse(addr netip.Addr, index int) string {
 	if w.leases[index][addr] {
 		return "" // who says now that it is a router's comes late
 	}
-	for _, routers := range w.routers {
-		if slices.Contains(routers, addr) {
+	for _, said := range w.said {
+		if isRouter(said, addr) {
 			return "it is a router's"
 		}
 	}
@@ -142,9 +119,27 @@ func (w *world) othersRight(addr netip.Addr, index, other int) bool {
 	return true
 }
 
-// announces says whether a default router on the NIC's link announces the address's network.
+// announces says whether a default router on the NIC's link announces the address's network, be it for its own
+// use only: that it is this network's is what counts here.
 func (w *world) announces(index int, addr netip.Addr) bool {
-	return slices.ContainsFunc(w.announced[index], func(a announcement) bool { return a.byDefault && a.prefix.Contains(addr) })
+	return slices.ContainsFunc(w.said[index].Prefixes, func(p listener.Prefix) bool {
+		return isNetwork(p, addr) && announcedByDefault(w.said[index], p)
+	})
+}
+
+// isNetwork says whether the prefix is the network of the address.
+func isNetwork(p listener.Prefix, addr netip.Addr) bool {
+	return p.Prefix.Bits() >= minNetwork && p.Prefix.Contains(addr)
+}
+
+// hears says whether one of the routers is among those that are heard.
+func hears(s listener.Snapshot, routers []netip.Addr) bool {
+	return slices.ContainsFunc(routers, func(r netip.Addr) bool { return isRouter(s, r) })
+}
+
+// isRouter says whether a router has the address.
+func isRouter(s listener.Snapshot, addr netip.Addr) bool {
+	return slices.ContainsFunc(s.Routers, func(r listener.Router) bool { return r.Addr == addr })
 }
 
 // yieldLease gives up a leased address that the default NIC has leased too. Nothing is declined: nobody
@@ -215,7 +210,7 @@ func (n *managedNIC) hasOtherAddress(addr netip.Addr) bool {
 func (w *world) hears(index int, routers []netip.Addr) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.ContainsFunc(routers, func(r netip.Addr) bool { return slices.Contains(w.routers[index], r) })
+	return hears(w.said[index], routers)
 }
 
 // onlySecondarys names a secondary NIC whose default router announces the network of an address that no
@@ -224,13 +219,13 @@ func (w *world) hears(index int, routers []netip.Addr) bool {
 func (w *world) onlySecondarys(addr netip.Addr) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.ways[w.defaultNIC] || w.announces(w.defaultNIC, addr) {
+	ours := w.said[w.defaultNIC]
+	if !slices.ContainsFunc(ours.Routers, func(r listener.Router) bool { return r.Default }) || w.announces(w.defaultNIC, addr) {
 		return ""
 	}
-	here := func(router netip.Addr) bool { return slices.Contains(w.routers[w.defaultNIC], router) }
 	for i, nic := range w.nics {
-		if i != w.defaultNIC && slices.ContainsFunc(w.announced[i], func(a announcement) bool {
-			return a.byDefault && a.prefix.Contains(addr) && !slices.ContainsFunc(a.by, here)
+		if i != w.defaultNIC && slices.ContainsFunc(w.said[i].Prefixes, func(p listener.Prefix) bool {
+			return isNetwork(p, addr) && announcedByDefault(w.said[i], p) && !hears(ours, p.Routers)
 		}) {
 			return nic.Name
 		}

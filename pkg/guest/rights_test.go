@@ -127,9 +127,14 @@ func TestTheDefaultNICsLeasedAddressIsItsOwn(t *testing.T) {
 func TestWhoseAnAddressIs(t *testing.T) {
 	const first, second, third = 2, 3, 4 // the first is the default NIC
 	addr := netip.MustParseAddr("2001:db8:1::38")
-	says := func(prefix string, byDefault bool) []announcement {
-		return []announcement{{prefix: netip.MustParsePrefix(prefix), byDefault: byDefault}}
+	says := func(prefix string, byDefault bool) listener.Snapshot {
+		r := listener.Router{Addr: netip.MustParseAddr("fe80::1"), Default: byDefault}
+		return listener.Snapshot{
+			Routers:  []listener.Router{r},
+			Prefixes: []listener.Prefix{{Prefix: netip.MustParsePrefix(prefix), Routers: []netip.Addr{r.Addr}}},
+		}
 	}
+	isRouter := listener.Snapshot{Routers: []listener.Router{{Addr: addr}}}
 	for name, tt := range map[string]struct {
 		of   int
 		set  func(*world)
@@ -143,15 +148,16 @@ func TestWhoseAnAddressIs(t *testing.T) {
 		"leased for a secondary NIC, nobody announces": {first, func(w *world) { w.lease(second, addr) }, ""},
 		"leased for a secondary NIC, whose router alone announces it": {first, func(w *world) {
 			w.lease(second, addr)
-			w.announced[second] = says("2001:db8:1::/64", true)
+			w.heard(second, says("2001:db8:1::/64", true))
 		}, "it is leased for eth1"},
 		"leased for a secondary NIC, a neighbour there announces it": {first, func(w *world) {
 			w.lease(second, addr)
-			w.announced[second] = says("2001:db8:1::/64", false)
+			w.heard(second, says("2001:db8:1::/64", false))
 		}, ""},
 		"leased for a secondary NIC, both routers announce it": {first, func(w *world) {
 			w.lease(second, addr)
-			w.announced[first], w.announced[second] = says("2001:db8:1::/64", true), says("2001:db8:1::/64", true)
+			w.heard(first, says("2001:db8:1::/64", true))
+			w.heard(second, says("2001:db8:1::/64", true))
 		}, ""},
 		"its own, on another by hand": {second, func(w *world) {
 			w.lease(second, addr)
@@ -160,9 +166,9 @@ func TestWhoseAnAddressIs(t *testing.T) {
 		"its own, and the default NIC's": {second, func(w *world) { w.lease(second, addr); w.lease(first, addr) }, "it is leased for eth0"},
 		"its own, that a router claims": {second, func(w *world) {
 			w.lease(second, addr)
-			w.routers[first] = []netip.Addr{addr}
+			w.heard(first, isRouter)
 		}, ""},
-		"a router's": {second, func(w *world) { w.routers[first] = []netip.Addr{addr} }, "it is a router's"},
+		"a router's": {second, func(w *world) { w.heard(first, isRouter) }, "it is a router's"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()

@@ -16,7 +16,7 @@ import (
 // use (RFC 9915, section 18.2.3), but ends nothing that works.
 func (n *managedNIC) counts(lease client.Address) bool {
 	return !lease.Unconfirmed || n.hearing == nil || slices.ContainsFunc(n.hearing.heard.Prefixes, func(p listener.Prefix) bool {
-		return (p.OnLink || p.Autonomous) && p.Prefix.Bits() >= minNetwork && p.Prefix.Contains(lease.Addr)
+		return (p.OnLink || p.Autonomous) && isNetwork(p, lease.Addr)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra/listener"
 )
 
 // A world is the kernel's state as its events tell it. The agent's goroutine writes it; clients read
@@ -18,10 +19,7 @@ type world struct {
 	names  map[int][]string // that a NIC bore before, latest first
 	addrs  map[int]map[netip.Addr]link.Addr
 	routes map[routeKey]link.Route
-	// routers are the addresses of the routers heard on each NIC, announced the prefixes that they announce.
-	routers   map[int][]netip.Addr
-	announced map[int][]announcement
-	ways      map[int]bool // the NICs on which a default router is heard
+	said   map[int]listener.Snapshot // what routers say on each NIC
 	// leases are the addresses that v6guest has leased for each NIC, be they on it at the moment or not.
 	leases     map[int]map[netip.Addr]bool
 	defaultNIC int // its index; 0 when there is none
@@ -51,7 +49,7 @@ func newWorld() *world {
 	return &world{
 		nics: map[int]link.NIC{}, names: map[int][]string{},
 		addrs: map[int]map[netip.Addr]link.Addr{}, routes: map[routeKey]link.Route{},
-		routers: map[int][]netip.Addr{}, announced: map[int][]announcement{}, ways: map[int]bool{}, leases: map[int]map[netip.Addr]bool{},
+		said: map[int]listener.Snapshot{}, leases: map[int]map[netip.Addr]bool{},
 		rules: map[link.Rule]bool{},
 	}
 }
@@ -71,9 +69,7 @@ func (w *world) see(ev link.Event) {
 		delete(w.nics, ev.NIC.Index)
 		delete(w.names, ev.NIC.Index)
 		delete(w.addrs, ev.NIC.Index)
-		delete(w.routers, ev.NIC.Index)
-		delete(w.announced, ev.NIC.Index)
-		delete(w.ways, ev.NIC.Index)
+		delete(w.said, ev.NIC.Index)
 		delete(w.leases, ev.NIC.Index)
 		maps.DeleteFunc(w.routes, func(k routeKey, _ link.Route) bool { return k.index == ev.NIC.Index })
 	case link.AddrChanged:
