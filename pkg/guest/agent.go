@@ -300,9 +300,10 @@ func (a *Agent) replan(ctx context.Context, now clock.Instant) {
 			a.nics[p.NIC.Index] = n
 			n.dropOldMAC(ctx, now)
 			if p.Settings.Lease == LeaseAgent {
-				a.world.leasesAre(p.NIC.Index, n.leasedBy(p.NIC.Key(), now)...)
+				leased := n.leasedBy(p.NIC.Key(), now)
+				a.world.leasesAre(p.NIC.Index, leased...)
+				n.findMade(now, leased)
 			}
-			n.findMade(now, p)
 		}
 		n.apply(ctx, p)
 	}

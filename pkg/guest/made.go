@@ -15,15 +15,13 @@ import (
 )
 
 // findMade takes over the addresses that an earlier run of v6guest has made on the NIC, so that they end as
-// this run's do: with a lease, with their prefix, or with slaac = off.
-func (n *managedNIC) findMade(now clock.Instant, p NICPlan) {
-	if n.a.passive || p.Settings.Lease != LeaseAgent {
+// this run's do: with a lease, with their prefix, or with slaac = off. What is leased is none of them.
+func (n *managedNIC) findMade(now clock.Instant, leased []netip.Addr) {
+	if n.a.passive {
 		return
 	}
-	leased := n.leasedBy(n.nic.Key(), now)
 	for _, a := range n.a.world.addresses(n.nic.Index) {
-		if !n.a.made.has(a.Addr) || !a.NoPrefix || a.Bits != a.Addr.BitLen() || a.DADFailed || !a.Addr.IsGlobalUnicast() || slices.Contains(leased, a.Addr) ||
-			a.Addr != interfaceAddr(netip.PrefixFrom(a.Addr, 64).Masked(), n.nic.MAC) {
+		if !n.a.made.has(a.Addr) || !a.NoPrefix || a.Bits != a.Addr.BitLen() || a.DADFailed || !a.Addr.IsGlobalUnicast() || slices.Contains(leased, a.Addr) || !madeOf(a.Addr, n.nic.MAC) {
 			continue
 		}
 		if n.slaac.have == nil {

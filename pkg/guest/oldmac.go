@@ -23,8 +23,7 @@ func (n *managedNIC) dropOldMAC(ctx context.Context, now clock.Instant) {
 	key := link.Key{MAC: old, VLAN: n.nic.VLAN}
 	leased := n.leasedBy(key, now)
 	for _, a := range n.a.world.addresses(n.nic.Index) {
-		made := interfaceAddr(netip.PrefixFrom(a.Addr, 64).Masked(), old)
-		if a.Bits != a.Addr.BitLen() || a.Addr != made && !slices.Contains(leased, a.Addr) {
+		if a.Bits != a.Addr.BitLen() || !madeOf(a.Addr, old) && !slices.Contains(leased, a.Addr) {
 			continue
 		}
 		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, a.Addr)

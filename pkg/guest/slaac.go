@@ -214,6 +214,11 @@ func interfaceAddr(prefix netip.Prefix, mac net.HardwareAddr) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
+// madeOf says whether the address is what its prefix and the MAC make.
+func madeOf(addr netip.Addr, mac net.HardwareAddr) bool {
+	return addr == interfaceAddr(netip.PrefixFrom(addr, 64).Masked(), mac)
+}
+
 // renewed is what an advertisement makes of an address's ends (RFC 4862, section 5.5.3 e); a prefix that
 // is not there any more was withdrawn or is over.
 func (m madeAddr) renewed(now clock.Instant, p listener.Prefix, advertised bool) (next madeAddr, news bool) {
@@ -355,7 +360,7 @@ func (n *managedNIC) madeAddrGone(addr link.Addr) {
 // they are nobody's, or another's.
 func (n *managedNIC) dropMade(ctx context.Context) {
 	for addr := range n.slaac.have {
-		if addr == interfaceAddr(netip.PrefixFrom(addr, 64).Masked(), n.nic.MAC) {
+		if madeOf(addr, n.nic.MAC) {
 			continue
 		}
 		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, addr)
