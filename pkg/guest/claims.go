@@ -21,17 +21,22 @@ func (n *managedNIC) onLinkClaims(routed bool) []listener.Claim {
 
 // slaacClaims are those that stand in the way of an address that the NIC is to make of the prefix; made says
 // that it has the address. A default NIC with any address needs no other that somebody else may have a right
-// to, and one without takes what another has only at the word of a default router.
+// to, but on one link nobody claims another's; and one without takes what another has only at the word of a
+// default router.
 func (n *managedNIC) slaacClaims(p listener.Prefix, made bool) []listener.Claim {
-	if n.plan.Role == RoleDefault && (made || len(n.ownAddresses()) == 0 && announcedByDefault(n.hearing.heard, p)) {
+	switch {
+	case n.plan.Role != RoleDefault:
+		return n.othersClaims(!made)
+	case made:
+		return nil
+	case !announcedByDefault(n.hearing.heard, p):
+		return n.othersClaims(true)
+	case len(n.ownAddresses()) == 0:
 		return nil
 	}
-	if n.plan.Role == RoleDefault && announcedByDefault(n.hearing.heard, p) {
-		return n.a.claimsBy(func(c nicClaim) bool {
-			return c.nic != n.nic.Index && !c.autoconf && !n.a.world.hears(c.nic, p.Routers) // on one link nobody claims another's
-		})
-	}
-	return n.othersClaims(!made)
+	return n.a.claimsBy(func(c nicClaim) bool {
+		return c.nic != n.nic.Index && !c.autoconf && !n.a.world.hears(c.nic, p.Routers)
+	})
 }
 
 // othersClaims are those of the other NICs, or of the default NIC alone: of its network, and of its addresses
@@ -87,7 +92,8 @@ type nicClaim struct {
 // allClaims are the addresses, prefixes and servers of each NIC: what the networks of others may not
 // announce as their own (decision 4). A prefix counts where the NIC has an address in it: any is easily
 // announced. Addresses that the kernel made count on the default NIC alone, where a default router announces
-// their network now: else they may be of anybody's word. What a NIC is about to get back, since it is down or somebody took it off, is still its own.
+// their network now: else they may be of anybody's word. What a NIC is about to get back, since it is down or
+// somebody took it off, is still its own.
 func (a *Agent) allClaims() []nicClaim {
 	out := []nicClaim{}
 	add := func(p netip.Prefix, what string, c nicClaim) {

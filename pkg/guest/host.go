@@ -72,7 +72,7 @@ func newHost(ctx context.Context, n *managedNIC, l *leaser) *host {
 	return &host{
 		ctx: ctx, a: n.a, n: n, l: l, index: n.nic.Index, key: n.nic.Key(), awaited: &n.look.awaited, name: &n.name, packets: &n.packets,
 		opts: link.AddressOptions{Optimistic: n.plan.Settings.OptimisticDAD},
-		held: map[netip.Addr]client.Address{}, servers: map[wire.DUID]netip.Addr{},
+		held: map[netip.Addr]client.Address{}, servers: map[wire.DUID]netip.Addr{}, changes: limiter{most: mostChanges},
 	}
 }
 
@@ -132,7 +132,6 @@ const mostChanges = 16
 // changed logs that addresses changed, mostChanges times an hour.
 func (h *host) changed(level slog.Level, message string, attrs ...slog.Attr) {
 	h.mu.Lock()
-	h.changes.most = mostChanges
 	ok, silent := h.changes.allow(h.a.clock.Now(), message)
 	h.mu.Unlock()
 	if silent > 0 {

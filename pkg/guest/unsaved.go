@@ -19,7 +19,7 @@ type unsavedLease struct {
 func (h *host) save(l *client.Lease) error {
 	h.unsaved.Lock()
 	defer h.unsaved.Unlock()
-	err := client.SaveLease(h.a.opts.StateDir, h.key, l, h.a.boot(h.a.clock.Now()))
+	err := h.write(l)
 	h.unsaved.lease.Store(nil)
 	if err != nil && !h.a.passive {
 		h.unsaved.lease.Store(l)
@@ -36,11 +36,14 @@ func (h *host) saveAgain() (saved bool, err error) {
 	if l == nil {
 		return true, nil
 	}
-	err = client.SaveLease(h.a.opts.StateDir, h.key, l, h.a.boot(h.a.clock.Now()))
-	if err == nil {
+	if err = h.write(l); err == nil {
 		h.unsaved.lease.Store(nil)
 	}
 	return err == nil, err
+}
+
+func (h *host) write(l *client.Lease) error {
+	return client.SaveLease(h.a.opts.StateDir, h.key, l, h.a.boot(h.a.clock.Now()))
 }
 
 const keepingLease = "keep the lease for the next start"
