@@ -63,10 +63,7 @@ func (n *managedNIC) dropAutoconf(ctx context.Context) {
 		if _, made := n.slaac.have[a.Addr]; made || n.leased(a.Addr) {
 			continue
 		}
-		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, a.Addr)
-		n.problem("remove an autoconfigured address", err)
-		if err == nil {
-			n.a.world.see(link.AddrGone{Addr: a}) // the kernel's own word comes later
+		if n.takeOff(ctx, a.Addr, removingMade) {
 			n.log.Info("address that the kernel autoconfigured removed: another takes its place", "address", a.Addr)
 		}
 	}

@@ -190,7 +190,7 @@ func (n *managedNIC) dropLease(ctx context.Context) {
 	l := n.leaser
 	n.stopClient()
 	for addr := range l.host.takeAll() {
-		n.problem("remove the address of the old lease", n.a.sys.RemoveAddress(ctx, n.nic.Index, addr))
+		n.takeOff(ctx, addr, "remove the address of the old lease")
 	}
 	n.problem("forget the old lease", client.ForgetLease(n.a.opts.StateDir, l.key))
 }

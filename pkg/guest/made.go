@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
-	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -86,11 +85,8 @@ func (n *managedNIC) makeRoom(ctx context.Context, now clock.Instant, said map[n
 			return false
 		}
 		n.slaac.room.done(now)
-		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, addr)
-		n.problem("remove an autoconfigured address", err)
-		if err == nil {
+		if n.takeOff(ctx, addr, removingMade) {
 			delete(n.slaac.have, addr)
-			n.a.world.see(link.AddrGone{Addr: link.Addr{Index: n.nic.Index, Addr: addr}}) // the kernel's own word comes later
 			n.heardLine(slog.LevelInfo, "autoconfigured address removed: no router announces its prefix, and another is to have its place", "address", addr)
 			return true
 		}

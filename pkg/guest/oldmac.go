@@ -12,6 +12,8 @@ import (
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
+const removingOldMAC = "remove an address of the old MAC"
+
 // dropOldMAC takes off the addresses that an earlier agent of this boot has put on the NIC, where it has
 // another MAC since: to the cloud they are nobody's, or another's. What the MAC leased is forgotten, unless
 // another NIC has it now.
@@ -26,10 +28,7 @@ func (n *managedNIC) dropOldMAC(ctx context.Context, now clock.Instant) {
 		if a.Bits != a.Addr.BitLen() || !madeOf(a.Addr, old) && !slices.Contains(leased, a.Addr) {
 			continue
 		}
-		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, a.Addr)
-		n.problem("remove an address of the old MAC", err)
-		if err == nil {
-			n.a.world.see(link.AddrGone{Addr: a}) // the kernel's own word comes later
+		if n.takeOff(ctx, a.Addr, removingOldMAC) {
 			n.log.Info("address of the old MAC removed", "address", a.Addr, "mac", old.String())
 		}
 	}

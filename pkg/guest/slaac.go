@@ -50,7 +50,10 @@ type madeAddr struct {
 	found                      bool          // an earlier run made it, and no router has announced its prefix since
 }
 
-const makingAddress = "make an address of the advertised prefix"
+const (
+	makingAddress = "make an address of the advertised prefix"
+	removingMade  = "remove an autoconfigured address"
+)
 
 // tendSLAAC makes, renews and ends the addresses.
 func (n *managedNIC) tendSLAAC(ctx context.Context, now clock.Instant) {
@@ -291,9 +294,7 @@ func (n *managedNIC) handOver(ctx context.Context) {
 		case n.leased(addr):
 			delete(n.slaac.have, addr)
 		case usable:
-			err := n.a.sys.RemoveAddress(ctx, n.nic.Index, addr)
-			n.problem("remove an autoconfigured address", err)
-			if err == nil {
+			if n.takeOff(ctx, addr, removingMade) {
 				delete(n.slaac.have, addr)
 				n.log.Info("autoconfigured address removed: the leased one takes its place", "address", addr)
 			}
@@ -363,9 +364,7 @@ func (n *managedNIC) dropMade(ctx context.Context) {
 		if madeOf(addr, n.nic.MAC) {
 			continue
 		}
-		err := n.a.sys.RemoveAddress(ctx, n.nic.Index, addr)
-		n.problem("remove an address of the old MAC", err)
-		if err == nil {
+		if n.takeOff(ctx, addr, removingOldMAC) {
 			delete(n.slaac.have, addr)
 			n.log.Info("autoconfigured address removed: it was made of another MAC", "address", addr)
 		}
@@ -374,11 +373,8 @@ func (n *managedNIC) dropMade(ctx context.Context) {
 
 // yieldMade takes an address of the NIC's own making off: its prefix is another NIC's network.
 func (n *managedNIC) yieldMade(addr netip.Addr, why string) {
-	err := n.a.sys.RemoveAddress(n.a.life, n.nic.Index, addr)
-	n.problem("remove an address in another NIC's network", err)
-	if err == nil {
+	if n.takeOff(n.a.life, addr, "remove an address in another NIC's network") {
 		delete(n.slaac.have, addr)
-		n.a.world.see(link.AddrGone{Addr: link.Addr{Index: n.nic.Index, Addr: addr}}) // the kernel's own word comes later
 		n.heardLine(slog.LevelWarn, "autoconfigured address removed", "address", addr, "why", why)
 	}
 }
