@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/v6guest/v6guest/pkg/link"
@@ -33,13 +32,10 @@ type addedLinkLocal struct {
 
 // loadAdded reads what is known in this boot and network namespace.
 func loadAdded(note runNote, ok bool, runDir string) *addedLinkLocals {
-	s := &addedLinkLocals{state: addedState{runNote: note}}
-	if !ok {
-		return s
-	}
-	s.file = filepath.Join(runDir, "link-locals.json")
 	var old addedState
-	if note.read(s.file, &old) {
+	file, counts := note.open(ok, runDir, "link-locals.json", &old)
+	s := &addedLinkLocals{file: file, state: addedState{runNote: note}}
+	if counts {
 		s.state.Added = old.Added
 	}
 	return s

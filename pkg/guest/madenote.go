@@ -3,7 +3,6 @@ package guest
 import (
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"slices"
 )
 
@@ -24,13 +23,10 @@ type madeState struct {
 // loadMade reads what an earlier agent of this boot has made in this network namespace.
 func loadMade(runDir, boot string) *madeNote {
 	note, ok := newRunNote(runDir, boot)
-	m := &madeNote{state: madeState{runNote: note}}
-	if !ok {
-		return m
-	}
-	m.file = filepath.Join(runDir, "made.json")
 	var old madeState
-	if note.read(m.file, &old) {
+	file, counts := note.open(ok, runDir, "made.json", &old)
+	m := &madeNote{file: file, state: madeState{runNote: note}}
+	if counts {
 		m.state.Made, m.found = old.Made, slices.Clone(old.Made)
 	}
 	return m

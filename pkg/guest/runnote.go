@@ -2,6 +2,7 @@ package guest
 
 import (
 	"encoding/json"
+	"path/filepath"
 	"syscall"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -41,6 +42,16 @@ func (n *runNote) head() *runNote { return n }
 func (n runNote) read(file string, note interface{ head() *runNote }) bool {
 	b, err := readSmall(file)
 	return err == nil && json.Unmarshal(b, note) == nil && *note.head() == n
+}
+
+// open reads the note of that name in the run folder into old, and returns its file, "" where none can be kept
+// (ok is newRunNote's), and whether it counts now.
+func (n runNote) open(ok bool, runDir, name string, old interface{ head() *runNote }) (file string, counts bool) {
+	if !ok {
+		return "", false
+	}
+	file = filepath.Join(runDir, name)
+	return file, n.read(file, old)
 }
 
 // writeRunNote puts a note in its place.

@@ -3,7 +3,6 @@ package guest
 import (
 	"fmt"
 	"net"
-	"path/filepath"
 	"slices"
 
 	"github.com/v6guest/v6guest/pkg/link"
@@ -30,13 +29,10 @@ type seenNIC struct {
 // loadSeen reads what an earlier agent of this boot has seen in this network namespace.
 func loadSeen(runDir, boot string) *seenNICs {
 	note, ok := newRunNote(runDir, boot)
-	s := &seenNICs{state: seenState{runNote: note}}
-	if !ok {
-		return s
-	}
-	s.file = filepath.Join(runDir, "nics.json")
 	var old seenState
-	if note.read(s.file, &old) {
+	file, counts := note.open(ok, runDir, "nics.json", &old)
+	s := &seenNICs{file: file, state: seenState{runNote: note}}
+	if counts {
 		s.state.NICs = old.NICs
 	}
 	return s

@@ -40,13 +40,10 @@ func loadSwitches(runDir string) *savedSwitches {
 
 // switchesOf is loadSwitches for whoever knows the boot's name.
 func switchesOf(note runNote, ok bool, runDir string) *savedSwitches {
-	s := &savedSwitches{state: switchState{runNote: note}}
-	if !ok {
-		return s
-	}
-	s.file = filepath.Join(runDir, "switches.json")
 	var old switchState
-	if note.read(s.file, &old) {
+	file, counts := note.open(ok, runDir, "switches.json", &old)
+	s := &savedSwitches{file: file, state: switchState{runNote: note}}
+	if counts {
 		s.state.Switches = old.Switches
 	}
 	return s
