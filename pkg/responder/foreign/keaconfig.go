@@ -62,20 +62,15 @@ type walker struct {
 	counted, line int // the line in which the text's byte number counted is
 }
 
-func (w *walker) sharedNetwork() {
-	w.object("shared-networks", func(key string) {
-		if key == "subnet6" {
-			w.list(key, w.subnet)
-		} else {
-			w.skip()
-		}
-	})
-}
+func (w *walker) sharedNetwork() { w.only("shared-networks", "subnet6", w.subnet) }
 
-func (w *walker) subnet() {
-	w.object("subnet6", func(key string) {
-		if key == "reservations" {
-			w.list(key, w.reservation)
+func (w *walker) subnet() { w.only("subnet6", "reservations", w.reservation) }
+
+// only calls element for each element of one list of the object that is next, what, and passes over all else.
+func (w *walker) only(what, list string, element func()) {
+	w.object(what, func(key string) {
+		if key == list {
+			w.list(key, element)
 		} else {
 			w.skip()
 		}
