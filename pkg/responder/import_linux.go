@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,11 +26,7 @@ type Imported struct {
 	Hosts  int `json:"hosts"`
 
 	present int // that need not be taken over
-	// Left says what was not taken over, why, and what to do; More is how much of it is not told.
-	Left []string `json:"left"`
-	More int      `json:"left_untold,omitempty"`
-	// Notes say what should be known, though nothing is missing.
-	Notes []string `json:"notes"`
+	foreign.Told
 }
 
 // Err is the error of an import that has not taken over all: nothing of it (fault.ExitUsage), or not
@@ -55,7 +50,7 @@ const importGroup = 1024
 func Import(ctx context.Context, c *Config, stateDir string, found foreign.Content, dry bool) (out Imported, err error) {
 	clk := clock.Boottime{}
 	im := &importer{ctx: ctx, config: c, known: map[netip.Prefix]bool{}, has: map[netip.Prefix]leaseClient{}, lengths: map[int]bool{}, reserved: hosts.NewSet(), before: hosts.NewSet(), wheres: map[netip.Addr]string{}}
-	im.out = Imported{Left: append([]string{}, found.Left...), More: found.More, Notes: append([]string{}, found.Notes...)}
+	im.out.Told = foreign.Told{Left: append([]string{}, found.Left...), More: found.More, Notes: append([]string{}, found.Notes...)}
 	if c.Hosts != "" {
 		im.lines = hosts.Load(c.Hosts).Index
 	}
@@ -117,26 +112,11 @@ type leaseClient struct {
 	iaid wire.IAID
 }
 
-// left tells what is not taken over, note what need not be.
-func (im *importer) left(where, format string, args ...any) {
-	if len(im.out.Left) < foreign.MaxLeft {
-		im.out.Left = append(im.out.Left, where+": "+fmt.Sprintf(format, args...))
-	} else {
-		im.out.More++
-	}
-}
-
-func (im *importer) note(where, format string, args ...any) {
-	if len(im.out.Notes) < foreign.MaxLeft {
-		im.out.Notes = append(im.out.Notes, where+": "+fmt.Sprintf(format, args...))
-	}
-}
-
 // lease takes a lease over.
 func (im *importer) lease(l *foreign.Lease) error {
 	if why := im.needless(l); why != "" {
 		im.out.present++
-		im.note(l.Where, "%s %s", name(l), why)
+		im.out.Note(l.Where, "%s %s", name(l), why)
 		return nil
 	}
 	n, reason := im.config.poolOf(l)
@@ -144,7 +124,7 @@ func (im *importer) lease(l *foreign.Lease) error {
 		reason = "has a lease already, of another client; let this one get another, or take that one out by v6responder leases release"
 	}
 	if reason != "" {
-		im.left(l.Where, "%s %s", name(l), reason)
+		im.out.Leave(l.Where, "%s %s", name(l), reason)
 		return nil
 	}
 	im.know(l.Prefix, leaseClient{l.DUID, l.IAID})
@@ -223,13 +203,13 @@ func name(l *foreign.Lease) string {
 func (im *importer) host(line foreign.Line) {
 	h, err := parseAdded(line.Text)
 	if err != nil {
-		im.left(line.Where, "%v; write it by v6responder hosts add as it should be", err)
+		im.out.Leave(line.Where, "%v; write it by v6responder hosts add as it should be", err)
 		return
 	}
 	for _, a := range h.Addrs {
 		for _, o := range []*hosts.Host{im.reserved.Owner(a), im.before.Owner(a)} {
 			if o != nil && o.Key() != h.Key() {
-				im.left(line.Where, "[%s] is reserved for %s already (%s); give one of them another address", a, o.Key(), cmp.Or(im.wheres[a], o.Where()))
+				im.out.Leave(line.Where, "[%s] is reserved for %s already (%s); give one of them another address", a, o.Key(), cmp.Or(im.wheres[a], o.Where()))
 				return
 			}
 		}
@@ -248,11 +228,11 @@ func (im *importer) host(line foreign.Line) {
 	for _, a := range added {
 		im.wheres[a] = line.Where
 		if what := hosts.Doubtful(a); what != "" {
-			im.note(line.Where, "%s", what)
+			im.out.Note(line.Where, "%s", what)
 		}
 	}
 	for _, what := range doubts {
-		im.note(line.Where, "%s", what)
+		im.out.Note(line.Where, "%s", what)
 	}
 }
 

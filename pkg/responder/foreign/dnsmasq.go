@@ -24,17 +24,17 @@ func Dnsmasq(name string, text []byte) (c Content) {
 		case f[0] == "duid":
 			v6 = true
 			if len(f) == 2 {
-				c.Notes = append(c.Notes, fmt.Sprintf("%s: the server's DUID is kept by duid = %.400q in [server]", where, f[1]))
+				c.Note(where, "the server's DUID is kept by duid = %.400q in [server]", f[1])
 			}
 		case !v6 && len(f) > 2 && strings.Contains(f[2], "."): // IPv4
 		case len(f) != 5:
-			c.left(where, "%.100q is no lease, which has five words (when it ends, IAID, address, name, DUID); correct it or take it out", strings.TrimSpace(line))
+			c.Leave(where, "%.100q is no lease, which has five words (when it ends, IAID, address, name, DUID); correct it or take it out", strings.TrimSpace(line))
 		case strings.HasPrefix(f[1], "T"):
-			c.left(where, "%.60q is a temporary address (IA_TA), which nobody serves here; its client does without", f[2])
+			c.Leave(where, "%.60q is a temporary address (IA_TA), which nobody serves here; its client does without", f[2])
 		default:
 			l, err := dnsmasqLease(f)
 			if err != nil {
-				c.left(where, "%v; %s", err, cureLease)
+				c.Leave(where, "%v; %s", err, cureLease)
 				continue
 			}
 			l.Where = where

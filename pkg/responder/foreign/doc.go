@@ -30,9 +30,16 @@ type Line struct{ Where, Text string }
 type Content struct {
 	Leases []Lease
 	Hosts  []Line
-	Left   []string // what cannot be taken over, and why; each begins with file and line, and ends with the cure
-	More   int      // how much of it is not told, since it is so much
-	Notes  []string // what should be known, though nothing is missing
+	Told
+}
+
+// Told is what is said of a file; each line begins with file and line of it.
+type Told struct {
+	// Left says what cannot be taken over, why, and what to do; More is how much of it is not told.
+	Left []string `json:"left"`
+	More int      `json:"left_untold,omitempty"`
+	// Notes say what should be known, though nothing is missing.
+	Notes []string `json:"notes"`
 }
 
 // cureLease is what becomes of a lease that cannot be read.
@@ -41,10 +48,18 @@ const cureLease = "correct it, or let its client get another"
 // MaxLeft is how many things that cannot be taken over are told one by one.
 const MaxLeft = 1000
 
-func (c *Content) left(where, format string, args ...any) {
-	if len(c.Left) < MaxLeft {
-		c.Left = append(c.Left, where+": "+fmt.Sprintf(format, args...))
+// Leave tells what cannot be taken over.
+func (t *Told) Leave(where, format string, args ...any) {
+	if len(t.Left) < MaxLeft {
+		t.Left = append(t.Left, where+": "+fmt.Sprintf(format, args...))
 	} else {
-		c.More++
+		t.More++
+	}
+}
+
+// Note tells what need not be taken over, or should be known.
+func (t *Told) Note(where, format string, args ...any) {
+	if len(t.Notes) < MaxLeft {
+		t.Notes = append(t.Notes, where+": "+fmt.Sprintf(format, args...))
 	}
 }

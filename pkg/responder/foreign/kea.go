@@ -29,11 +29,11 @@ func KeaLeases(name string, text []byte) (c Content) {
 		where := fmt.Sprintf("%s:%d", name, n)
 		switch {
 		case err != nil:
-			c.left(where, "%v; correct the line or take it out", err)
+			c.Leave(where, "%v; correct the line or take it out", err)
 			continue
 		case columns == nil:
 			if columns = f; !slices.Contains(columns, "duid") || !slices.Contains(columns, "iaid") {
-				c.left(where, "this is no file of Kea's DHCPv6 leases, whose first line names the columns; name the file of lease-database in Kea's configuration")
+				c.Leave(where, "this is no file of Kea's DHCPv6 leases, whose first line names the columns; name the file of lease-database in Kea's configuration")
 				return c
 			}
 			continue
@@ -51,7 +51,7 @@ func KeaLeases(name string, text []byte) (c Content) {
 		last[addr] = -1
 		l, reason := keaLease(get)
 		if reason != "" {
-			c.left(where, "%s; %s", reason, cureLease)
+			c.Leave(where, "%s; %s", reason, cureLease)
 		}
 		if reason == "" && l.Prefix.IsValid() {
 			l.Where = where
@@ -60,7 +60,7 @@ func KeaLeases(name string, text []byte) (c Content) {
 		}
 	}
 	if columns == nil {
-		c.left(name+":1", "it is empty; name the file of lease-database in Kea's configuration")
+		c.Leave(name+":1", "it is empty; name the file of lease-database in Kea's configuration")
 	}
 	c.Leases = slices.DeleteFunc(c.Leases, func(l Lease) bool { return l.Where == "" })
 	return c

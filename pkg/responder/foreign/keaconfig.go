@@ -46,7 +46,7 @@ func KeaConfig(name string, text []byte) (c Content) {
 		})
 	})
 	if !found && !w.failed {
-		c.left(name, "there is no Dhcp6 in it; name the configuration of kea-dhcp6")
+		c.Leave(name, "there is no Dhcp6 in it; name the configuration of kea-dhcp6")
 	}
 	return c
 }
@@ -110,7 +110,7 @@ func (w *walker) opens(bracket byte, what string) bool {
 		w.token()
 		return true
 	default:
-		w.content.left(w.where(at), "%.60q must begin with %c; correct it as Kea's manual has it", what, bracket)
+		w.content.Leave(w.where(at), "%.60q must begin with %c; correct it as Kea's manual has it", what, bracket)
 	}
 	w.skip()
 	return false
@@ -151,7 +151,7 @@ func (w *walker) check(at int, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		at, err = len(w.text), errors.New("it ends in the middle")
 	}
-	w.content.left(w.where(at), "%v; correct that and import it again: what stands behind it is not read", err)
+	w.content.Leave(w.where(at), "%v; correct that and import it again: what stands behind it is not read", err)
 }
 
 // next is where the value that is next begins.
@@ -191,7 +191,7 @@ func (w *walker) reservation() {
 		if wrong.Field != "" {
 			about += ": its " + wrong.Field
 		}
-		w.content.left(where, "%s is of the wrong kind (%s); correct it as Kea's manual has it", about, wrong.Value)
+		w.content.Leave(where, "%s is of the wrong kind (%s); correct it as Kea's manual has it", about, wrong.Value)
 		return
 	}
 	line := who
@@ -203,13 +203,13 @@ func (w *walker) reservation() {
 	}
 	switch {
 	case err != nil:
-		w.content.left(where, "%v; correct it as Kea's manual has it", err)
+		w.content.Leave(where, "%v; correct it as Kea's manual has it", err)
 	case who == "":
-		w.content.left(where, "a reservation by neither hw-address nor duid; add it by v6responder hosts add MAC,[ADDRESS]")
+		w.content.Leave(where, "a reservation by neither hw-address nor duid; add it by v6responder hosts add MAC,[ADDRESS]")
 	case len(r.Addresses) == 0:
-		w.content.left(where, "reservation for %.60q: it has no address; give it one by ip-addresses, or let its client get one of a pool", who)
+		w.content.Leave(where, "reservation for %.60q: it has no address; give it one by ip-addresses, or let its client get one of a pool", who)
 	case strings.ContainsAny(line, "\r\n#"):
-		w.content.left(where, "reservation for %.60q: it cannot stand in a line; take # and line ends out of it", who)
+		w.content.Leave(where, "reservation for %.60q: it cannot stand in a line; take # and line ends out of it", who)
 	default:
 		w.content.Hosts = append(w.content.Hosts, Line{where, line})
 		w.content.beside(where, who, &r)
@@ -228,7 +228,7 @@ func (c *Content) beside(where, who string, r *reservation) {
 		{"client-classes", len(r.Classes), "write a [class TAG] for each, and set:TAG into its line"},
 	} {
 		if part.n > 0 {
-			c.left(where, "reservation for %.60q: taken over without its %s; %s", who, part.name, part.cure)
+			c.Leave(where, "reservation for %.60q: taken over without its %s; %s", who, part.name, part.cure)
 		}
 	}
 }
