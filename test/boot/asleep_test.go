@@ -28,8 +28,10 @@ func TestASuspendedMachineChecksItsLeasesWhenItIsResumed(t *testing.T) {
 	n.Reserved.Addr = n.Host(0x99)
 	check(t, n.Server.Stop(g.ctx))
 	check(t, n.Serve(g.ctx, peer.V6responder, n.Network()))
+	other := g.confirmed(g.cloud.Nets[1])
 	check(t, qemu.await(g.ctx, "WAKEUP"))
 
+	other()
 	for _, kind := range []dhcpv6.MessageType{dhcpv6.MessageTypeConfirm, dhcpv6.MessageTypeSolicit} {
 		_, from, err = n.Segment.Capture.Await(g.ctx, from, "a "+kind.String()+" of the guest", func(p lab.Packet) bool {
 			m, err := wire.Decode(p.Payload)

@@ -13,7 +13,7 @@ func TestAGuestHasItsAddressesFromBootOn(t *testing.T) {
 			g.wasConfigured(tt)
 			g.asReserved(tt)
 			g.ipv4Stayed(tt)
-			g.clockIsSet() // to dhclient its IPv4 lease has ended then
+			g.clockIsSet(tt) // to dhclient its IPv4 lease has ended then
 			g.asBefore(tt.files)
 		})
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/insomniacslk/dhcp/dhcpv6"
+
 	"github.com/v6guest/v6guest/test/cloud"
 )
 
@@ -92,17 +94,58 @@ func (g *machine) asBefore(files []file) {
 	}
 }
 
-// clockIsSet sets the wall clock a day forward, as a time daemon does after a snapshot, and back: the agent
-// checks its leases at once, and gives nothing up.
-func (g *machine) clockIsSet() {
+// clockIsSet sets the wall clock a day forward, as a time daemon does after a snapshot, and back: where v6guest
+// leases, it confirms each lease with its server at once, and no address goes, not for a moment.
+func (g *machine) clockIsSet(tt guestCase) {
 	g.t.Helper()
+	nets := g.cloud.Nets
+	if tt.client != "v6guest" {
+		nets = nil
+	}
+	before := g.deletions(nets...)
 	for _, set := range [][2]string{{"tomorrow", "forward"}, {"yesterday", "back"}} {
+		confirmed := g.confirmed(nets...)
 		g.say("date", "-s", set[0])
-		g.say("v6guest", "lease") // an exchange with the server: what was to be noticed has been by its end
+		confirmed()
+		g.say("v6guest", "lease") // an exchange with the server: what came of it is done by its end
 		g.say("journalctl", "--sync")
 		g.has("the wall clock was set "+set[1]+" by", "journalctl", "--no-pager", "-u", "v6guest.service")
 		for _, n := range g.cloud.Nets {
 			g.has("inet6 "+n.Reserved.Addr.String()+"/128", "ip", "-6", "addr", "show", "dev", n.NIC)
 		}
 	}
+	if after := g.deletions(nets...); len(after) > len(before) {
+		g.t.Errorf("addresses went away: %v", after[len(before):])
+	}
+}
+
+// confirmed returns a function that waits until the guest has sent a Confirm on each of the networks, from now on,
+// and has had an answer.
+func (g *machine) confirmed(nets ...*cloud.Net) func() {
+	from := make([]int, len(nets))
+	for i, n := range nets {
+		from[i] = len(n.Segment.Capture.Packets())
+	}
+	return func() {
+		g.t.Helper()
+		for i, n := range nets {
+			_, next, err := n.Segment.Capture.Await(g.ctx, from[i], "a Confirm", dhcpMessage(dhcpv6.MessageTypeConfirm, n.Reserved.MAC, nil))
+			check(g.t, err)
+			_, _, err = n.Segment.Capture.Await(g.ctx, next, "its Reply", dhcpMessage(dhcpv6.MessageTypeReply, nil, n.Reserved.MAC))
+			check(g.t, err)
+		}
+	}
+}
+
+// deletions are the lines by which the kernel told that a reserved address of the networks went.
+func (g *machine) deletions(nets ...*cloud.Net) (out []string) {
+	g.t.Helper()
+	for line := range strings.Lines(g.say("cat", watchFile)) {
+		for _, n := range nets {
+			if strings.HasPrefix(line, "Deleted") && strings.Contains(line, n.Reserved.Addr.String()+"/") {
+				out = append(out, line)
+			}
+		}
+	}
+	return out
 }

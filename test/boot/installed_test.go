@@ -49,12 +49,8 @@ func (g *machine) started(times int) {
 // keptAddresses checks that the reserved addresses of the networks did not go away since early in the boot.
 func (g *machine) keptAddresses(nets ...*cloud.Net) {
 	g.t.Helper()
-	for line := range strings.Lines(g.say("cat", watchFile)) {
-		for _, n := range nets {
-			if strings.HasPrefix(line, "Deleted") && strings.Contains(line, n.Reserved.Addr.String()+"/") {
-				g.t.Errorf("an address went away: %s", line)
-			}
-		}
+	if gone := g.deletions(nets...); len(gone) > 0 {
+		g.t.Errorf("addresses went away: %v", gone)
 	}
 }
 

@@ -65,8 +65,13 @@ func TestAVLANAndABondWhenTheyAreNamed(t *testing.T) {
 		t.Errorf("default routes: %s", got)
 	}
 
+	gone, confirmed := len(g.deletions(c.Nets[1])), g.confirmed(c.Nets[1])
 	g.do("sh", "-c", "ip link add v0 type veth peer name v1 && ip link set v1 up && ip link set v0 master bond0 && ip link set v0 up"+
 		" && echo v0 >/sys/class/net/bond0/bonding/active_slave && echo eth1 >/sys/class/net/bond0/bonding/active_slave")
 	g.logs("v6guest.service", "announced the NIC anew")
+	confirmed()
 	has("bond0", second.Addr)
+	if after := g.deletions(c.Nets[1]); len(after) > gone {
+		t.Errorf("the bond's address went away: %v", after[gone:])
+	}
 }

@@ -147,7 +147,7 @@ func TestTheMachineStandsStill(t *testing.T) {
 	g.asReserved(tt)
 	check(t, g.control(g.ctx, "STOP", "stop", nil))
 	check(t, g.control(g.ctx, "RESUME", "cont", nil))
-	g.clockIsSet()
+	g.clockIsSet(tt)
 	g.asReserved(tt)
 	g.keptAddresses(g.cloud.Nets...)
 }
