@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,8 @@ import (
 // A bench is one run.
 type bench struct {
 	bin, root, page      string
-	only                 string // one part, "" for all
+	only                 string         // one part, "" for all
+	servers              *regexp.Regexp // those whose name it matches; nil for all
 	rounds, guests, most int
 	during               time.Duration
 
@@ -36,6 +38,10 @@ func (b *bench) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if b.servers != nil { // what the goals compare may be missing
+		fmt.Print(where, "\n", b.text.String())
+		return nil
+	}
 	head := where + "\n" + table(b.results.goals())
 	if b.page == "" {
 		fmt.Print(head, "\n", b.text.String())
@@ -48,6 +54,9 @@ func (b *bench) say(format string, args ...any) { fmt.Fprintf(&b.text, format+"\
 
 // progress tells a person who waits.
 func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// leaves reports whether a server is left out of this run.
+func (b *bench) leaves(s server) bool { return b.servers != nil && !b.servers.MatchString(s.name) }
 
 // once measures one load on a server that was just started.
 func (b *bench) once(ctx context.Context, s server, prepared setup, args ...string) (f figure, err error) {
@@ -82,6 +91,10 @@ func (b *bench) steady(ctx context.Context) error {
 	all := make([][]figure, len(servers))
 	for round := range b.rounds {
 		for i, s := range servers {
+			if b.leaves(s) {
+				all[i] = append(all[i], figure{})
+				continue
+			}
 			guests, window := b.guests, 128
 			if s.pool { // an answer waits for the disk: more of them share a flush
 				guests, window = newGuests, poolWindow
@@ -109,6 +122,9 @@ func (b *bench) steady(ctx context.Context) error {
 	b.say("\n| server | exchanges a second | of the echo's | CPU of the server an exchange | of the echo's | half within | lost | resident |")
 	b.say("|---|---|---|---|---|---|---|---|")
 	for i, r := range rows {
+		if r.cpu == 0 {
+			continue
+		}
 		echo := rows[echoOf(i)]
 		b.say("| %s | %.0f | %.0f %% | **%s** | %.2f | %s | %s | %.0f MiB |", r.name, r.rate, 100*r.rate/echo.rate, us(r.cpu), float64(r.cpu)/float64(echo.cpu), us(r.P50),
 			share(r.Lost, r.Lost+r.Bound), float64(r.resident)/1024)
@@ -127,7 +143,7 @@ func median(all []figure) figure {
 func (b *bench) storm(ctx context.Context) error {
 	b.say("\n| server in a boot storm of %d guests in 1 s | bound within 3 s of the start | bound within 20 s | last one after | slowest guest | addresses given twice |\n|---|---|---|---|---|---|", b.guests)
 	for _, s := range servers {
-		if s.floor || s.rapid {
+		if s.floor || s.rapid || b.leaves(s) {
 			b.results.storm = append(b.results.storm, figure{})
 			continue
 		}
@@ -150,6 +166,9 @@ func (b *bench) storm(ctx context.Context) error {
 func (b *bench) scale(ctx context.Context) error {
 	b.say("\n| reservations, or leases at the start | CPU of v6responder an exchange | start to the first answer | resident |\n|---|---|---|---|")
 	for _, s := range []server{servers[ours], servers[oursPool]} {
+		if b.leaves(s) {
+			continue
+		}
 		of := series{name: s.name}
 		for _, n := range []int{1000, b.guests, 100000, b.most} {
 			if n > b.most {

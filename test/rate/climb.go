@@ -30,7 +30,7 @@ func (b *bench) perfdhcp(ctx context.Context) error {
 	b.results.load = make([]climb, len(servers))
 	for round := range b.rounds {
 		for i, s := range servers {
-			if s.rapid || round > 0 && i != ours && i != oursPool && i != echoRow {
+			if s.rapid || b.leaves(s) || round > 0 && i != ours && i != oursPool && i != echoRow {
 				continue
 			}
 			if round == 0 {
@@ -63,7 +63,7 @@ func (b *bench) perfdhcp(ctx context.Context) error {
 	for i, s := range servers {
 		most := b.results.load[i].most
 		switch {
-		case s.rapid:
+		case s.rapid || b.leaves(s):
 		case most.cpu == 0:
 			b.say("| %s |%s none | – |", s.name, b.results.beside(i))
 		default:

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -41,13 +42,17 @@ func run() error {
 	flag.IntVar(&b.most, "most", 1000000, "the largest number of reservations")
 	flag.DurationVar(&b.during, "for", 3*time.Second, "how long each load lasts")
 	flag.StringVar(&b.only, "only", "", "one part alone: steady, perfdhcp, storm or scale")
+	flag.Func("servers", "only the servers whose name the expression matches, without goals", func(text string) (err error) {
+		b.servers, err = regexp.Compile(text)
+		return err
+	})
 	flag.StringVar(&b.page, "page", "", "the page to write the tables into, beside a plot; else they are printed")
 	flag.Parse()
 	if b.rounds < 1 || b.guests < 1 || b.most < b.guests {
 		return errors.New("-rounds and -guests: one at least; -most: as many as -guests at least")
 	}
-	if b.only != "" && b.page != "" {
-		return errors.New("-only and -page: the page needs every part")
+	if (b.only != "" || b.servers != nil) && b.page != "" {
+		return errors.New("-only or -servers, and -page: the page needs everything")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
