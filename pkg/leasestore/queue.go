@@ -88,7 +88,9 @@ func (s *Store) begin(b begin, changes []Change) error {
 	}
 	b.end = len(w.ops)
 	w.begins = append(w.begins, b)
-	s.nudge()
+	if first := len(w.begins) == 1; first || ops < enough && len(w.ops) >= enough {
+		s.nudge()
+	}
 	return nil
 }
 
@@ -148,7 +150,7 @@ func (s *Store) stamped(w *batch, l *Lease) *Lease {
 	return &c
 }
 
-// nudge wakes the writer.
+// nudge wakes the writer: something waits, or enough, or nothing more comes.
 func (s *Store) nudge() {
 	select {
 	case s.wake <- struct{}{}:

@@ -44,6 +44,10 @@ type Options struct {
 
 	// MaxQueue is how many changes may wait while others are written; 0 stands for DefaultMaxQueue.
 	MaxQueue int
+	// Pace is the least time from the beginning of one group's writing to that of the next one's: what comes
+	// meanwhile shares its flushes, unless it is enough for a group of its own. What comes after a longer pause
+	// is written at once. 0 for none.
+	Pace time.Duration
 
 	// Load is told each lease once, with Granted on this boot's clock, before Open returns; nil: nobody.
 	// The Lease is its own from then on.

@@ -19,9 +19,12 @@ func (s *Store) run() {
 	defer close(s.done)
 	spare, d := &batch{}, &draft{}
 	names := s.heard()
+	next := newPace(s.o.Pace)
+	defer next.stop()
 	for {
 		select {
 		case <-s.wake:
+		case <-next.due:
 		case events, ok := <-names:
 			if !ok {
 				names = nil
@@ -33,6 +36,10 @@ func (s *Store) run() {
 		}
 		s.mu.Lock()
 		b, closed := s.waiting, s.closed
+		if !closed && len(b.ops) < enough && next.early() {
+			s.mu.Unlock()
+			continue
+		}
 		s.waiting = spare
 		s.mu.Unlock()
 		if len(b.begins) > 0 {

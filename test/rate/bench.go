@@ -17,6 +17,7 @@ type bench struct {
 	bin, root, page      string
 	only                 string         // one part, "" for all
 	servers              *regexp.Regexp // those whose name it matches; nil for all
+	rates                []int          // under perfdhcp; nil for those of the table
 	rounds, guests, most int
 	during               time.Duration
 

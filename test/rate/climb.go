@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,6 +25,18 @@ type climb struct {
 	most figure
 }
 
+// setRates reads a list of rates.
+func (b *bench) setRates(text string) error {
+	for _, f := range strings.Split(text, ",") {
+		rate, err := strconv.Atoi(f)
+		if err != nil || rate < 1 {
+			return fmt.Errorf("rate %q: a number of exchanges a second", f)
+		}
+		b.rates = append(b.rates, rate)
+	}
+	return nil
+}
+
 // perfdhcp: every server at the same rates, and then as high as it gets. Those that the goals speak of are measured
 // in each round.
 func (b *bench) perfdhcp(ctx context.Context) error {
@@ -38,6 +52,8 @@ func (b *bench) perfdhcp(ctx context.Context) error {
 			}
 			rates := sameRates
 			switch {
+			case b.rates != nil:
+				rates = b.rates
 			case s.few:
 				rates = append(slowRates, sameRates...)
 			case round == 0:

@@ -46,13 +46,16 @@ func run() error {
 		b.servers, err = regexp.Compile(text)
 		return err
 	})
+	flag.Func("rates", "these rates, with commas between, instead of those of the table under perfdhcp", func(text string) error {
+		return b.setRates(text)
+	})
 	flag.StringVar(&b.page, "page", "", "the page to write the tables into, beside a plot; else they are printed")
 	flag.Parse()
 	if b.rounds < 1 || b.guests < 1 || b.most < b.guests {
 		return errors.New("-rounds and -guests: one at least; -most: as many as -guests at least")
 	}
-	if (b.only != "" || b.servers != nil) && b.page != "" {
-		return errors.New("-only or -servers, and -page: the page needs everything")
+	if (b.only != "" || b.servers != nil || b.rates != nil) && b.page != "" {
+		return errors.New("-only, -servers or -rates, and -page: the page needs everything")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

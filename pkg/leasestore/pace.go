@@ -1,0 +1,36 @@
+package leasestore
+
+import "time"
+
+// enough is how many changes are written at once, whatever Options.Pace says.
+const enough = 512
+
+// A pace keeps a distance from one moment to the next.
+type pace struct {
+	distance time.Duration
+	last     time.Time
+	due      <-chan time.Time // one value when what was early is not so any more
+	timer    *time.Timer
+}
+
+func newPace(distance time.Duration) *pace {
+	timer := time.NewTimer(distance)
+	timer.Stop()
+	return &pace{distance: distance, due: timer.C, timer: timer}
+}
+
+// early reports whether it is too early for the next moment, of which due tells then. Else it is now.
+func (p *pace) early() bool {
+	if p.distance == 0 {
+		return false
+	}
+	now := time.Now()
+	if left := p.distance - now.Sub(p.last); left > 0 {
+		p.timer.Reset(left)
+		return true
+	}
+	p.last = now
+	return false
+}
+
+func (p *pace) stop() { p.timer.Stop() }
