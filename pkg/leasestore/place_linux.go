@@ -119,11 +119,11 @@ func (s *Store) stray(what string, err error) {
 		cure = fault.Cure
 	}
 	now := &Fault{Err: fmt.Errorf("lease store %s: %s, and is not written there again: %w", s.o.Path, what, err), Cure: cure}
-	again := s.astray != nil && s.astray.Error() == now.Error()
-	s.astray = now
-	if !again {
-		s.report(now, false)
+	if s.astray != nil && s.astray.Error() == now.Error() {
+		return // told already
 	}
+	s.astray = now
+	s.report(now, false)
 }
 
 // writeAgain makes the path lead to a copy of the file, and goes on with that. Kept is the name that a file

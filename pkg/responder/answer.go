@@ -257,6 +257,9 @@ func (x *exchange) giveBack() *wire.Message {
 			x.letGo(b, ia, declined)
 			continue
 		}
+		if declined && x.declinedBefore(ia) {
+			continue
+		}
 		if i != chosen || len(x.addrs) == 0 {
 			m.IANAs = append(m.IANAs, wire.IANA{ID: ia.ID, Status: status(iana.StatusNoBinding, textNoBinding)})
 			continue

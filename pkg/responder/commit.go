@@ -2,6 +2,7 @@ package responder
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -25,7 +26,7 @@ type commits struct {
 // A commit is what one Store was made for.
 type commit struct {
 	puts    []leasestore.Change // what the store is asked for
-	changed []*pool.Binding     // whose changes they are
+	changed []*pool.Binding     // whose changes they are, in the same order; none of what time has ended
 	told    []Changed           // what to tell of them when they are durable
 	answers []heldAnswer
 
@@ -93,10 +94,11 @@ func (x *exchange) put(b *pool.Binding) *leasestore.Lease {
 	return l
 }
 
-// forget notes that a binding is over, and returns it as it was.
+// forget notes that a binding is over as soon as that is on disk, and returns it as it was.
 func (x *exchange) forget(b *pool.Binding) *leasestore.Lease {
 	c := x.change()
-	c.puts = append(c.puts, leasestore.Forget{Prefix: b.Prefix()})
+	c.puts, c.changed = append(c.puts, leasestore.Forget{Prefix: b.Prefix()}), append(c.changed, b)
+	b.Leaving = true
 	return c.lease(b)
 }
 
@@ -108,10 +110,7 @@ func (x *exchange) finish(s Send) {
 		return
 	}
 	c.answers = append(c.answers, x.held(s))
-	id := x.store(c)
-	for _, b := range c.changed {
-		b.Change, b.Durable = id, false
-	}
+	x.store(c)
 }
 
 // send sends the answer when changes that were made earlier are durable: results come in the order of the
@@ -135,11 +134,13 @@ func (x *exchange) send(s Send) {
 }
 
 // store asks for changes to be made durable.
-func (e *Engine) store(c *commit) (id uint64) {
+func (e *Engine) store(c *commit) {
 	e.commits.last++
 	e.commits.waiting[e.commits.last] = c
 	e.out = append(e.out, Store{e.commits.last, c.puts})
-	return e.commits.last
+	for _, b := range c.changed {
+		b.Change, b.Durable = e.commits.last, false
+	}
 }
 
 // stored sends what has waited.
@@ -154,11 +155,10 @@ func (e *Engine) stored(results []leasestore.Result) {
 		e.reportStore(r.Err)
 		if r.Err != nil {
 			e.count.other["dropped: "+dropNotStored] += uint64(len(c.answers))
+			e.undo(c, r.ID)
 			continue
 		}
-		for _, b := range c.changed {
-			b.Durable = b.Durable || b.Change == r.ID
-		}
+		e.done(c, r.ID)
 		for _, a := range c.answers {
 			if slices.ContainsFunc(a.needs, func(b *pool.Binding) bool { return !b.Durable }) {
 				e.count.other["dropped: "+dropNotStored]++
@@ -169,6 +169,34 @@ func (e *Engine) stored(results []leasestore.Result) {
 		}
 		for i := range c.told {
 			e.out = append(e.out, &c.told[i])
+		}
+	}
+}
+
+// done takes over what is on disk now, unless a later change is on its way.
+func (e *Engine) done(c *commit, id uint64) {
+	for i, b := range c.changed {
+		_, b.Stored = c.puts[i].(leasestore.Put)
+		if b.Change != id {
+			continue
+		}
+		if !b.Stored && e.bindings.At(b.Prefix()) == b {
+			e.bindings.Remove(b)
+		}
+		b.Durable = true
+	}
+}
+
+// undo takes back what the store did not take, unless a later change is on its way: nobody was told of it. A
+// client that repeats its message finds the same as before.
+func (e *Engine) undo(c *commit, id uint64) {
+	for _, b := range c.changed {
+		switch {
+		case b.Change != id || e.bindings.At(b.Prefix()) != b:
+		case b.Leaving:
+			b.Leaving = false
+		case !b.Stored && b.State() == leasestore.Bound:
+			e.bindings.Remove(b)
 		}
 	}
 }
@@ -210,7 +238,11 @@ func (e *Engine) reportStore(err error) {
 	switch {
 	case err != nil && (c.failure == nil || e.now.Sub(c.reported) >= storeReportEvery):
 		c.reported = e.now
-		e.out = append(e.out, Report{slog.LevelError, "bindings are not stored; clients of the pools get no answer", []slog.Attr{slog.Any("error", err)}})
+		attrs := []slog.Attr{slog.Any("error", err)}
+		if f := (*leasestore.Fault)(nil); errors.As(err, &f) {
+			attrs = append(attrs, slog.String("cure", f.Cure))
+		}
+		e.out = append(e.out, Report{slog.LevelError, "bindings are not stored; clients of the pools get no answer", attrs})
 	case err == nil && c.failure != nil:
 		e.out = append(e.out, Report{slog.LevelInfo, "bindings are stored again", nil})
 	}
@@ -250,10 +282,10 @@ func (e *Engine) revoke(p netip.Prefix) {
 	if b == nil {
 		return
 	}
-	e.bindings.Remove(b)
 	told := e.ended(b, EventReleased)
 	told.Operator = true
-	e.store(&commit{puts: []leasestore.Change{leasestore.Forget{Prefix: p}}, told: []Changed{told}})
+	b.Leaving = true
+	e.store(&commit{puts: []leasestore.Change{leasestore.Forget{Prefix: p}}, changed: []*pool.Binding{b}, told: []Changed{told}})
 }
 
 // ended is a change that no client has made.

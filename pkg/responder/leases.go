@@ -122,7 +122,8 @@ func (l *Lease) matches(words []string) bool {
 // chunk is how many leases the loop shows at one time: others wait meanwhile.
 const chunk = 4096
 
-// Leases returns the bindings that a filter lets through, by their addresses, and the clients without one.
+// Leases returns the bindings that a filter lets through, by their addresses, and the clients without one. What was
+// never stored nobody was told of.
 func (s *Server) Leases(ctx context.Context, words []string) (Leases, error) {
 	words = spelt(words)
 	var all []*pool.Binding
@@ -144,7 +145,7 @@ func (s *Server) Leases(ctx context.Context, words []string) (Leases, error) {
 		list := make([]leasestore.Lease, 0, len(part))
 		err = s.inLoop(ctx, func() {
 			for _, b := range part {
-				if s.engine.bindings.At(b.Prefix()) == b { // and not gone meanwhile
+				if b.Stored && s.engine.bindings.At(b.Prefix()) == b { // and not gone meanwhile
 					list = append(list, b.Lease())
 				}
 			}
@@ -198,29 +199,42 @@ func (s *Server) inLoop(ctx context.Context, f func()) error {
 
 var errStopped = errors.New("the server has stopped")
 
-// Release takes a binding from its client, who is not told, and returns it.
+// Release takes a binding from its client, who is not told, and returns it when that is on disk.
 func (s *Server) Release(ctx context.Context, text string) (Lease, error) {
 	p, err := parseBinding(text)
 	if err != nil {
 		return Lease{}, &fault.Fault{Err: err, Cure: "write the address as `v6responder leases list` shows it", Exit: fault.ExitUsage}
 	}
 	var out Lease
-	found := false
+	var stored <-chan error
 	err = s.inLoop(ctx, func() {
-		b := s.engine.bindings.At(p)
-		if found = b != nil; found {
+		if b := s.engine.bindings.At(p); b != nil {
 			l := b.Lease()
 			out = s.lease(&l, s.opts.Clock.Now(), time.Now())
 			s.step(Revoke{p})
+			stored = s.outcome(s.engine.commits.last)
 		}
 	})
-	if err == nil && !found {
-		err = &fault.Fault{
+	switch {
+	case err != nil:
+		return out, err
+	case stored == nil:
+		return out, &fault.Fault{
 			Err:  fmt.Errorf("%s is leased to nobody", text),
 			Cure: "see v6responder leases list; a reservation is taken back where it is written",
 		}
 	}
-	return out, err
+	select {
+	case err = <-stored:
+	case <-s.done:
+		err = errStopped
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return out, fmt.Errorf("%s is not released: %w", text, withCure(err))
+	}
+	return out, nil
 }
 
 // parseBinding reads an address or a delegated prefix.

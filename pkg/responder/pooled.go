@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/responder/pool"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -261,8 +262,30 @@ func (x *exchange) letGo(b *pool.Binding, ia wire.IANA, declined bool) {
 	}
 }
 
-// over makes free what its client has released.
+// over makes free what its client has released, when that is on disk: a Release that is repeated until then waits
+// like the first one, and where the disk fails it is tried again.
 func (x *exchange) over(b *pool.Binding) {
-	x.bindings.Remove(b)
+	if b.Leaving && x.commits.underWay(b.Change) {
+		x.needs = append(x.needs, b)
+		return
+	}
 	x.tell(EventReleased, x.forget(b))
+}
+
+// declinedBefore reports whether an IA names an address that it has declined, which is not on the disk yet; the
+// answer waits for that. What the disk did not take it is asked for again.
+func (x *exchange) declinedBefore(ia wire.IANA) bool {
+	for _, a := range ia.Addresses {
+		b := x.bindings.At(netip.PrefixFrom(a.Addr, a.Addr.BitLen()))
+		if b == nil || b.Durable || b.State() != leasestore.Declined || x.pool == nil || b.IAID() != ia.ID || !x.mine(b) {
+			continue
+		}
+		if x.commits.underWay(b.Change) {
+			x.needs = append(x.needs, b)
+		} else {
+			x.tell(EventDeclined, x.put(b))
+		}
+		return true
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -8,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
+	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -116,5 +119,55 @@ func TestAStoreFileThatIsRemovedLosesNothing(t *testing.T) {
 	}
 	if a, b := newGuest(101), newGuest(102); len(found) != 2 || !found[[6]byte(a.mac)] || !found[[6]byte(b.mac)] {
 		t.Errorf("stored for %v", found)
+	}
+}
+
+// TestWhatWasNotStoredIsNobodys: it is not listed, takes no room of the pool, and what cannot be released is not said to
+// be. The status tells what is wrong once, with what helps.
+func TestWhatWasNotStoredIsNobodys(t *testing.T) {
+	n := newNet(t)
+	s, _ := n.serve(plain+"pool = 2001:db8:1::f0-2001:db8:1::f1\n", reservations(1))
+	dir, file := n.control(s), filepath.Join(n.dir, "state", storeFile)
+	stored, late := newGuest(101), newGuest(102)
+	n.sendFrame(stored.frame(t, stored.request()))
+	address := n.next().msg.IANAs[0].Addresses[0].Addr.String()
+	if err := os.Mkdir(file+".d", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, file+".d", unix.AT_FDCWD, file, unix.RENAME_EXCHANGE); err != nil {
+		t.Fatal(err)
+	}
+	n.sendFrame(late.frame(t, late.request()))
+	for dropped := uint64(0); dropped == 0; {
+		if err := s.inLoop(t.Context(), func() { dropped = s.engine.Counts()["dropped: "+dropNotStored] }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := ReleaseLease(t.Context(), dir, address)
+	if f := (*fault.Fault)(nil); !errors.As(err, &f) || !strings.Contains(err.Error(), address+" is not released: ") || !strings.Contains(f.Cure, "move it away") {
+		t.Errorf("released: %v", err)
+	}
+	if all, err := ListLeases(t.Context(), dir, nil); err != nil || len(all.Leases) != 1 || all.Leases[0].Address != address {
+		t.Errorf("listed: %+v, %v", all, err)
+	}
+	st, err := AskStatus(t.Context(), dir)
+	if err != nil || len(st.Problems) != 1 || !strings.Contains(st.Problems[0].What, "which is no file") || !strings.Contains(st.Problems[0].Try, "move it away") {
+		t.Errorf("problems: %+v, %v", st.Problems, err)
+	}
+	if st.Networks[0].Pool.Used != 1 || st.Store.Error == "" {
+		t.Errorf("%+v, %+v", st.Networks[0].Pool, st.Store)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReleaseLease(t.Context(), dir, address); err != nil {
+		t.Error(err)
+	}
+	if all, err := ListLeases(t.Context(), dir, nil); err != nil || len(all.Leases) != 0 {
+		t.Errorf("listed: %+v, %v", all, err)
+	}
+	st, err = AskStatus(t.Context(), dir)
+	if err != nil || len(st.Problems) != 1 || !strings.Contains(st.Problems[0].What, "is written there again") || st.Store.Error != "" {
+		t.Errorf("problems: %+v, %v", st.Problems, err)
 	}
 }

@@ -68,7 +68,8 @@ type Server struct {
 	known    bool              // the server's DUID is: the engine can be asked
 	store    *leasestore.Store // nil where there can be none, and no network has a pool
 	stored   *mailbox
-	refused  []leasestore.Result // what the store did not take and the engine must be told
+	refused  []leasestore.Result     // what the store did not take and the engine must be told
+	outcomes map[uint64]chan<- error // who waits for what becomes of a Store
 	timer    clock.Timer
 	armed    clock.Instant // what it is set to
 	index    *hosts.Index
@@ -108,7 +109,7 @@ func NewServer(opts Options) *Server {
 	s := &Server{
 		opts: opts, log: opts.Log, began: opts.Clock.Now(), in: make(chan any, 256), done: make(chan struct{}),
 		ports: map[string]*port{}, nics: map[int]link.NIC{}, locals: map[int][]netip.Addr{}, problems: map[string]bool{},
-		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), watching: map[chan Lease]bool{}, armed: clock.Never,
+		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), watching: map[chan Lease]bool{}, outcomes: map[uint64]chan<- error{}, armed: clock.Never,
 		engine: NewEngine(opts.Config.Engine("")),
 	}
 	for i := range opts.Config.Networks {

@@ -3,6 +3,7 @@ package responder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/leasestore"
 	"github.com/v6guest/v6guest/pkg/ra/sender"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -111,6 +113,7 @@ type StoreStatus struct {
 	Commits  uint64 `json:"commits"`
 	Failures uint64 `json:"failures"`
 	Error    string `json:"error,omitempty"` // why nothing is stored now
+	Try      string `json:"try,omitempty"`   // against the Error
 	// Astray is what has become of the file that was removed, moved or replaced, while it is so and for an
 	// hour after it was written again.
 	Astray *Problem `json:"astray,omitempty"`
@@ -171,8 +174,8 @@ func (s *Server) status(now clock.Instant) Status {
 	if s.store != nil {
 		stats := s.store.Stats()
 		out.Store = &StoreStatus{Leases: stats.Leases, Bytes: stats.Bytes, Queued: stats.Queued, Commits: stats.Commits, Failures: stats.Failures}
-		if err := e.commits.failure; err != nil {
-			out.Store.Error = err.Error()
+		if err := e.commits.failure; err != nil && !s.isBack(err) {
+			out.Store.Error, out.Store.Try = err.Error(), cureOf(err)
 		}
 		out.Store.Astray = s.astray(stats.Astray, now)
 	}
@@ -195,6 +198,21 @@ func (s *Server) astray(still bool, now clock.Instant) *Problem {
 		return nil
 	}
 	return &Problem{last.what.Error(), last.what.Cure}
+}
+
+// isBack reports whether the error is of a file that is in its place again: the next change that is stored shows it.
+func (s *Server) isBack(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.straying.back && s.straying.away != nil && errors.Is(err, s.straying.away)
+}
+
+// cureOf is what the store says against its error.
+func cureOf(err error) string {
+	if f := (*leasestore.Fault)(nil); errors.As(err, &f) {
+		return f.Cure
+	}
+	return "see to the disk of the state folder"
 }
 
 // counted are the counts whose names begin with prefix, by the rest of their names.
@@ -260,11 +278,8 @@ func (st *Status) judge(hostsProblems int) {
 	problem := func(try, format string, args ...any) {
 		st.Problems = append(st.Problems, Problem{fmt.Sprintf(format, args...), try})
 	}
-	if st.Store != nil && st.Store.Error != "" {
-		problem("see to the disk of the state folder; reservations are served meanwhile", "bindings of the pools are not stored, and their clients get no answer: %s", st.Store.Error)
-	}
-	if st.Store != nil && st.Store.Astray != nil {
-		problem(st.Store.Astray.Try, "%s", st.Store.Astray.What)
+	if st.Store != nil {
+		st.Store.judge(problem)
 	}
 	served := 0
 	for i := range st.Networks {
@@ -287,6 +302,16 @@ func (st *Status) judge(hostsProblems int) {
 			"another DHCPv6 server is on the link of %s: %s", o.Interface, o.DUID)
 	}
 	st.Summary = fmt.Sprintf("%d of %d networks served, hosts lines: %d, leases: %d, problems: %d", served, len(st.Networks), st.HostsLines+st.AddedHosts, st.Leases, len(st.Problems))
+}
+
+// judge tells what should be looked at: of a file that is astray only that, which is why nothing is stored.
+func (st *StoreStatus) judge(problem func(try, format string, args ...any)) {
+	if st.Astray != nil {
+		problem(st.Astray.Try, "%s", st.Astray.What)
+	}
+	if st.Error != "" && (st.Astray == nil || !strings.Contains(st.Error, st.Astray.What)) {
+		problem(cmp.Or(st.Try, "see to the disk of the state folder")+"; reservations are served meanwhile", "bindings of the pools are not stored, and their clients get no answer: %s", st.Error)
+	}
 }
 
 // judge tells what should be looked at in a network.

@@ -100,7 +100,8 @@ func (s *Server) missStore() {
 // A straying is the last time that the store's file was not in its place.
 type straying struct {
 	what *leasestore.Fault
-	back bool // it is again, whole
+	away *leasestore.Fault // the last one by which it was not
+	back bool              // it is again, whole
 	at   clock.Instant
 }
 
@@ -111,7 +112,10 @@ func (s *Server) strayed(what *leasestore.Fault, back bool) {
 		level, line = slog.LevelWarn, "the lease store's file was not in its place, and is again"
 	}
 	s.mu.Lock()
-	s.straying = straying{what, back, s.opts.Clock.Now()}
+	s.straying.what, s.straying.back, s.straying.at = what, back, s.opts.Clock.Now()
+	if !back {
+		s.straying.away = what
+	}
 	s.mu.Unlock()
 	s.log.Log(context.Background(), level, line, "error", what, "cure", what.Cure)
 }
@@ -160,11 +164,32 @@ func (s *Server) keep(a Store) {
 func (s *Server) kept(list []leasestore.Result) {
 	if len(list) > 0 {
 		s.step(Stored{list})
+		s.tellOutcomes(list)
 	}
 	for len(s.refused) > 0 {
 		list := slices.Clone(s.refused)
 		s.refused = s.refused[:0]
 		s.step(Stored{list})
+		s.tellOutcomes(list)
+	}
+}
+
+// outcome says what has become of the Store of that ID, as soon as the engine has been told.
+func (s *Server) outcome(id uint64) <-chan error {
+	c := make(chan error, 1)
+	s.outcomes[id] = c
+	return c
+}
+
+func (s *Server) tellOutcomes(list []leasestore.Result) {
+	if len(s.outcomes) == 0 {
+		return
+	}
+	for i := range list {
+		if c := s.outcomes[list[i].ID]; c != nil {
+			c <- list[i].Err
+			delete(s.outcomes, list[i].ID)
+		}
 	}
 }
 

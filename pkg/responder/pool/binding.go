@@ -34,7 +34,8 @@ type Terms struct{ Preferred, Valid time.Duration }
 // A Binding is one address, or one delegated prefix, and the client that has it. There may be a million: it is
 // a leasestore.Lease in 112 bytes, where the Lease itself takes twice as many.
 type Binding struct {
-	// Change is the number of the last change; its owner says whether that is on disk (Durable).
+	// Change is the number of the last change; its owner says whether that is on disk (Durable), and whether
+	// any is (Stored).
 	Change uint64
 
 	about   *about
@@ -54,7 +55,9 @@ type Binding struct {
 	bits, duidLen uint8
 	state         leasestore.State
 
-	Durable bool
+	Durable, Stored bool
+	// Leaving says that the last change makes the address free, when it is on disk.
+	Leaving bool
 }
 
 // An about is what many bindings have in common. One with a long DUID, and a delegated prefix, has one of its own.
@@ -134,7 +137,7 @@ func (b *Binding) Ends() clock.Instant {
 
 // Live reports whether the client may use the address now.
 func (b *Binding) Live(now clock.Instant) bool {
-	return b.state == leasestore.Bound && now.Before(b.Ends())
+	return b.state == leasestore.Bound && !b.Leaving && now.Before(b.Ends())
 }
 
 // Left are the lifetimes that are left of those that the client was told.

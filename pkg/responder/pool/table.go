@@ -200,7 +200,7 @@ func (t *Table) MayCreate(now clock.Instant, p *Pool, m hosts.MAC) bool {
 // Restore takes in a lease that was stored. Pools may be configured before or after.
 func (t *Table) Restore(l *leasestore.Lease) {
 	b := t.binding(l)
-	b.Durable = true
+	b.Durable, b.Stored = true, true
 	t.byAddr.add(b)
 	t.used(int(b.bits)).add(0, b.mac, false)
 	t.file(b)
@@ -232,7 +232,7 @@ func (t *Table) Bind(now clock.Instant, p *Pool, a netip.Addr, o Owner, terms Te
 
 // Extend begins the lifetimes of a binding anew.
 func (t *Table) Extend(now clock.Instant, b *Binding, terms Terms) {
-	b.state, b.granted, b.wall = leasestore.Bound, now, 0
+	b.state, b.granted, b.wall, b.Leaving = leasestore.Bound, now, 0, false
 	b.set(terms)
 	t.schedule(b)
 }
@@ -258,7 +258,7 @@ func (t *Table) Adopt(now clock.Instant, b *Binding, m hosts.MAC) {
 // Decline sets an address aside that another node uses.
 func (t *Table) Decline(now clock.Instant, b *Binding, hold time.Duration) {
 	t.unclaim(b)
-	b.state, b.granted, b.wall = leasestore.Declined, now, 0
+	b.state, b.granted, b.wall, b.Leaving = leasestore.Declined, now, 0, false
 	b.set(Terms{0, hold})
 	t.schedule(b)
 }
