@@ -3,7 +3,7 @@ package leasestore
 import "time"
 
 // enough is how many changes are written at once, whatever Options.Pace says.
-const enough = 512
+const enough = 64
 
 // A pace keeps a distance from one moment to the next.
 type pace struct {

@@ -113,3 +113,33 @@ func BenchmarkPoolExchange(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPoolAgain is a Solicit and a Request of each of ten thousand clients that have an address of a pool, in turn.
+func BenchmarkPoolAgain(b *testing.B) {
+	const guests = 10_000
+	config := strings.Replace(pooled, "pool = ", "pool = 2001:db8:1:0:1::-2001:db8:1:0:1:ffff:ffff:ffff ", 1) + "pool_rate = 0\npool_limit = 0\n"
+	bench := newBench(b, strings.Replace(config, "valid_lifetime = 10m", "valid_lifetime = 1d", 1), "")
+	solicit, request := bench.message("Solicit mac=38 ia=1"), bench.message("Request mac=38 ia=1 server=own")
+	var results [1]leasestore.Result
+	ask := func(i int, in *Received) {
+		in.FrameMAC = net.HardwareAddr(binary.BigEndian.AppendUint32(append(in.FrameMAC[:0], 6, 0xa0), uint32(i%guests)))
+		in.Msg.ClientID = wire.LinkLayerDUID(in.FrameMAC)
+		switch a := bench.e.Step(0, in)[0].(type) {
+		case Store:
+			results[0].ID = a.ID
+			bench.e.Step(0, Stored{results[:]})
+		case *Send:
+			if len(a.Msg.IANAs[0].Addresses) != 1 {
+				b.Fatal("no address")
+			}
+		}
+	}
+	for i := range guests {
+		ask(i, &request)
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		ask(i, &solicit)
+		ask(i, &request)
+	}
+}

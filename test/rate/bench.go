@@ -80,14 +80,14 @@ type row struct {
 	figure
 }
 
-// newGuests is how many guests there are where each exchange makes a new binding: none comes twice.
+// newGuests is how many guests there are where each of them is a new one: none comes twice.
 const newGuests = 1_000_000
 
-// poolWindow is how many exchanges run at once with a pool.
-const poolWindow = 1024
+// freshWindow is how many exchanges of new guests run at once.
+const freshWindow = 1024
 
-// steady: as many exchanges as each server holds, 128 at once, every guest with its own MAC. Where there is a pool each
-// guest is a new one, and more run at once. Servers that depend on the kernel's neighbour table get as many guests as it has room for.
+// steady: as many exchanges as each server holds, 128 at once, every guest with its own MAC; more at once where each
+// guest is a new one. Servers that depend on the kernel's neighbour table get as many guests as it has room for.
 func (b *bench) steady(ctx context.Context) error {
 	all := make([][]figure, len(servers))
 	for round := range b.rounds {
@@ -97,8 +97,8 @@ func (b *bench) steady(ctx context.Context) error {
 				continue
 			}
 			guests, window := b.guests, 128
-			if s.pool { // an answer waits for the disk: more of them share a flush
-				guests, window = newGuests, poolWindow
+			if s.fresh { // an answer waits for the disk: more of them share a flush
+				guests, window = newGuests, freshWindow
 			}
 			if s.neighbours {
 				guests, window = min(guests, 500), 128
@@ -144,7 +144,7 @@ func median(all []figure) figure {
 func (b *bench) storm(ctx context.Context) error {
 	b.say("\n| server in a boot storm of %d guests in 1 s | bound within 3 s of the start | bound within 20 s | last one after | slowest guest | addresses given twice |\n|---|---|---|---|---|---|", b.guests)
 	for _, s := range servers {
-		if s.floor || s.rapid || b.leaves(s) {
+		if s.floor || s.rapid || s.fresh || b.leaves(s) {
 			b.results.storm = append(b.results.storm, figure{})
 			continue
 		}
@@ -166,7 +166,7 @@ func (b *bench) storm(ctx context.Context) error {
 // scale: what an exchange costs v6responder beside ever more reservations, or leases of a pool.
 func (b *bench) scale(ctx context.Context) error {
 	b.say("\n| reservations, or leases at the start | CPU of v6responder an exchange | start to the first answer | resident |\n|---|---|---|---|")
-	for _, s := range []server{servers[ours], servers[oursPool]} {
+	for _, s := range []server{servers[ours], servers[oursFresh]} {
 		if b.leaves(s) {
 			continue
 		}
@@ -178,7 +178,7 @@ func (b *bench) scale(ctx context.Context) error {
 			guests := min(n, b.guests)
 			load := []string{"-guests", strconv.Itoa(guests), "-stride", strconv.Itoa(n / guests), "-for", b.during.String()}
 			if s.pool { // those of whom the server knows nothing yet
-				load = []string{"-guests", strconv.Itoa(newGuests), "-first", strconv.Itoa(n), "-window", strconv.Itoa(poolWindow), "-for", b.during.String()}
+				load = []string{"-guests", strconv.Itoa(newGuests), "-first", strconv.Itoa(n), "-window", strconv.Itoa(freshWindow), "-for", b.during.String()}
 			}
 			var all []figure
 			for range b.rounds {

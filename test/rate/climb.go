@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,20 +45,18 @@ func (b *bench) perfdhcp(ctx context.Context) error {
 	b.results.load = make([]climb, len(servers))
 	for round := range b.rounds {
 		for i, s := range servers {
-			if s.rapid || b.leaves(s) || round > 0 && i != ours && i != oursPool && i != echoRow {
+			if s.rapid || s.fresh || b.leaves(s) || round > 0 && i != ours && i != oursPool && i != echoRow {
 				continue
 			}
 			if round == 0 {
 				all[i] = map[int][]figure{}
 			}
-			rates := sameRates
+			rates := slices.Concat(sameRates, higherRates)
 			switch {
 			case b.rates != nil:
 				rates = b.rates
 			case s.few:
-				rates = append(slowRates, sameRates...)
-			case round == 0:
-				rates = append(sameRates[:len(sameRates):len(sameRates)], higherRates...)
+				rates = slices.Concat(slowRates, sameRates)
 			}
 			if err := b.climb(ctx, s, rates, func(rate int, f figure) { all[i][rate] = append(all[i][rate], f) }); err != nil {
 				return err
@@ -79,7 +78,7 @@ func (b *bench) perfdhcp(ctx context.Context) error {
 	for i, s := range servers {
 		most := b.results.load[i].most
 		switch {
-		case s.rapid || b.leaves(s):
+		case s.rapid || s.fresh || b.leaves(s):
 		case most.cpu == 0:
 			b.say("| %s |%s none | – |", s.name, b.results.beside(i))
 		default:

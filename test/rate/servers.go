@@ -23,6 +23,9 @@ type server struct {
 	floor bool // it keeps nothing: not a server, but the least that one can cost
 	// pool says that guests get addresses of a pool, else those that are reserved for them.
 	pool bool
+	// fresh says that each exchange is of a guest that never came before, so that it makes a binding; else guests come
+	// again and again.
+	fresh bool
 	// rapid says that guests ask for Rapid Commit: two messages instead of four.
 	rapid bool
 	// neighbours says that it answers by the kernel's neighbour table, as a UDP socket does.
@@ -46,7 +49,7 @@ type setup struct {
 
 // The rows that the goals speak of.
 const (
-	ours, oursPool, oursRapid, echoRow, echoRapidRow, keaRow, keaPoolRow = 0, 1, 2, 3, 4, 6, 7
+	ours, oursPool, oursFresh, oursRapid, echoRow, echoRapidRow, keaRow, keaPoolRow = 0, 1, 2, 3, 4, 5, 7, 8
 )
 
 var servers = func() []server {
@@ -57,14 +60,15 @@ var servers = func() []server {
 	return []server{
 		ours:         {name: "v6responder, reservations", configure: configureV6responder, command: serve},
 		oursPool:     {name: "v6responder, pool", pool: true, configure: configureV6responder, command: serve},
+		oursFresh:    {name: "v6responder, pool, each guest a new one", pool: true, fresh: true, configure: configureV6responder, command: serve},
 		oursRapid:    {name: "v6responder, Rapid Commit", rapid: true, configure: configureV6responder, command: serve},
 		echoRow:      {name: "echo, packet socket", floor: true, command: packet},
 		echoRapidRow: {name: "echo, Rapid Commit", floor: true, rapid: true, command: packet},
-		5:            {name: "echo, UDP socket", floor: true, neighbours: true, command: []string{"rate", "echo", "-form", "udp"}},
+		6:            {name: "echo, UDP socket", floor: true, neighbours: true, command: []string{"rate", "echo", "-form", "udp"}},
 		keaRow:       {name: "Kea 2.2, reservations", neighbours: true, configure: configureKea, command: kea},
 		keaPoolRow:   {name: "Kea 2.2, pool", pool: true, neighbours: true, configure: configureKea, command: kea},
-		8:            {name: "dnsmasq 2.90, reservations", neighbours: true, few: true, configure: configureDnsmasq, command: dnsmasq},
-		9:            {name: "dnsmasq 2.90, pool", pool: true, neighbours: true, few: true, configure: configureDnsmasq, command: dnsmasq},
+		9:            {name: "dnsmasq 2.90, reservations", neighbours: true, few: true, configure: configureDnsmasq, command: dnsmasq},
+		10:           {name: "dnsmasq 2.90, pool", pool: true, neighbours: true, few: true, configure: configureDnsmasq, command: dnsmasq},
 	}
 }()
 
