@@ -70,8 +70,9 @@ func step(i int, note model) []Change {
 	return changes
 }
 
-// childWrites path from to burst: does the steps from the one to the other (0: for ever), in bursts of at
-// most so many, and says which are durable, a line each.
+// childWrites path from to burst [astray]: does the steps from the one to the other (0: for ever), in bursts of at
+// most so many, and says which are durable, a line each; with a fifth word "back" too, when its file is in its place
+// again.
 func childWrites(args []string) error {
 	from, to, burst := atoi(args[1]), atoi(args[2]), atoi(args[3])
 	told := make(chan Result, DefaultMaxQueue)
@@ -86,6 +87,16 @@ func childWrites(args []string) error {
 		}
 		for _, r := range results {
 			told <- r
+		}
+	}
+	if len(args) > 4 {
+		o.Astray = func(what *Fault, back bool) {
+			if !back {
+				panic(what)
+			}
+			if _, err := os.Stdout.WriteString("back\n"); err != nil {
+				panic(err)
+			}
 		}
 	}
 	s, err := Open(o)

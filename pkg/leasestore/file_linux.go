@@ -84,7 +84,9 @@ func openRegular(path string) (*os.File, error) {
 func reachable(path string, err error) error {
 	var cure string
 	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EROFS):
+	case errors.Is(err, unix.EROFS):
+		cure = fmt.Sprintf("mount the file system of %s so that it can be written, or name a folder on another one (--state-dir)", filepath.Dir(path))
+	case errors.Is(err, fs.ErrPermission):
 		cure = fmt.Sprintf("let the service's user (uid %d) own and write %s and its folder", os.Geteuid(), path)
 	case errors.Is(err, plainfile.ErrNotRegular), errors.Is(err, unix.EISDIR), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
 		cure = fmt.Sprintf("move what stands at %s away, and put the store back that was there; without one a new store is made", path)
@@ -180,15 +182,23 @@ func format(tx *bbolt.Tx) error {
 	return tx.Bucket(metaBucket).Put(formatKey, fmt.Append(nil, Format))
 }
 
-// sweep removes what a process left that died in create. Whoever is in it now goes on with the file that
-// is there. Nothing depends on it: an error leaves a few kilobytes.
+// sweep removes what a process left that died in create, in copied or in a probe. Whoever is in create now goes on with
+// the file that is there; a copy is locked. Nothing depends on it: an error leaves a few kilobytes.
 func sweep(path string) {
 	left, err := filepath.Glob(path + ".new-*")
 	if err != nil {
 		return // the path has a wildcard in it that is none
 	}
 	for _, name := range left {
+		f, err := openRegular(name)
+		if err == nil && lock(f) != nil {
+			_ = f.Close()
+			continue
+		}
 		_ = os.Remove(name)
+		if err == nil {
+			_ = f.Close()
+		}
 	}
 }
 

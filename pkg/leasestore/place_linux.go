@@ -202,9 +202,12 @@ func (s *Store) mayReturn() error {
 // found is the name under which the nth file is kept that stood in the store's place.
 func (s *Store) found(n int) string { return fmt.Sprintf("%s.found-%d", s.o.Path, n) }
 
+// errOften: no name is free for another file that was put there.
+var errOften = errors.New("was replaced")
+
 func (s *Store) replacedOften() error {
 	return &Fault{
-		Err:  fmt.Errorf("%s was replaced %d times", s.o.Path, maxFound),
+		Err:  fmt.Errorf("%s %w %d times", s.o.Path, errOften, maxFound),
 		Cure: fmt.Sprintf("find out what puts files there, and move %s.found-1 and so on away; the store goes on by itself", s.o.Path),
 	}
 }
@@ -240,7 +243,7 @@ func (s *Store) claim() (*os.File, error) {
 	return f, nil
 }
 
-// copied makes a locked copy of the file in the folder of its place, which a start would remove.
+// copied makes a locked copy of the file in the folder of its place, which a start finishes or removes.
 func (s *Store) copied() (f *os.File, err error) {
 	defer func() {
 		if p := (*fs.PathError)(nil); errors.As(err, &p) {
@@ -253,13 +256,13 @@ func (s *Store) copied() (f *os.File, err error) {
 	}
 	info, err := s.file.Stat()
 	if err == nil {
+		err = lock(f) // from the start: else another process could take it for one that was left
+	}
+	if err == nil {
 		_, err = io.Copy(f, io.NewSectionReader(s.file, 0, info.Size()))
 	}
 	if err == nil {
 		err = f.Sync()
-	}
-	if err == nil {
-		err = lock(f)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
@@ -394,14 +397,18 @@ func (s *Store) listen() {
 	_, _ = s.names.Add(filepath.Dir(s.o.Path), mask)
 }
 
-// concerns reports what of the events is the store's: that the file's name may lead elsewhere, and that
-// somebody may have written to the file. The store's own files beside it are none, nor are those that it
-// makes on the way back: it would never come to rest while that fails.
+// concerns reports what of the events is the store's: that the file's name may lead elsewhere, that somebody may have
+// written to the file, and that a name is free for which it waits. The store's own files beside it are none, nor are
+// those that it makes on the way back: it would never come to rest while that fails.
 func (s *Store) concerns(events []inotify.Event) (named, written bool) {
-	base := filepath.Base(s.o.Path)
+	return concern(filepath.Base(s.o.Path), s.astray != nil && errors.Is(s.astray, errOften), events)
+}
+
+func concern(base string, waits bool, events []inotify.Event) (named, written bool) {
 	for _, e := range events {
 		lost := e.Watch == -1
-		named = named || lost || e.Name == "" || e.Name == base
+		freed := waits && e.Mask&(unix.IN_DELETE|unix.IN_MOVED_FROM) != 0 && strings.HasPrefix(e.Name, base+".found-")
+		named = named || lost || freed || e.Name == "" || e.Name == base
 		written = written || lost || e.Name == base && e.Mask&unix.IN_CLOSE_WRITE != 0
 	}
 	return named, written

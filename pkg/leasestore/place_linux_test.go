@@ -141,6 +141,7 @@ func TestAFileThatIsPutInTheStoresPlaceIsKeptBesideIt(t *testing.T) {
 		t.Error("stored, though a start would not find it")
 	}
 	ok(t, os.Remove(h.o.Path+".found-4"))
+	hears(t, heard, true, "which is kept as "+h.o.Path+".found-4", "nothing is lost") // though nobody stores anything
 	h.do(t, put(3, 3))
 	h.again(t).want(t, stamped(lease(1, 1)), stamped(lease(2, maxFound+1)), stamped(lease(3, 3)))
 }
@@ -284,7 +285,6 @@ func TestAFileThatIsOnlyOpenedIsBelieved(t *testing.T) {
 
 // TestTheStoresOwnFilesAreNoNews: else it would look, and write to its folder, without end while it cannot come back.
 func TestTheStoresOwnFilesAreNoNews(t *testing.T) {
-	s := &Store{o: Options{Path: "/folder/leases.db"}}
 	for _, tt := range []struct {
 		event          inotify.Event
 		named, written bool
@@ -298,7 +298,7 @@ func TestTheStoresOwnFilesAreNoNews(t *testing.T) {
 		{inotify.Event{Name: "leases.db.found-1", Mask: unix.IN_CREATE}, false, false},
 		{inotify.Event{Name: "server-duid.json", Mask: unix.IN_MOVED_TO}, false, false},
 	} {
-		if named, written := s.concerns([]inotify.Event{tt.event}); named != tt.named || written != tt.written {
+		if named, written := concern("leases.db", false, []inotify.Event{tt.event}); named != tt.named || written != tt.written {
 			t.Errorf("%+v: %t, %t", tt.event, named, written)
 		}
 	}
@@ -325,7 +325,7 @@ func TestAnAttemptToComeBackMakesNoNews(t *testing.T) {
 	ok(t, os.WriteFile(end, nil, 0o600))
 	for {
 		events := <-ears.C
-		if named, written := h.concerns(events); named || written {
+		if named, written := concern("leases.db", true, events); named || written {
 			t.Errorf("heard %+v", events)
 		}
 		if slices.ContainsFunc(events, func(e inotify.Event) bool { return e.Name == "end" }) {

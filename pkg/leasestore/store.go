@@ -58,7 +58,8 @@ type Options struct {
 	Done func([]Result)
 	// Astray is told when the file is not at Path any more (it was removed, renamed or replaced), or was written
 	// over. Back says that it is there again, with all that it had; else nothing can be stored until somebody
-	// does what the Fault says. Nil: nobody. It is called by the store's goroutine, or by Close.
+	// does what the Fault says. Nil: nobody. It is called by the store's goroutine, by Open
+	// and by Close.
 	Astray func(what *Fault, back bool)
 
 	segment uint64 // records; tests make it small
@@ -148,6 +149,11 @@ func Open(o Options) (*Store, error) {
 // open opens and checks the file and reads what the journal has, but not yet the leases.
 func (s *Store) open() error {
 	known := s.id != fileID{}
+	if !known {
+		if err := s.finish(); err != nil {
+			return err
+		}
+	}
 	f, err := openFile(s.o.Path, !known)
 	if known && errors.Is(err, fs.ErrNotExist) {
 		return s.lost(err)

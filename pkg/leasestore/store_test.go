@@ -467,3 +467,18 @@ func TestALinkThatLeadsNowhereIsToldAtOnce(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 }
+
+// TestAFileThatCannotBeReachedIsToldWithWhatHelps.
+func TestAFileThatCannotBeReachedIsToldWithWhatHelps(t *testing.T) {
+	for err, cure := range map[error]string{
+		unix.EROFS:  "mount the file system of /state so that it can be written",
+		unix.EACCES: "own and write /state/leases.db",
+		unix.ENOSPC: "make room on the disk of /state",
+		unix.EISDIR: "move what stands at /state/leases.db away",
+	} {
+		f := (*Fault)(nil)
+		if got := reachable("/state/leases.db", &os.PathError{Op: "open", Path: "/state/leases.db", Err: err}); !errors.As(got, &f) || !strings.Contains(f.Cure, cure) {
+			t.Errorf("%v: %v, %+v", err, got, f)
+		}
+	}
+}

@@ -80,14 +80,34 @@ func parseAdded(line string) (*hosts.Host, error) {
 	}
 }
 
+// owned tells which addresses of a host another one has: those that are written alike, and those that both mean in a
+// served network, of which a line may give the interface identifier only.
+func (s *Server) owned(h *hosts.Host, owner func(netip.Addr) *hosts.Host, tell func(netip.Addr, *hosts.Host)) {
+	told := map[netip.Addr]bool{}
+	check := func(a netip.Addr, alike bool) {
+		o := owner(a)
+		if o == nil || o == h || told[a] || alike && !slices.Contains(o.Addrs, a) {
+			return
+		}
+		told[a] = true
+		tell(a, o)
+	}
+	for _, a := range h.Addrs {
+		check(a, true)
+	}
+	for i := range s.opts.Config.Networks {
+		for _, a := range h.Within(s.opts.Config.Networks[i].Prefix) {
+			check(a, false)
+		}
+	}
+}
+
 // contradicted says what of an added host does not hold, since the hosts file says otherwise.
 func (s *Server) contradicted(h *hosts.Host) []string {
 	var out []string
-	for _, a := range h.Addrs {
-		if o := s.index.Owner(a); o != nil {
-			out = append(out, fmt.Sprintf("[%s] is reserved in %s, which wins", a, o.Where()))
-		}
-	}
+	s.owned(h, s.index.Owner, func(a netip.Addr, o *hosts.Host) {
+		out = append(out, fmt.Sprintf("[%s] is reserved in %s, which wins", a, o.Where()))
+	})
 	same := func(o *hosts.Host, who string) {
 		for i := range s.opts.Config.Networks {
 			if p := s.opts.Config.Networks[i].Prefix; len(o.Within(p)) > 0 && len(h.Within(p)) > 0 {
@@ -158,14 +178,14 @@ func (s *Server) AddHost(ctx context.Context, line string) (HostLine, error) {
 	var taken error
 	err = s.inLoop(ctx, func() {
 		store = s.store
-		for _, a := range h.Addrs {
-			if o := s.engine.hosts.Added.Owner(a); o != nil && o.Key() != h.Key() {
+		s.owned(h, s.engine.hosts.Added.Owner, func(a netip.Addr, o *hosts.Host) {
+			if o.Key() != h.Key() {
 				taken = &fault.Fault{
 					Err:  fmt.Errorf("[%s] is reserved for %s already", a, o.Key()),
 					Cure: "take that one out first: v6responder hosts del " + o.Key(),
 				}
 			}
-		}
+		})
 	})
 	switch {
 	case err != nil:

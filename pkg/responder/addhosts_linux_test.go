@@ -87,6 +87,34 @@ func TestAddedHostsHoldAtOnceAndOverARestart(t *testing.T) {
 	}
 }
 
+// TestAnAddedHostIsHeldAgainstThoseOfItsNetwork: an interface identifier is an address of every served network, and of
+// no other.
+func TestAnAddedHostIsHeldAgainstThoseOfItsNetwork(t *testing.T) {
+	n := newNet(t)
+	s, _ := n.serve(plain, "06:a0:f0:00:00:01,[::1]\n06:a0:f0:00:00:02,[2001:db8:1::2]\n")
+	dir := n.control(s)
+	for _, tt := range []struct{ line, refused, warning string }{
+		{"06:a0:f0:00:00:0a,[2001:db8:1::1]", "", "[2001:db8:1::1] is reserved in "},
+		{"06:a0:f0:00:00:0b,[2001:db8:99::1]", "", "[2001:db8:99::1] is in no network's prefix"},
+		{"06:a0:f0:00:00:0c,[::2]", "", "[2001:db8:1::2] is reserved in "},
+		{"06:a0:f0:00:00:0d,[::d]", "", ""},
+		{"06:a0:f0:00:00:0e,[2001:db8:99::d]", "", "[2001:db8:99::d] is in no network's prefix"},
+		{"06:a0:f0:00:00:0f,[2001:db8:1::d]", "[2001:db8:1::d] is reserved for 06:a0:f0:00:00:0d already", ""},
+		{"06:a0:f0:00:00:10,[2001:db8:1::10]", "", ""},
+		{"06:a0:f0:00:00:11,[::10]", "[2001:db8:1::10] is reserved for 06:a0:f0:00:00:10 already", ""},
+		{"06:a0:f0:00:00:12,[2001:db8:99::d]", "[2001:db8:99::d] is reserved for 06:a0:f0:00:00:0e already", ""},
+		{"06:a0:f0:00:00:13,[::d]", "is reserved for 06:a0:f0:00:00:0d already", ""},
+	} {
+		h, err := AddHost(t.Context(), dir, tt.line)
+		if got := strings.Join(h.Warnings, "; "); !strings.HasPrefix(got, tt.warning) || tt.warning == "" && got != "" || len(h.Warnings) > 1 {
+			t.Errorf("%s: warnings %q", tt.line, h.Warnings)
+		}
+		if tt.refused == "" && err != nil || tt.refused != "" && (err == nil || !strings.Contains(err.Error(), tt.refused)) {
+			t.Errorf("%s: %v", tt.line, err)
+		}
+	}
+}
+
 // BenchmarkHostPut is one more host beside a hundred thousand that were added.
 func BenchmarkHostPut(b *testing.B) {
 	bench := newBench(b, pooled, "")

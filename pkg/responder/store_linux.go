@@ -56,8 +56,7 @@ func (s *Server) openStore() (err error) {
 	if s.store != nil {
 		return nil
 	}
-	n := 0
-	s.missStore()
+	n, missing := 0, s.missesStore()
 	s.store, err = openStore(s.opts.StateDir, leasestore.Options{
 		Clock: s.opts.Clock, Pace: commitPace, Load: func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, Done: s.stored.put, Astray: s.strayed,
 	})
@@ -69,6 +68,9 @@ func (s *Server) openStore() (err error) {
 		}
 		s.log.Warn("no lease store: hosts cannot be added by command", "error", err)
 		return nil
+	}
+	if missing && s.store.Stats().Returns == 0 {
+		s.missed()
 	}
 	added, err := s.store.Values(addedPrefix)
 	if err != nil {
@@ -86,13 +88,16 @@ func (s *Server) openStore() (err error) {
 	return nil
 }
 
-// missStore tells that there is no store though this server has run before: it begins an empty one, and what it
-// leased earlier may be given to others.
-func (s *Server) missStore() {
+// missesStore reports whether there is no store though this server has run before.
+func (s *Server) missesStore() bool {
 	_, err := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
-	if _, ran := os.Stat(filepath.Join(s.opts.StateDir, duidFile)); ran != nil || !errors.Is(err, fs.ErrNotExist) {
-		return
-	}
+	_, ran := os.Stat(filepath.Join(s.opts.StateDir, duidFile))
+	return ran == nil && errors.Is(err, fs.ErrNotExist)
+}
+
+// missed tells that an empty store was begun in the place of one that is missed: what was leased earlier may be given
+// to others.
+func (s *Server) missed() {
 	s.log.Warn("the lease store is gone, though this server has run before; an empty one is begun",
 		"file", filepath.Join(s.opts.StateDir, storeFile), "cure", "if there is a copy: stop the server, put it there, and start again")
 }
@@ -118,6 +123,22 @@ func (s *Server) strayed(what *leasestore.Fault, back bool) {
 	}
 	s.mu.Unlock()
 	s.log.Log(context.Background(), level, line, "error", what, "cure", what.Cure)
+	if back {
+		s.tell(func() { s.keepDUIDAgain() })
+	}
+}
+
+// keepDUIDAgain keeps the server's DUID where its file went with the store's, as with a folder that was moved away.
+func (s *Server) keepDUIDAgain() {
+	if !s.known || s.opts.Config.DUID != "" {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(s.opts.StateDir, duidFile)); !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err := saveDUID(s.opts.StateDir, s.duid); err != nil {
+		s.log.Warn("the server's DUID is not kept", "error", err, "cure", fault.Cure(err))
+	}
 }
 
 // A mailbox takes what the store's goroutine tells, which must not wait, until the loop fetches it.
