@@ -155,6 +155,17 @@ func TestServerSelection(t *testing.T) {
 			}
 		})
 	}
+	t.Run("C-11-03 the kind of a server's DUID decides nothing", func(t *testing.T) {
+		s := newSim(t, 1)
+		a, b := s.server("A", addr38), s.server("B", addr39)
+		a.duid, b.duid = "\x00\x02\x00\x00\xab\x11\x01", "\x00\x03\x00\x01\x02\x00\x00\x00\x00\x02"
+		a.delay = 30 * time.Millisecond
+		s.up()
+		s.after(4 * time.Second)
+		if list := s.of(request); len(list) == 0 || s.serverName(list[0].msg.ServerID) != "B" {
+			t.Errorf("the first of equals is not asked: %v", s.types(0))
+		}
+	})
 	t.Run("C-18.2.9-03 the runner-up is asked before a new Solicit", func(t *testing.T) {
 		s := newSim(t, 1)
 		a, b := s.server("A", addr38), s.server("B", addr39)

@@ -53,7 +53,7 @@ func TestWhatEachMessageCarries(t *testing.T) {
 			}
 			for _, c := range m.Requested {
 				if slices.Contains([]dhcpv6.OptionCode{1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 18, 19, 20, 25, 26}, c) {
-					t.Errorf("C-21.7-02 C-21.12-01: asks for %d", c)
+					t.Errorf("C-21.7-02 C-21.7-04 C-21.12-01: asks for %d", c)
 				}
 			}
 			if want := asks || typ == inform; m.ReconfigureAccept != want {

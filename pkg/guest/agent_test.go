@@ -394,6 +394,7 @@ func TestABrokenNICDoesNotStopTheOthers(t *testing.T) {
 	})
 }
 
+// C-18-02
 func TestStartOnManagedRAWaitsForTheFlag(t *testing.T) {
 	play(t, "[agent]\nstart = on-managed-ra\n", two, func(s *stage) {
 		s.wait(time.Minute)
@@ -434,6 +435,7 @@ func TestLeaseDistroSetsTheSwitchesAndLeavesLeasingAlone(t *testing.T) {
 	})
 }
 
+// C-18.2.10-05: what a server says in a status is told, without its control characters.
 func TestCommandsEndWithTheRightCode(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -522,6 +524,7 @@ func TestTheOneShotCommandNeedsNoAgentAndTouchesOnlyAddresses(t *testing.T) {
 	})
 }
 
+// C-11-05
 func TestTheOneShotCommandSpeaksWithTheDUIDOfTheAgent(t *testing.T) {
 	state := t.TempDir()
 	for _, tt := range []struct{ name, config, want string }{

@@ -69,6 +69,7 @@ const (
 
 // H-8106-01, H-8106-02, H-8106-04, H-8106-08: both sources, DHCPv6 first; a withdrawal takes its entries
 // alone.
+// C-18.2.10.5-04: what one source withdraws the other's stays.
 func TestDNSOfServersAndRoutersIsHandedOver(t *testing.T) {
 	play(t, "", withDNS, func(s *stage) {
 		s.wait(20 * time.Second)

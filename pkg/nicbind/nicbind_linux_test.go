@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// C-17.1-01
 func TestASocketIsBoundToTheIndexWhoeverBearsTheName(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root for a network namespace")
