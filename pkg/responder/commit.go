@@ -18,6 +18,8 @@ import (
 type commits struct {
 	last    uint64
 	waiting map[uint64]*commit
+	over    []*commit // that this Step's actions tell of
+	spare   []*commit // to be used again
 
 	failure  error         // of the last one; nil where it was done
 	reported clock.Instant // when that was told
@@ -43,7 +45,7 @@ type commit struct {
 // change is the exchange's commit, which is made when it is needed first.
 func (x *exchange) change() *commit {
 	if x.commit == nil {
-		c := new(commit)
+		c := x.commits.blank()
 		c.puts, c.changed, c.told, c.answers = c.room.put[:0], c.room.changed[:0], c.room.told[:0], c.room.answer[:0]
 		x.commit = c
 		if x.needs == nil {
@@ -81,6 +83,32 @@ func (x *exchange) held(s Send) heldAnswer {
 const maxHeldAnswers = 8
 
 func newCommits() commits { return commits{waiting: map[uint64]*commit{}} }
+
+// maxSpareCommits bounds what is kept for the next storm: half a megabyte.
+const maxSpareCommits = 1024
+
+// blank is an empty commit.
+func (c *commits) blank() *commit {
+	last := len(c.spare) - 1
+	if last < 0 {
+		return new(commit)
+	}
+	b := c.spare[last]
+	c.spare = c.spare[:last]
+	return b
+}
+
+// recycle takes back the commits that the last Step's actions have told of.
+func (c *commits) recycle() {
+	for _, b := range c.over {
+		if len(c.spare) < maxSpareCommits {
+			*b = commit{}
+			c.spare = append(c.spare, b)
+		}
+	}
+	clear(c.over)
+	c.over = c.over[:0]
+}
 
 // underWay reports whether the change has not been told of yet.
 func (c *commits) underWay(change uint64) bool { return c.waiting[change] != nil }
@@ -152,6 +180,7 @@ func (e *Engine) stored(results []leasestore.Result) {
 			continue
 		}
 		delete(e.commits.waiting, r.ID)
+		e.commits.over = append(e.commits.over, c)
 		e.reportStore(r.Err)
 		if r.Err != nil {
 			e.count.other["dropped: "+dropNotStored] += uint64(len(c.answers))

@@ -184,13 +184,14 @@ func (e *Engine) sent(s Send) {
 	e.out = append(e.out, &e.sends[len(e.sends)-1])
 }
 
-// recycle takes back the messages of the last Step's answers.
+// recycle takes back the messages of the last Step's answers, and what it has told of changes.
 func (e *Engine) recycle() {
 	for _, a := range e.out {
 		if s, ok := a.(*Send); ok && len(e.spare) < maxSpare {
 			e.spare = append(e.spare, s.Msg)
 		}
 	}
+	e.commits.recycle()
 }
 
 const maxSpare = 64

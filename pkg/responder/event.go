@@ -105,7 +105,7 @@ type (
 	// Changed is a change of a binding that is durable, or that time has made.
 	Changed struct {
 		Event string            // EventLeased and so on
-		Lease *leasestore.Lease // as it was made; nobody changes it any more
+		Lease *leasestore.Lease // as it was made
 		Relay netip.Addr        // the relay agent that the client spoke through; zero for none
 		Name  string            // the client's, of the hosts files; "" for none
 		// Operator says that he wanted it so.

@@ -145,8 +145,8 @@ func (s *Server) keepDUIDAgain() {
 type mailbox struct {
 	full chan struct{} // one value: there is something
 
-	mu   sync.Mutex
-	list []leasestore.Result
+	mu          sync.Mutex
+	list, spare []leasestore.Result
 }
 
 func newMailbox() *mailbox { return &mailbox{full: make(chan struct{}, 1)} }
@@ -162,11 +162,12 @@ func (m *mailbox) put(list []leasestore.Result) {
 	}
 }
 
+// fetch gives what has come; it is the caller's until the next fetch.
 func (m *mailbox) fetch() []leasestore.Result {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list := m.list
-	m.list = nil
+	m.list, m.spare = m.spare[:0], list
 	return list
 }
 
