@@ -45,14 +45,14 @@ type HostLine struct {
 }
 
 func hostLine(h *hosts.Host) HostLine {
-	out := HostLine{Name: h.Name, Tags: h.Tags, Ignore: h.Ignore, Where: h.Where(), Clients: []string{}, Addresses: []string{}}
-	for _, m := range h.MACs {
+	out := HostLine{Name: h.Name, Tags: h.Tags(), Ignore: h.Ignore, Where: h.Where(), Clients: []string{}, Addresses: []string{}}
+	for _, m := range h.MACs() {
 		out.Clients = append(out.Clients, m.String())
 	}
-	for _, d := range h.DUIDs {
+	for _, d := range h.DUIDs() {
 		out.Clients = append(out.Clients, "id:"+d.String())
 	}
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		out.Addresses = append(out.Addresses, a.String())
 	}
 	return out
@@ -68,7 +68,7 @@ func parseAdded(line string) (*hosts.Host, error) {
 		err = problems[0].Err
 	case len(list) != 1 || strings.ContainsAny(line, "\r\n"):
 		err = fmt.Errorf("%.80q is no reservation for IPv6", line)
-	case len(list[0].Addrs)+len(list[0].Tags) == 0 && list[0].Lifetime == 0 && !list[0].Ignore:
+	case len(list[0].Addrs())+len(list[0].Tags()) == 0 && list[0].Lifetime == 0 && !list[0].Ignore:
 		err = fmt.Errorf("%.80q says nothing of its client: neither an address, nor a tag, nor a lifetime", line)
 	default:
 		list[0].Line = 0
@@ -86,13 +86,13 @@ func (s *Server) owned(h *hosts.Host, owner func(netip.Addr) *hosts.Host, tell f
 	told := map[netip.Addr]bool{}
 	check := func(a netip.Addr, alike bool) {
 		o := owner(a)
-		if o == nil || o == h || told[a] || alike && !slices.Contains(o.Addrs, a) {
+		if o == nil || o == h || told[a] || alike && !slices.Contains(o.Addrs(), a) {
 			return
 		}
 		told[a] = true
 		tell(a, o)
 	}
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		check(a, true)
 	}
 	for i := range s.opts.Config.Networks {
@@ -115,12 +115,12 @@ func (s *Server) contradicted(h *hosts.Host) []string {
 			}
 		}
 	}
-	for _, m := range h.MACs {
+	for _, m := range h.MACs() {
 		for o := range s.index.ByMAC(m) {
 			same(o, m.String())
 		}
 	}
-	for _, d := range h.DUIDs {
+	for _, d := range h.DUIDs() {
 		for o := range s.index.ByDUID(d) {
 			same(o, d.String())
 		}
@@ -131,7 +131,7 @@ func (s *Server) contradicted(h *hosts.Host) []string {
 // warnings say what of an added host does not hold, or will not do what it may have been meant for.
 func (s *Server) warnings(h *hosts.Host) []string {
 	out := s.contradicted(h)
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		if what := hosts.Doubtful(a); what != "" {
 			out = append(out, what)
 		}
@@ -144,7 +144,7 @@ func (s *Server) leasedStill(h *hosts.Host) (out []string) {
 	for i := range s.opts.Config.Networks {
 		for _, a := range h.Within(s.opts.Config.Networks[i].Prefix) {
 			b := s.engine.bindings.At(netip.PrefixFrom(a, a.BitLen()))
-			if b != nil && b.Live(s.opts.Clock.Now()) && !slices.Contains(h.MACs, b.MAC()) && !slices.ContainsFunc(h.DUIDs, b.Of) {
+			if b != nil && b.Live(s.opts.Clock.Now()) && !slices.Contains(h.MACs(), b.MAC()) && !slices.ContainsFunc(h.DUIDs(), b.Of) {
 				out = append(out, fmt.Sprintf("[%s] is leased to %s, which keeps it until it renews next: let the new client start after that", a, b.MAC()))
 			}
 		}
@@ -202,7 +202,7 @@ func (s *Server) AddHost(ctx context.Context, line string) (HostLine, error) {
 	err = s.inLoop(ctx, func() {
 		s.step(HostPut{h})
 		out.Warnings = append(s.warnings(h), s.leasedStill(h)...)
-		s.log.Info("host added", "client", h.Key(), "addresses", h.Addrs, "name", h.Name)
+		s.log.Info("host added", "client", h.Key(), "addresses", h.Addrs(), "name", h.Name)
 		for _, w := range out.Warnings {
 			s.log.Warn("hosts: doubtful line", "problem", addedFile+": "+h.Key()+": "+w)
 		}

@@ -102,7 +102,7 @@ func (x *exchange) findHost() {
 			x.ignored = true
 			return
 		}
-		if len(h.Addrs) == 0 {
+		if len(h.Addrs()) == 0 {
 			if tags == nil {
 				tags = h
 			}
@@ -181,7 +181,7 @@ func (x *exchange) foreign(a netip.Addr) bool {
 		return true
 	}
 	if h := x.hosts.Owner(a); h != nil {
-		return !slices.Contains(h.MACs, x.client.mac) && !slices.Contains(h.DUIDs, x.client.duid)
+		return !h.Is(x.client.mac, x.client.duid)
 	}
 	if x.network.Assign != AssignEUI64 {
 		return false

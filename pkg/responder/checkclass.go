@@ -86,7 +86,7 @@ func lasting(d time.Duration) string {
 
 // mixed says of a line of several tags what its classes make of one another in a network.
 func (n *Network) mixed(h *hosts.Host) []string {
-	if len(h.Tags) < 2 || len(h.Within(n.Prefix)) == 0 && len(h.Addrs) > 0 {
+	if len(h.Tags()) < 2 || len(h.Within(n.Prefix)) == 0 && len(h.Addrs()) > 0 {
 		return nil
 	}
 	x := exchange{network: n, host: h}

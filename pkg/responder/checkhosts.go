@@ -38,7 +38,7 @@ func CheckHosts(c *Config) Check {
 	own := ownAddresses()
 	more := 0
 	for h := range u.Index.All() {
-		if len(h.Tags) > 0 {
+		if len(h.Tags()) > 0 {
 			c.sets(h, set)
 		}
 		for _, w := range c.doubts(h, own) {
@@ -58,7 +58,7 @@ func CheckHosts(c *Config) Check {
 func (c *Config) sets(h *hosts.Host, set map[string]bool) {
 	for i := range c.Networks {
 		n := &c.Networks[i]
-		if len(h.Addrs) > 0 && len(h.Within(n.Prefix)) == 0 {
+		if len(h.Addrs()) > 0 && len(h.Within(n.Prefix)) == 0 {
 			continue
 		}
 		for j := range n.Classes {

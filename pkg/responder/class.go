@@ -69,7 +69,7 @@ func (c *Class) over(o Parameters) Parameters {
 
 // classes are those of the client's tags, the strongest last.
 func (x *exchange) classes(yield func(*Class) bool) {
-	if x.host == nil || len(x.host.Tags) == 0 {
+	if x.host == nil || len(x.host.Tags()) == 0 {
 		return
 	}
 	for i := range x.network.Classes {

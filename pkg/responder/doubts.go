@@ -15,7 +15,7 @@ import (
 // What is doubtful in every network hosts.Doubtful says.
 func (c *Config) doubts(h *hosts.Host, own map[netip.Addr]bool) []string {
 	var out []string
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		inside := hosts.Doubtful(a) != "" // which is told already
 		for i := range c.Networks {
 			b, ok := hosts.Within(a, c.Networks[i].Prefix)
@@ -34,7 +34,7 @@ func (c *Config) doubts(h *hosts.Host, own map[netip.Addr]bool) []string {
 	for i := range c.Networks {
 		out = append(out, c.Networks[i].mixed(h)...)
 	}
-	for _, d := range h.DUIDs {
+	for _, d := range h.DUIDs() {
 		if c.Identity == IdentityFrame {
 			out = append(out, fmt.Sprintf("id:%s: with identity = frame only MACs and DUID-LLs count", d))
 		} else if !c.AnyFrame {

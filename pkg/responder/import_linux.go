@@ -163,7 +163,7 @@ func (im *importer) needless(l *foreign.Lease) string {
 
 // reservedFor reports whether the host is the lease's client.
 func reservedFor(h *hosts.Host, l *foreign.Lease) bool {
-	return h != nil && (slices.Contains(h.MACs, l.MAC) || slices.Contains(h.DUIDs, l.DUID))
+	return h != nil && h.Is(l.MAC, l.DUID)
 }
 
 // know notes that there is a lease of it. Where it is a delegated prefix that is longer than those which are
@@ -206,7 +206,7 @@ func (im *importer) host(line foreign.Line) {
 		im.out.Leave(line.Where, "%v; write it by v6responder hosts add as it should be", err)
 		return
 	}
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		for _, o := range []*hosts.Host{im.reserved.Owner(a), im.before.Owner(a)} {
 			if o != nil && o.Key() != h.Key() {
 				im.out.Leave(line.Where, "[%s] is reserved for %s already (%s); give one of them another address", a, o.Key(), cmp.Or(im.wheres[a], o.Where()))
@@ -214,12 +214,12 @@ func (im *importer) host(line foreign.Line) {
 			}
 		}
 	}
-	added := slices.Clone(h.Addrs)
+	added := h.Addrs()
 	doubts := im.config.doubts(h, nil)
 	if o := im.reserved.Get(h.Key()); o != nil {
-		for _, a := range o.Addrs {
-			if !slices.Contains(h.Addrs, a) {
-				h.Addrs = append(h.Addrs, a)
+		for _, a := range o.Addrs() {
+			if !slices.Contains(h.Addrs(), a) {
+				h = h.With(a)
 			}
 		}
 	}
@@ -246,13 +246,13 @@ func (im *importer) keepHosts() {
 // addedLine is the line of a host that has one MAC or DUID, addresses and perhaps a name.
 func addedLine(h *hosts.Host) string {
 	var fields []string
-	for _, m := range h.MACs {
+	for _, m := range h.MACs() {
 		fields = append(fields, m.String())
 	}
-	for _, d := range h.DUIDs {
+	for _, d := range h.DUIDs() {
 		fields = append(fields, "id:"+d.String())
 	}
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		fields = append(fields, "["+a.String()+"]")
 	}
 	if h.Name != "" {

@@ -25,7 +25,7 @@ func (f *fields) address(s string) error {
 	if !partial(a) && !a.IsGlobalUnicast() || a.IsUnspecified() {
 		return fmt.Errorf("%s cannot be leased: it is no global unicast address; write one of the network's prefix", a)
 	}
-	f.host.Addrs = append(f.host.Addrs, a)
+	f.addrs = append(f.addrs, a)
 	return nil
 }
 
@@ -34,7 +34,7 @@ func (f *fields) address(s string) error {
 func (f *fields) clientID(s string) {
 	f.named++
 	if mac, ok := linkLayerID(s); ok {
-		f.host.MACs = append(f.host.MACs, mac)
+		f.macs = append(f.macs, mac)
 		return
 	}
 	if s == "id:*" {
@@ -50,7 +50,7 @@ func (f *fields) clientID(s string) {
 		f.addMAC(MAC(hw), s)
 		return
 	}
-	f.host.DUIDs = append(f.host.DUIDs, duid)
+	f.duids = append(f.duids, duid)
 }
 
 // linkLayerID reads the spelling that all but every line has, id:00:03:00:01:06:a0:f0:00:00:38, faster
@@ -102,7 +102,7 @@ func (f *fields) addMAC(m MAC, s string) {
 		f.id = fmt.Errorf("%.60q: no station has a group address or the address of zeros", s)
 		return
 	}
-	f.host.MACs = append(f.host.MACs, m)
+	f.macs = append(f.macs, m)
 }
 
 // colons reads six bytes of one or two hex digits with colons between them.

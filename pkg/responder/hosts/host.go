@@ -30,26 +30,20 @@ func (m MAC) valid() bool { return m[0]&1 == 0 && m != MAC{} }
 func (m MAC) String() string { return net.HardwareAddr(m[:]).String() }
 
 // A Host is one line: who it is for and what he gets. Hosts are read-only once they are parsed; they
-// share memory.
+// share memory. What an answer needs stands first and in the Host itself, for all but few lines: of a million
+// hosts little is in any cache, and each other place would be another wait for memory.
 type Host struct {
-	// MACs are the NICs that the line names, be it by MAC or by a DUID-LL of hardware type Ethernet.
-	MACs []MAC
-	// DUIDs are the other DUIDs that the line names.
-	DUIDs []wire.DUID
-	// Addrs are the reserved addresses in the order of the line; there may be none (a line that only
-	// sets tags). One whose first 64 bits are zero, as [::38], stands for that interface identifier in
-	// the prefix of whichever network the client is in.
-	Addrs []netip.Addr
-	// Name is the machine's name, "" for none.
-	Name string
+	addr [1]netip.Addr // the address, where there is one alone
+	mac  [1]MAC        // likewise
+	// Ignore says that the client must get no answer at all.
+	Ignore bool
+	rest   *rest // nil for nothing
 	// Lifetime is the preferred and valid lifetime that the line gives, wire.Infinite for `infinite`;
 	// 0 means that the line gives none and the network's lifetimes hold.
 	Lifetime time.Duration
-	// Tags are those that the line sets (set:nondefault6).
-	Tags []string
-	// Ignore says that the client must get no answer at all.
-	Ignore bool
 
+	// Name is the machine's name, "" for none.
+	Name string
 	// File and Line say where the reservation stands; lines count from 1.
 	File string
 	Line int
@@ -57,8 +51,81 @@ type Host struct {
 	sum uint64 // of the line's text
 }
 
+// A rest is what few lines have. Those that have tags alone share it.
+type rest struct {
+	addrs []netip.Addr // two or more
+	macs  []MAC        // likewise
+	duids []wire.DUID
+	tags  []string
+}
+
+// Addrs are the reserved addresses in the order of the line; there may be none (a line that only
+// sets tags). One whose first 64 bits are zero, as [::38], stands for that interface identifier in
+// the prefix of whichever network the client is in.
+func (h *Host) Addrs() []netip.Addr {
+	switch {
+	case h.addr[0].IsValid():
+		return h.addr[:]
+	case h.rest == nil:
+		return nil
+	}
+	return h.rest.addrs
+}
+
+// MACs are the NICs that the line names, be it by MAC or by a DUID-LL of hardware type Ethernet.
+func (h *Host) MACs() []MAC {
+	switch {
+	case h.mac[0] != MAC{}:
+		return h.mac[:]
+	case h.rest == nil:
+		return nil
+	}
+	return h.rest.macs
+}
+
+// DUIDs are the other DUIDs that the line names.
+func (h *Host) DUIDs() []wire.DUID {
+	if h.rest == nil {
+		return nil
+	}
+	return h.rest.duids
+}
+
+// Tags are those that the line sets (set:nondefault6).
+func (h *Host) Tags() []string {
+	if h.rest == nil {
+		return nil
+	}
+	return h.rest.tags
+}
+
 // Tagged reports whether the line sets the tag.
-func (h *Host) Tagged(tag string) bool { return slices.Contains(h.Tags, tag) }
+func (h *Host) Tagged(tag string) bool { return slices.Contains(h.Tags(), tag) }
+
+// Is reports whether the line names the client: by the MAC, or by the DUID.
+func (h *Host) Is(m MAC, d wire.DUID) bool {
+	return slices.Contains(h.MACs(), m) || slices.Contains(h.DUIDs(), d)
+}
+
+// With returns the host with one more address.
+func (h *Host) With(a netip.Addr) *Host {
+	with := *h
+	left := with.take(rest{slices.Concat(h.Addrs(), []netip.Addr{a}), h.MACs(), h.DUIDs(), h.Tags()})
+	with.rest = &left
+	return &with
+}
+
+// take sets the only address and the only MAC, and returns what is left.
+func (h *Host) take(r rest) rest {
+	h.addr[0], h.mac[0] = netip.Addr{}, MAC{}
+	if len(r.addrs) == 1 {
+		h.addr[0], r.addrs = r.addrs[0], nil
+	}
+	if len(r.macs) == 1 {
+		h.mac[0], r.macs = r.macs[0], nil
+	}
+	return r
+}
 
 // Where is "file:line", or the file alone for what stands in no line.
 func (h *Host) Where() string {
@@ -73,7 +140,7 @@ func (h *Host) Within(prefix netip.Prefix) []netip.Addr { return h.AppendWithin(
 
 // AppendWithin is Within that adds the addresses to a list.
 func (h *Host) AppendWithin(to []netip.Addr, prefix netip.Prefix) []netip.Addr {
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		if b, ok := Within(a, prefix); ok {
 			to = append(to, b)
 		}
@@ -90,6 +157,13 @@ func Within(a netip.Addr, prefix netip.Prefix) (netip.Addr, bool) {
 		a = netip.AddrFrom16(b)
 	}
 	return a, prefix.Contains(a)
+}
+
+// identifier is the address with its first 64 bits zero.
+func identifier(a netip.Addr) [16]byte {
+	b := a.As16()
+	clear(b[:8])
+	return b
 }
 
 // partial reports whether the address is an interface identifier only.

@@ -13,71 +13,126 @@ import (
 // An Index finds hosts by MAC, DUID and address. It does not change, so that it may be read while the
 // next one is made. The nil Index has no hosts.
 type Index struct {
-	hosts  []*Host // those of the lists
-	refs   []ref
-	byMAC  map[MAC]int32 // to refs, as byDUID
-	byDUID map[wire.DUID]int32
-	byAddr map[[16]byte]int32 // to hosts
+	sections []section
+	count    uint32 // how many there are
+	refs     []ref
 
-	// An address that is in contested stands in several lines; partially says that a line gives only an interface
-	// identifier. Where there is nothing of the kind, every address is its own line's.
-	contested map[[16]byte]bool
+	// The number in a slot is that of a host, which count from 1, or behind those of all hosts that of a ref,
+	// where a MAC or DUID stands in several lines. An address is its last line's.
+	byMAC  table[MAC]
+	byDUID table[wire.DUID]
+	byAddr table[[16]byte]
+
+	// partially says that a line gives only an interface identifier. An address that another line gives too is in
+	// contested, or its interface identifier is; all others are their own line's.
 	partially bool
+	contested map[[16]byte]bool
 }
 
-// A ref is a link of the list of hosts that have one MAC or DUID, the strongest first.
-type ref struct{ host, next int32 }
+// A section are hosts of one list, which have the numbers up to the last.
+type section struct {
+	hosts []Host
+	last  uint32
+}
 
-const none = -1
+// A ref is a link of the list of hosts that have one MAC or DUID, the strongest first. Next is as in a slot.
+type ref struct{ host, next uint32 }
 
 // Build makes an index of lists of hosts, which it refers to. Where two speak of one client in one network, or of one
 // address, the later one wins, be it in the same list (as in dnsmasq) or in a later list.
 func Build(lists ...[]Host) *Index {
-	n := 0
+	x := &Index{contested: map[[16]byte]bool{}}
+	macs, duids, addrs := 0, 0, 0
 	for _, l := range lists {
-		n += len(l)
-	}
-	x := &Index{
-		hosts: make([]*Host, 0, n), refs: make([]ref, 0, n),
-		byMAC: make(map[MAC]int32, n), byDUID: map[wire.DUID]int32{}, byAddr: make(map[[16]byte]int32, n),
-		contested: map[[16]byte]bool{},
-	}
-	for _, l := range lists {
-		for i := range l {
-			x.add(&l[i])
+		if len(l) == 0 {
+			continue
 		}
+		x.count += uint32(len(l))
+		x.sections = append(x.sections, section{l, x.count})
+		for i := range l {
+			macs, duids, addrs = macs+len(l[i].MACs()), duids+len(l[i].DUIDs()), addrs+len(l[i].Addrs())
+		}
+	}
+	x.byMAC, x.byDUID, x.byAddr = newTable[MAC](macs), newTable[wire.DUID](duids), newTable[[16]byte](addrs)
+	number := uint32(0)
+	for h := range x.All() {
+		number++
+		x.add(number, h)
+	}
+	if x.partially {
+		x.contest()
 	}
 	return x
 }
 
-func (x *Index) add(h *Host) {
-	i := int32(len(x.hosts))
-	x.hosts = append(x.hosts, h)
-	for _, m := range h.MACs {
-		next, ok := x.byMAC[m]
-		x.byMAC[m] = x.link(i, next, ok)
-	}
-	for _, d := range h.DUIDs {
-		next, ok := x.byDUID[d]
-		x.byDUID[d] = x.link(i, next, ok)
-	}
-	for _, a := range h.Addrs {
-		key := a.As16()
-		if _, taken := x.byAddr[key]; taken {
-			x.contested[key] = true
+// All gives the hosts in the order of their numbers.
+func (x *Index) All() iter.Seq[*Host] {
+	return func(yield func(*Host) bool) {
+		if x == nil {
+			return
 		}
-		x.byAddr[key] = i
+		for _, l := range x.sections {
+			for i := range l.hosts {
+				if !yield(&l.hosts[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (x *Index) add(number uint32, h *Host) {
+	for _, m := range h.MACs() {
+		link(x, &x.byMAC, m, number)
+	}
+	for _, d := range h.DUIDs() {
+		link(x, &x.byDUID, d, number)
+	}
+	for _, a := range h.Addrs() {
+		s := x.byAddr.at(a.As16())
+		if s.number != 0 {
+			x.contested[a.As16()] = true
+		}
+		s.key, s.number = a.As16(), number
 		x.partially = x.partially || partial(a)
 	}
 }
 
-// link puts host before the list that begins at next.
-func (x *Index) link(host, next int32, ok bool) int32 {
-	if !ok {
-		next = none
+// link puts a host before those that have the key already.
+func link[K comparable](x *Index, t *table[K], key K, number uint32) {
+	s := t.at(key)
+	if s.number != 0 {
+		x.refs = append(x.refs, ref{number, s.number})
+		number = x.count + uint32(len(x.refs))
 	}
-	x.refs = append(x.refs, ref{host, next})
-	return int32(len(x.refs) - 1)
+	s.key, s.number = key, number
+}
+
+// contest notes the interface identifiers that one line gives alone, and another as part of an address.
+func (x *Index) contest() {
+	for h := range x.All() {
+		for _, a := range h.Addrs() {
+			if id := identifier(a); !partial(a) && x.byAddr.at(id).number != 0 {
+				x.contested[id] = true
+			}
+		}
+	}
+}
+
+// step returns the host that a slot's number stands for, and the number of the next one, 0 for none.
+func (x *Index) step(number uint32) (h *Host, next uint32) {
+	if number > x.count {
+		r := x.refs[number-x.count-1]
+		number, next = r.host, r.next
+	}
+	return x.host(number), next
+}
+
+// host returns the host with that number.
+func (x *Index) host(number uint32) *Host {
+	i, _ := slices.BinarySearchFunc(x.sections, number, func(l section, n uint32) int { return cmp.Compare(l.last, n) })
+	l := &x.sections[i]
+	return &l.hosts[number-(l.last-uint32(len(l.hosts)))-1]
 }
 
 // Len is the number of lines that are in force.
@@ -85,39 +140,40 @@ func (x *Index) Len() int {
 	if x == nil {
 		return 0
 	}
-	return len(x.hosts)
+	return int(x.count)
 }
 
 // ByMAC gives the hosts of a MAC, those that win first.
-func (x *Index) ByMAC(m MAC) iter.Seq[*Host] {
-	if x == nil {
-		return func(func(*Host) bool) {}
-	}
-	first, ok := x.byMAC[m]
-	return x.list(first, ok)
-}
+func (x *Index) ByMAC(m MAC) iter.Seq[*Host] { return x.from(x.firstOfMAC(m)) }
 
 // ByDUID gives the hosts of a DUID that is no DUID-LL of Ethernet (those are found by MAC), those that
 // win first.
-func (x *Index) ByDUID(d wire.DUID) iter.Seq[*Host] {
-	if x == nil {
-		return func(func(*Host) bool) {}
-	}
-	first, ok := x.byDUID[d]
-	return x.list(first, ok)
-}
+func (x *Index) ByDUID(d wire.DUID) iter.Seq[*Host] { return x.from(x.firstOfDUID(d)) }
 
-func (x *Index) list(first int32, ok bool) iter.Seq[*Host] {
-	if !ok {
-		first = none
-	}
+func (x *Index) from(first uint32) iter.Seq[*Host] {
 	return func(yield func(*Host) bool) {
-		for i := first; i != none; i = x.refs[i].next {
-			if !yield(x.hosts[x.refs[i].host]) {
+		for number := first; number != 0; {
+			h, next := x.step(number)
+			if !yield(h) {
 				return
 			}
+			number = next
 		}
 	}
+}
+
+func (x *Index) firstOfMAC(m MAC) uint32 {
+	if x == nil {
+		return 0
+	}
+	return x.byMAC.at(m).number
+}
+
+func (x *Index) firstOfDUID(d wire.DUID) uint32 {
+	if x == nil {
+		return 0
+	}
+	return x.byDUID.at(d).number
 }
 
 // Owner returns the host for which the address is reserved, nil if there is none. Lines that give only
@@ -126,32 +182,35 @@ func (x *Index) Owner(a netip.Addr) *Host {
 	if x == nil {
 		return nil
 	}
-	key := a.As16()
-	i, ok := x.byAddr[key]
-	clear(key[:8])
-	if j, partially := x.byAddr[key]; partially && (!ok || j > i) {
-		i, ok = j, true
+	number := x.byAddr.at(a.As16()).number
+	if x.partially {
+		number = max(number, x.byAddr.at(identifier(a)).number)
 	}
-	if !ok {
+	if number == 0 {
 		return nil
 	}
-	return x.hosts[i]
+	return x.host(number)
+}
+
+// disputed reports whether an address that a line gives may be another line's.
+func (x *Index) disputed(a netip.Addr) bool {
+	return x != nil && len(x.contested) > 0 && (x.contested[a.As16()] || x.contested[identifier(a)])
 }
 
 // conflicts tells of lines that take something from each other: one address in two lines, or two
 // addresses of one /64 for one client. Each is reported at the line that wins.
 func (x *Index) conflicts() []Problem {
 	var out []Problem
-	for _, h := range x.hosts {
-		for _, a := range h.Addrs {
+	for h := range x.All() {
+		for _, a := range h.Addrs() {
 			if o := x.Owner(a); o != h && len(out) <= MaxProblems {
 				out = append(out, conflict(o, h, fmt.Sprintf("[%s]", a)))
 			}
 		}
-		for _, m := range h.MACs {
+		for _, m := range h.MACs() {
 			out = x.identity(out, h, x.ByMAC(m), m.String())
 		}
-		for _, d := range h.DUIDs {
+		for _, d := range h.DUIDs() {
 			out = x.identity(out, h, x.ByDUID(d), "id:"+d.String())
 		}
 	}
@@ -181,8 +240,8 @@ func (x *Index) identity(out []Problem, h *Host, same iter.Seq[*Host], who strin
 // shared reports whether both reserve an address in one /64, other than one address for both, which is
 // reported by itself.
 func (x *Index) shared(a, b *Host) bool {
-	for _, p := range a.Addrs {
-		for _, q := range b.Addrs {
+	for _, p := range a.Addrs() {
+		for _, q := range b.Addrs() {
 			if p != q && netip.PrefixFrom(p, 64).Masked() == netip.PrefixFrom(q, 64).Masked() {
 				return true
 			}

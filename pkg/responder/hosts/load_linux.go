@@ -1,7 +1,6 @@
 package hosts
 
 import (
-	"iter"
 	"os"
 )
 
@@ -28,18 +27,4 @@ func Load(path string) Update {
 		}
 	}
 	return out
-}
-
-// All gives every host.
-func (x *Index) All() iter.Seq[*Host] {
-	return func(yield func(*Host) bool) {
-		if x == nil {
-			return
-		}
-		for _, h := range x.hosts {
-			if !yield(h) {
-				return
-			}
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,7 +29,7 @@ func Parse(file, text string) ([]Host, []Problem) { return parseFrom(file, text,
 
 // parseFrom is Parse for a text whose first line is the given one of the file.
 func parseFrom(file, text string, first int) ([]Host, []Problem) {
-	p := parser{file: file, tags: map[string][]string{}}
+	p := parser{file: file, tagged: map[string]*rest{}, chunk: min(maxChunk, len(text))}
 	p.hosts = make([]Host, 0, strings.Count(text, "\n")+1)
 	for n := first; text != ""; n++ {
 		var line string
@@ -44,8 +45,7 @@ func parseFrom(file, text string, first int) ([]Host, []Problem) {
 	return p.hosts, append(p.problems, p.doubts...)
 }
 
-// A parser reads one file. Its slabs hold the small slices of many hosts, so that a million lines do
-// not make millions of heap objects.
+// A parser reads one file. A million lines do not make millions of heap objects.
 type parser struct {
 	file     string
 	hosts    []Host
@@ -54,12 +54,13 @@ type parser struct {
 	doubts   []Problem
 	doubtful int // how many there are, those beyond MaxProblems included
 
-	macs  slab[MAC]
-	addrs slab[netip.Addr]
-	duids slab[wire.DUID]
-	tags  map[string][]string // lists of tags by their text: there are few
-	f     fields              // of the current line; its slices are used again
+	names  strings.Builder  // those of many hosts
+	chunk  int              // how much of them one Builder holds
+	tagged map[string]*rest // lists of tags by their text: there are few
+	f      fields           // of the current line; its slices are used again
 }
+
+const maxChunk = 64 << 10
 
 func (p *parser) line(n int, text string) {
 	text = uncomment(text)
@@ -101,18 +102,17 @@ func uncomment(text string) string {
 // fields are those of one line while it is read.
 type fields struct {
 	*parser
-	host  Host
+	host Host
+	rest
 	ipv4  bool
 	never bool // a tag: condition that no DHCPv6 client fulfils
 	id    error
-	tags  []string
 	named int // fields that say who
 	sum   uint64
 }
 
 func (f *fields) reset(p *parser) {
-	h := Host{MACs: f.host.MACs[:0], DUIDs: f.host.DUIDs[:0], Addrs: f.host.Addrs[:0]}
-	*f = fields{parser: p, host: h, tags: f.tags[:0]}
+	*f = fields{parser: p, rest: rest{f.addrs[:0], f.macs[:0], f.duids[:0], f.tags[:0]}}
 }
 
 // fnv is the FNV-1a hash of a text: it tells lines of one trusted file apart.
@@ -175,7 +175,7 @@ func (f *fields) field(s string) error {
 
 // use reports whether the line says anything about DHCPv6.
 func (f *fields) use() bool {
-	if f.ipv4 && len(f.host.Addrs) == 0 && !f.host.Ignore {
+	if f.ipv4 && len(f.addrs) == 0 && !f.host.Ignore {
 		return false
 	}
 	return !f.never
@@ -189,19 +189,12 @@ func (f *fields) finish(n int) error {
 	case f.named == 0:
 		return errors.New("says not for whom it is: write id:DUID or a MAC")
 	}
-	if len(f.tags) > 0 {
-		key := strings.Join(f.tags, ",")
-		if _, ok := f.parser.tags[key]; !ok {
-			f.parser.tags[strings.Clone(key)] = cloneAll(f.tags)
-		}
-		f.host.Tags = f.parser.tags[key]
-	}
 	h := f.host
-	h.Name = strings.Clone(h.Name)
-	h.MACs, h.DUIDs, h.Addrs = f.macs.keep(h.MACs), f.duids.keep(h.DUIDs), f.addrs.keep(h.Addrs)
+	h.rest = f.keep(h.take(f.rest))
+	h.Name = f.keepName(h.Name)
 	h.File, h.Line, h.sum = f.file, n, f.sum
 	f.hosts = append(f.hosts, h)
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		if what := Doubtful(a); what != "" {
 			if f.doubtful++; len(f.doubts) < MaxProblems {
 				f.doubts = append(f.doubts, Problem{File: f.file, Line: n, Warning: true, Err: errors.New(what)})
@@ -209,6 +202,39 @@ func (f *fields) finish(n int) error {
 		}
 	}
 	return nil
+}
+
+// keep copies what few lines have, nil for nothing.
+func (p *parser) keep(r rest) *rest {
+	more := len(r.addrs)+len(r.macs)+len(r.duids) > 0
+	if len(r.tags) > 0 {
+		key := strings.Join(r.tags, ",")
+		same := p.tagged[key]
+		if same == nil {
+			same = &rest{tags: cloneAll(r.tags)}
+			p.tagged[strings.Clone(key)] = same
+		}
+		if !more {
+			return same
+		}
+		r.tags = same.tags
+	}
+	if !more {
+		return nil
+	}
+	return &rest{slices.Clone(r.addrs), slices.Clone(r.macs), slices.Clone(r.duids), r.tags}
+}
+
+// keepName copies a name.
+func (p *parser) keepName(name string) string {
+	n := p.names.Len()
+	if p.names.Cap()-n < len(name) {
+		n = 0
+		p.names = strings.Builder{}
+		p.names.Grow(max(p.chunk, len(name)))
+	}
+	p.names.WriteString(name)
+	return p.names.String()[n:]
 }
 
 func cloneAll(list []string) []string {
@@ -244,21 +270,4 @@ func lifetime(s string) (time.Duration, bool) {
 		return wire.Infinite, true
 	}
 	return max(time.Duration(n)*unit, 2*time.Minute), true
-}
-
-// A slab hands out small slices of shared arrays.
-type slab[T any] struct{ free []T }
-
-// keep copies list into the slab.
-func (s *slab[T]) keep(list []T) []T {
-	if len(list) == 0 {
-		return nil
-	}
-	if len(s.free) < len(list) {
-		s.free = make([]T, max(1024, len(list)))
-	}
-	n := copy(s.free, list)
-	out := s.free[:n:n]
-	s.free = s.free[n:]
-	return out
 }

@@ -28,10 +28,10 @@ func NewSet() *Set {
 // Key is what a host is known by in a Set: the first MAC that it names, else the first DUID.
 func (h *Host) Key() string {
 	switch {
-	case len(h.MACs) > 0:
-		return h.MACs[0].String()
-	case len(h.DUIDs) > 0:
-		return DUIDKey(h.DUIDs[0])
+	case len(h.MACs()) > 0:
+		return h.MACs()[0].String()
+	case len(h.DUIDs()) > 0:
+		return DUIDKey(h.DUIDs()[0])
 	}
 	return ""
 }
@@ -50,13 +50,13 @@ func (s *Set) Put(h *Host) {
 	key := h.Key()
 	s.Remove(key)
 	s.byKey[key] = h
-	for _, m := range h.MACs {
+	for _, m := range h.MACs() {
 		s.byMAC[m] = append(s.byMAC[m], h)
 	}
-	for _, d := range h.DUIDs {
+	for _, d := range h.DUIDs() {
 		s.byDUID[d] = append(s.byDUID[d], h)
 	}
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		s.byAddr[a.As16()] = h
 	}
 }
@@ -68,19 +68,19 @@ func (s *Set) Remove(key string) {
 		return
 	}
 	delete(s.byKey, key)
-	for _, m := range h.MACs {
+	for _, m := range h.MACs() {
 		s.byMAC[m] = slices.DeleteFunc(s.byMAC[m], func(o *Host) bool { return o == h })
 		if len(s.byMAC[m]) == 0 {
 			delete(s.byMAC, m)
 		}
 	}
-	for _, d := range h.DUIDs {
+	for _, d := range h.DUIDs() {
 		s.byDUID[d] = slices.DeleteFunc(s.byDUID[d], func(o *Host) bool { return o == h })
 		if len(s.byDUID[d]) == 0 {
 			delete(s.byDUID, d)
 		}
 	}
-	for _, a := range h.Addrs {
+	for _, a := range h.Addrs() {
 		if s.byAddr[a.As16()] == h {
 			delete(s.byAddr, a.As16())
 		}
@@ -148,41 +148,24 @@ func (r Reservations) Of(m MAC, d wire.DUID) iter.Seq[*Host] {
 
 // Find is Of for who asks many thousand times a second: it allocates nothing.
 func (r Reservations) Find(m MAC, d wire.DUID) Found {
-	f := Found{index: r.File, next: none}
 	if d != "" {
-		if r.File != nil {
-			f.next = first(r.File.byDUID, d)
-		}
-		f.added = r.Added.byDUID[d]
-		return f
+		return Found{r.File, r.File.firstOfDUID(d), r.Added.byDUID[d]}
 	}
-	if r.File != nil {
-		f.next = first(r.File.byMAC, m)
-	}
-	f.added = r.Added.byMAC[m]
-	return f
-}
-
-func first[K comparable](refs map[K]int32, key K) int32 {
-	if i, ok := refs[key]; ok {
-		return i
-	}
-	return none
+	return Found{r.File, r.File.firstOfMAC(m), r.Added.byMAC[m]}
 }
 
 // Found are hosts that were found.
 type Found struct {
 	index *Index
-	next  int32 // in its refs
+	next  uint32 // in it, as a slot has it
 	added []*Host
 }
 
 // Next returns the next host, nil after the last.
 func (f *Found) Next() (h *Host) {
 	switch {
-	case f.next != none:
-		ref := f.index.refs[f.next]
-		h, f.next = f.index.hosts[ref.host], ref.next
+	case f.next != 0:
+		h, f.next = f.index.step(f.next)
 	case len(f.added) > 0:
 		h, f.added = f.added[0], f.added[1:]
 	}
@@ -191,7 +174,7 @@ func (f *Found) Next() (h *Host) {
 
 // Owns reports whether an address of the host is reserved for it, and not for another that wins.
 func (r *Reservations) Owns(h *Host, a netip.Addr) bool {
-	if r.Added.Len() == 0 && !r.File.partially && !r.File.contested[a.As16()] {
+	if r.Added.Len() == 0 && !r.File.disputed(a) {
 		return true // without a search among all of them
 	}
 	return r.Owner(a) == h

@@ -32,7 +32,7 @@ func TestSetFindsWhatWasPutAndForgetsWhatWasRemoved(t *testing.T) {
 	owner(r, "2001:db8:1::1", "one")
 	owner(r, "2001:db8:7::11", "one")
 	owner(r, "2001:db8:1::2", "two")
-	for range r.Of(MAC{}, one.DUIDs[0]) {
+	for range r.Of(MAC{}, one.DUIDs()[0]) {
 		r.Added = nil // found
 	}
 	if r.Added != nil || s.Len() != 2 || s.Get("06:a0:f0:00:00:01") != one {

@@ -78,7 +78,7 @@ func (w *world) holds(want ...int) {
 	var got []int
 	for n := range 30 {
 		for h := range w.index.ByMAC(hosts.MAC{6, 0xa0, 0xf0, 0, 0, byte(n)}) {
-			if w.index.Owner(h.Addrs[0]) == h {
+			if w.index.Owner(h.Addrs()[0]) == h {
 				got = append(got, n)
 				break
 			}
