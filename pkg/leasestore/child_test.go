@@ -1,6 +1,7 @@
 package leasestore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -268,4 +269,92 @@ func childOnAFullDisk(args []string) error {
 	}
 	fmt.Printf("full after %d steps; ", steps)
 	return matches(path, steps+300)
+}
+
+// childRewritesOnAFullDisk folder: as childOnAFullDisk, but its file is removed while the disk is full in one way or
+// another. Nothing is acknowledged until there is room; then all is there.
+func childRewritesOnAFullDisk(args []string) error {
+	if err := unix.Mount("tmpfs", args[0], "tmpfs", 0, "size=2m,nr_inodes=16"); err != nil {
+		return fmt.Errorf("mount: %w", err)
+	}
+	signal.Ignore(unix.SIGXFSZ)
+	path, back := args[0]+"/leases.db", make(chan bool, 100)
+	o := childOptions(path)
+	o.Astray = func(_ *Fault, is bool) { back <- is }
+	s, err := Open(o)
+	if err != nil {
+		return err
+	}
+	steps := 0
+	for _, full := range []struct {
+		name       string
+		fill, room func() error
+	}{
+		{"no bytes", func() error {
+			err := os.WriteFile(args[0]+"/filler", make([]byte, 2<<20), 0o600)
+			if errors.Is(err, unix.ENOSPC) {
+				err = nil
+			}
+			return err
+		}, func() error { return os.Remove(args[0] + "/filler") }},
+		{"no inodes", func() error {
+			for i := 0; ; i++ {
+				err := os.Mkdir(fmt.Sprintf("%s/filler-%d", args[0], i), 0o700)
+				if errors.Is(err, unix.ENOSPC) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+			}
+		}, func() error {
+			return errors.Join(os.Remove(args[0]+"/filler-0"), os.Remove(args[0]+"/filler-1"), os.Remove(args[0]+"/filler-2"))
+		}},
+		{"half of it", func() error { return limitFiles(16 << 10) }, func() error { return limitFiles(unix.RLIM_INFINITY) }},
+	} {
+		if steps, err = commitTo(s, steps, steps+40); err != nil {
+			return fmt.Errorf("before %s: %w", full.name, err)
+		}
+		if err := errors.Join(full.fill(), os.Remove(path)); err != nil {
+			return fmt.Errorf("%s: %w", full.name, err)
+		}
+		for range 3 {
+			if n, err := commitTo(s, steps, steps+1); n != steps || err == nil {
+				return fmt.Errorf("%s: acknowledged, %w", full.name, err)
+			}
+		}
+		if <-back {
+			return fmt.Errorf("%s: it is said to be back", full.name)
+		}
+		if left, err := os.ReadDir(args[0]); err != nil || strings.Contains(fmt.Sprint(left), ".new-") {
+			return fmt.Errorf("%s: left %v, %w", full.name, left, err)
+		}
+		if err := full.room(); err != nil {
+			return err
+		}
+		if steps, err = commitTo(s, steps, steps+1); err != nil {
+			return fmt.Errorf("%s, and room again: %w", full.name, err)
+		}
+		if !<-back {
+			return fmt.Errorf("%s: it is not said to be back", full.name)
+		}
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	return matches(path, steps)
+}
+
+// commitTo makes the steps up to one, and returns which is the next and why.
+func commitTo(s *Store, from, to int) (int, error) {
+	for ; from < to; from++ {
+		if err := s.Commit(context.Background(), step(from, model{})...); err != nil {
+			return from, err
+		}
+	}
+	return from, nil
+}
+
+func limitFiles(size uint64) error {
+	return unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY})
 }

@@ -95,11 +95,18 @@ func TestAFileThatMayNotGrow(t *testing.T) {
 	}
 }
 
-func TestAFullDisk(t *testing.T) {
+func TestAFullDisk(t *testing.T) { onItsOwnDisk(t, "full") }
+
+// TestAFullDiskWhileTheFileIsWrittenAgain: it was removed, and there is no room for it, for its name or for half of it.
+func TestAFullDiskWhileTheFileIsWrittenAgain(t *testing.T) { onItsOwnDisk(t, "rewrite") }
+
+// onItsOwnDisk lets a child mount a small file system in a mount namespace of its own.
+func onItsOwnDisk(t *testing.T, what string) {
+	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to mount a small file system")
 	}
-	cmd := child(t, "full", t.TempDir())
+	cmd := child(t, what, t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 	out, err := cmd.CombinedOutput()
 	if err != nil {

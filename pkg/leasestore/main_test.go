@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	err := map[string]func(args []string) error{
-		"open": childOpens, "write": childWrites, "limit": childAtItsLimit, "full": childOnAFullDisk, "astray": childGoesAstray,
+		"open": childOpens, "write": childWrites, "limit": childAtItsLimit, "full": childOnAFullDisk, "astray": childGoesAstray, "rewrite": childRewritesOnAFullDisk,
 	}[what[0]](what[1:])
 	if err != nil {
 		fmt.Println("child:", err)
