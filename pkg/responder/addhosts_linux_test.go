@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -115,20 +116,50 @@ func TestAnAddedHostIsHeldAgainstThoseOfItsNetwork(t *testing.T) {
 	}
 }
 
+// added is the n-th of hosts that are added.
+func added(t testing.TB, n int) HostPut {
+	t.Helper()
+	h, err := parseAdded(fmt.Sprintf("%s,[2001:db8:1::%x:%x]", newGuest(n).mac, n>>16+1, n&0xffff))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return HostPut{h}
+}
+
+// TestOneMoreHostCostsTheSameWhateverTheirNumber: it does nothing for those that are there, and keeps no more memory
+// than it needs.
+func TestOneMoreHostCostsTheSameWhateverTheirNumber(t *testing.T) {
+	cost := func(n int) (allocs float64) {
+		b := newBench(t, pooled, "")
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range n {
+			b.e.Step(0, added(t, i))
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if each := (int64(after.HeapAlloc) - int64(before.HeapAlloc)) / int64(n); each > 2048 {
+			t.Errorf("each of %d hosts takes %d bytes", n, each)
+		}
+		more := added(t, n)
+		allocs = testing.AllocsPerRun(100, func() { b.e.Step(0, more) })
+		runtime.KeepAlive(b)
+		return allocs
+	}
+	few, many := cost(100), cost(50_000)
+	if few > 10 || many > few {
+		t.Errorf("one more host: %v allocations beside a hundred, %v beside 50,000", few, many)
+	}
+}
+
 // BenchmarkHostPut is one more host beside a hundred thousand that were added.
 func BenchmarkHostPut(b *testing.B) {
 	bench := newBench(b, pooled, "")
-	host := func(i int) HostPut {
-		h, err := parseAdded(fmt.Sprintf("%s,[2001:db8:1::%x:%x]", newGuest(i).mac, i>>16+1, i&0xffff))
-		if err != nil {
-			b.Fatal(err)
-		}
-		return HostPut{h}
-	}
 	for i := range 100_000 {
-		bench.e.Step(0, host(i))
+		bench.e.Step(0, added(b, i))
 	}
-	more := host(100_001)
+	more := added(b, 100_001)
 	b.ReportAllocs()
 	for b.Loop() {
 		bench.e.Step(0, more)
