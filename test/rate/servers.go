@@ -60,7 +60,7 @@ var servers = func() []server {
 	return []server{
 		ours:         {name: "v6responder, reservations", configure: configureV6responder, command: serve},
 		oursPool:     {name: "v6responder, pool", pool: true, configure: configureV6responder, command: serve},
-		oursFresh:    {name: "v6responder, pool, each guest a new one", pool: true, fresh: true, configure: configureV6responder, command: serve},
+		oursFresh:    {name: "v6responder, pool, no guest twice (harder than the goal's load)", pool: true, fresh: true, configure: configureV6responder, command: serve},
 		oursRapid:    {name: "v6responder, Rapid Commit", rapid: true, configure: configureV6responder, command: serve},
 		echoRow:      {name: "echo, packet socket", floor: true, command: packet},
 		echoRapidRow: {name: "echo, Rapid Commit", floor: true, rapid: true, command: packet},
