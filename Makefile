@@ -28,7 +28,7 @@ NFPM        := $(CACHE)/nfpm-$(NFPM_VERSION)/nfpm
 # without the second the HTTP library brings HTTP/2, which no unix socket speaks.
 BUILD := CGO_ENABLED=0 $(GO) build -tags urfave_cli_no_docs,nethttpomithttp2 -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$(VERSION)"
 
-.PHONY: help build docs packages demo demo-vm test test-long test-rough test-boot test-boot-long lint bench bench-responder cover clean need-root lab-tools qemu roots
+.PHONY: help build docs packages demo demo-vm test test-long test-rough test-boot test-boot-long lint bench bench-responder bench-boot cover clean need-root lab-tools qemu roots
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -88,6 +88,9 @@ bench-responder: need-root lab-tools ## v6responder beside Kea, dnsmasq and an e
 	@mkdir -p .cache/rate
 	$(BUILD) -o .cache/rate/ ./cmd/v6responder ./test/rate
 	.cache/rate/rate -bin .cache/rate -rounds $(ROUNDS) -page docs/performance.md
+
+bench-boot: need-root lab-tools qemu ## from a guest's boot to its address, on virtual machines (root)
+	$(GO) test -count=1 -parallel 2 -timeout 2h -v ./test/boot -long -run '^TestTimeToTheAddress$$' -page $(CURDIR)/docs/performance.md
 
 cover: need-root roots ## how much of the code the tests run; cover.out for `go tool cover` (root)
 	$(GO) test -coverpkg=./pkg/...,./cmd/... -coverprofile=cover.out $$($(GO) list ./... | grep -Ev '/test/(e2e|boot)$$')

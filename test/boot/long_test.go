@@ -2,12 +2,8 @@ package boot
 
 import (
 	"flag"
-	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -150,46 +146,4 @@ func TestTheMachineStandsStill(t *testing.T) {
 	g.clockIsSet(tt)
 	g.asReserved(tt)
 	g.keptAddresses(g.cloud.Nets...)
-}
-
-// TestTimeToTheAddress makes the table of docs/performance.md: from the start of the kernel, and of v6guest.service, to the first NIC's address that
-// has passed DAD; beside it dhclient by hand on one of the same roots, typed at the moment when the boot is done.
-func TestTimeToTheAddress(t *testing.T) {
-	needLong(t)
-	rows := []string{"| guest | from the kernel's start | from that of the client |", "|---|---|---|"}
-	var mu sync.Mutex
-	row := func(name string, at, started float64) {
-		mu.Lock()
-		defer mu.Unlock()
-		rows = append(rows, fmt.Sprintf("| %s | %.1f s | %.1f s |", name, at, at-started))
-	}
-	t.Run("guests", func(t *testing.T) {
-		for _, name := range []string{
-			"debian13-ifupdown-dhcpcd", "debian12-ifupdown-dhclient", "debian13-networkd", "debian13-networkmanager", "debian13-netplan",
-		} {
-			t.Run(name, func(t *testing.T) {
-				g := bootCase(t, caseOf(name), enabled)
-				g.logs("v6guest.service", "address usable.*nic=eth0")
-				started, err := strconv.ParseFloat(g.say("systemctl", "show", "--value", "-p", "ExecMainStartTimestampMonotonic", "v6guest.service"), 64)
-				check(t, err)
-				at, err := strconv.ParseFloat(g.say("sh", "-c", `journalctl -b -o short-monotonic -u v6guest.service |
-					sed -n 's/^\[ *\([0-9.]*\)\].*msg="address usable".*nic=eth0.*/\1/p' | head -n 1`), 64)
-				check(t, err)
-				row(name, at, started/1e6)
-			})
-		}
-		t.Run("dhclient by hand", func(t *testing.T) {
-			tt := caseOf("debian12-ifupdown-dhclient")
-			g := bootCase(t, tt, disabled)
-			started, err := strconv.ParseFloat(strings.TrimSpace(g.do("sh", "-c", "read a _ </proc/uptime; dhclient -6 -1 -D LL eth0 >&2; echo $a")), 64)
-			check(t, err)
-			// It returns before DAD has ended.
-			usable, err := g.until(g.ctx, "sh", "-c", "ip -6 addr show dev eth0 -tentative | grep -qF "+g.cloud.Nets[0].Reserved.Addr.String()+"/128 && read b _ </proc/uptime && echo $b")
-			check(t, err)
-			at, err := strconv.ParseFloat(strings.TrimSpace(string(usable.Stdout)), 64)
-			check(t, err)
-			row("debian12-ifupdown-dhclient, `dhclient -6 -1 -D LL eth0` by hand when the boot is done", at, started)
-		})
-	})
-	t.Logf("\n%s", strings.Join(rows, "\n"))
 }

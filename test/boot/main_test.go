@@ -240,7 +240,7 @@ func (g *machine) boots() {
 
 // tell logs what v6guest said in the guest, and how its NICs are, if the guest still answers.
 func (g *machine) tell() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), grace+time.Minute)
 	defer cancel()
 	const what = "v6guest status; ip -6 addr; ip -6 route; ip nexthop; journalctl -b --no-pager -o short-monotonic -u 'v6guest*' | tail -n 80"
 	a, err := g.run(ctx, "sh", "-c", what)
@@ -287,7 +287,7 @@ func (g *machine) do(argv ...string) string {
 // and routes.
 func (g *machine) await(what, test string) {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeoutCause(g.ctx, 5*time.Minute+grace, errors.New("the machine does not answer"))
 	defer cancel()
 	a, err := g.until(ctx, "sh", "-c", test)
 	if err != nil || a.Code != 0 {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/v6guest/v6guest/test/cloud"
 )
@@ -191,9 +192,16 @@ func (m *vm) until(ctx context.Context, argv ...string) (answer, error) {
 	return m.ask(ctx, true, argv)
 }
 
+// grace is how much earlier than the test the machine gives a program up, so that what is wrong there can still be asked.
+const grace = time.Minute
+
 func (m *vm) ask(ctx context.Context, until bool, argv []string) (answer, error) {
-	if err := json.NewEncoder(m.conn).Encode(map[string]any{"argv": argv, "until": until}); err != nil {
-		return answer{}, err
+	within := time.Hour
+	if end, ok := ctx.Deadline(); ok {
+		within = max(time.Until(end)-grace, time.Second)
+	}
+	if err := json.NewEncoder(m.conn).Encode(map[string]any{"argv": argv, "until": until, "within": within}); err != nil {
+		return answer{}, fmt.Errorf("%s: %w", strings.Join(argv, " "), errors.Join(err, context.Cause(ctx)))
 	}
 	var a answer
 	if err := m.receive(ctx, &a); err != nil {

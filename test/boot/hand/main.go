@@ -4,12 +4,14 @@ package main
 
 import (
 	"bufio"
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +23,8 @@ const port = "/dev/virtio-ports/hand"
 type request struct {
 	Argv  []string `json:"argv"`
 	Until bool     `json:"until,omitempty"`
+	// Within is how long it may take: who waits is told then, and can ask what is wrong.
+	Within time.Duration `json:"within"`
 }
 
 // An answer is how it ended.
@@ -60,27 +64,49 @@ func serve() error {
 }
 
 func do(r request) answer {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), r.Within, fmt.Errorf("not within %v", r.Within.Round(time.Second)))
+	defer cancel()
 	if !r.Until {
-		return once(r)
+		return once(ctx, r.Argv)
 	}
 	changes, err := subscribe()
 	if err != nil {
-		return answer{Code: -1, Stderr: []byte(err.Error())}
+		return failed(err)
 	}
 	defer unix.Close(changes)
-	some := make([]byte, 1<<16)
 	for {
-		a := once(r)
-		if a.Code == 0 {
+		a := once(ctx, r.Argv)
+		if a.Code == 0 || ctx.Err() != nil {
 			return a
 		}
-		// What a message says is not looked at; that some were lost (ENOBUFS) is a change as well.
-		for {
-			if _, _, err := unix.Recvfrom(changes, some, 0); err == nil || errors.Is(err, unix.ENOBUFS) {
-				break
-			} else if !errors.Is(err, unix.EINTR) {
-				return answer{Code: -1, Stderr: []byte(err.Error())}
-			}
+		if err := change(ctx, changes); err != nil {
+			a.Stderr = fmt.Appendf(a.Stderr, "%v", err)
+			return a
+		}
+	}
+}
+
+// failed is the answer where no program ended.
+func failed(err error) answer { return answer{Code: -1, Stderr: []byte(err.Error())} }
+
+// change waits for a change. What a message says is not looked at; that some were lost (ENOBUFS) is one as well.
+func change(ctx context.Context, changes int) error {
+	some := make([]byte, 1<<16)
+	for {
+		end, _ := ctx.Deadline()
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(changes), Events: unix.POLLIN}}, int(max(0, time.Until(end)).Milliseconds())+1)
+		switch {
+		case err != nil && !errors.Is(err, unix.EINTR):
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case n <= 0:
+			continue
+		}
+		if _, _, err := unix.Recvfrom(changes, some, 0); err == nil || errors.Is(err, unix.ENOBUFS) {
+			return nil
+		} else if !errors.Is(err, unix.EINTR) {
+			return err
 		}
 	}
 }
@@ -100,16 +126,33 @@ func subscribe() (int, error) {
 	return fd, nil
 }
 
-// once runs the program one time.
-func once(r request) answer {
-	cmd := exec.Command(r.Argv[0], r.Argv[1:]...)
+// once runs the program one time. It prints into files: a pipe has no end while a daemon that it leaves behind has it open.
+func once(ctx context.Context, argv []string) answer {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8")
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	var printed [2]*os.File
+	for i := range printed {
+		fd, err := unix.MemfdCreate("printed", unix.MFD_CLOEXEC)
+		if err != nil {
+			return failed(err)
+		}
+		printed[i] = os.NewFile(uintptr(fd), "printed")
+		defer printed[i].Close()
+	}
+	cmd.Stdout, cmd.Stderr = printed[0], printed[1]
 	err := cmd.Run()
-	a := answer{Code: cmd.ProcessState.ExitCode(), Stdout: stdout.Bytes(), Stderr: stderr.Bytes()}
-	if ended := (*exec.ExitError)(nil); err != nil && !errors.As(err, &ended) {
-		a.Code, a.Stderr = -1, []byte(err.Error())
+	a := answer{Code: cmd.ProcessState.ExitCode(), Stdout: all(printed[0]), Stderr: all(printed[1])}
+	if ended := (*exec.ExitError)(nil); err != nil && (ctx.Err() != nil || !errors.As(err, &ended)) {
+		a.Code, a.Stderr = -1, fmt.Append(a.Stderr, errors.Join(context.Cause(ctx), err))
 	}
 	return a
+}
+
+// all is what was printed into a file. Its offset is left where it is: a daemon may print on.
+func all(f *os.File) []byte {
+	b, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<30))
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return b
 }
