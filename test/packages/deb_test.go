@@ -3,6 +3,7 @@ package packages
 import (
 	"bytes"
 	"debug/buildinfo"
+	"debug/elf"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -61,6 +62,36 @@ func TestTheCopyrightNamesEveryModule(t *testing.T) {
 			}
 			if !strings.Contains(string(text), " "+module) {
 				t.Errorf("%s contains %s, which packaging/copyright does not name", program, dep.Path)
+			}
+		}
+	}
+}
+
+// TestPackagesForTheOtherArchitecture are made by the same command, say so, and have a program for it.
+func TestPackagesForTheOtherArchitecture(t *testing.T) {
+	m := boot(t)
+	other, machine := "arm64", elf.EM_AARCH64
+	if runtime.GOARCH == other {
+		other, machine = "amd64", elf.EM_X86_64
+	}
+	dir := t.TempDir()
+	check(t, makes("packages", "DIST="+dir, "ARCHES="+other, "VERSION="+version))
+	asRPM := map[string]string{"arm64": "aarch64", "amd64": "x86_64"}
+	for _, name := range names {
+		m.put("/tmp/other.deb", packageFile(t, dir, name, "deb"))
+		m.put("/tmp/other.rpm", packageFile(t, dir, name, "rpm"))
+		if got := strings.TrimSpace(m.must("dpkg-deb", "-f", "/tmp/other.deb", "Architecture")); got != other {
+			t.Errorf("%s: the deb is for %s", name, got)
+		}
+		if got := strings.TrimSpace(m.must("rpm", "-qp", "--qf", "%{ARCH}", "/tmp/other.rpm")); got != asRPM[other] {
+			t.Errorf("%s: the rpm is for %s", name, got)
+		}
+		program := map[string]string{"v6guest": "v6guest", "v6guest-responder": "v6responder"}[name]
+		for _, open := range []string{"dpkg-deb --fsys-tarfile /tmp/other.deb | tar -xO ./usr/sbin/", "rpm2archive -n - </tmp/other.rpm | tar -xO ./usr/sbin/"} {
+			f, err := elf.NewFile(strings.NewReader(m.must("sh", "-c", open+program)))
+			check(t, err)
+			if f.Machine != machine {
+				t.Errorf("%s: %s is for %s", name, program, f.Machine)
 			}
 		}
 	}
