@@ -289,9 +289,8 @@ func (g *machine) await(what, test string) {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeoutCause(g.ctx, 5*time.Minute+grace, errors.New("the machine does not answer"))
 	defer cancel()
-	a, err := g.until(ctx, "sh", "-c", test)
-	if err != nil || a.Code != 0 {
-		g.t.Fatalf("no %s: %v\n%s%s\n%s", what, err, a.Stdout, a.Stderr, g.console())
+	if _, err := g.until(ctx, "sh", "-c", test); err != nil {
+		g.t.Fatalf("no %s: %v", what, err)
 	}
 }
 

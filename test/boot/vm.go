@@ -182,6 +182,7 @@ type answer struct {
 	Code   int    `json:"code"`
 	Stdout []byte `json:"stdout"`
 	Stderr []byte `json:"stderr"`
+	Err    string `json:"err"` // why it did not end by itself
 }
 
 // run runs a program in the machine and waits for its end.
@@ -206,6 +207,9 @@ func (m *vm) ask(ctx context.Context, until bool, argv []string) (answer, error)
 	var a answer
 	if err := m.receive(ctx, &a); err != nil {
 		return a, fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, m.console())
+	}
+	if a.Err != "" {
+		return a, fmt.Errorf("%s: %s; until then it printed:\n%s%s", strings.Join(argv, " "), a.Err, a.Stdout, a.Stderr)
 	}
 	return a, nil
 }

@@ -32,6 +32,8 @@ type answer struct {
 	Code   int    `json:"code"`
 	Stdout []byte `json:"stdout,omitempty"`
 	Stderr []byte `json:"stderr,omitempty"`
+	// Err is why it did not end by itself.
+	Err string `json:"err,omitempty"`
 }
 
 func main() {
@@ -80,14 +82,14 @@ func do(r request) answer {
 			return a
 		}
 		if err := change(ctx, changes); err != nil {
-			a.Stderr = fmt.Appendf(a.Stderr, "%v", err)
+			a.Err = err.Error()
 			return a
 		}
 	}
 }
 
-// failed is the answer where no program ended.
-func failed(err error) answer { return answer{Code: -1, Stderr: []byte(err.Error())} }
+// failed is the answer where none was run.
+func failed(err error) answer { return answer{Code: -1, Err: err.Error()} }
 
 // change waits for a change. What a message says is not looked at; that some were lost (ENOBUFS) is one as well.
 func change(ctx context.Context, changes int) error {
@@ -142,8 +144,10 @@ func once(ctx context.Context, argv []string) answer {
 	cmd.Stdout, cmd.Stderr = printed[0], printed[1]
 	err := cmd.Run()
 	a := answer{Code: cmd.ProcessState.ExitCode(), Stdout: all(printed[0]), Stderr: all(printed[1])}
-	if ended := (*exec.ExitError)(nil); err != nil && (ctx.Err() != nil || !errors.As(err, &ended)) {
-		a.Code, a.Stderr = -1, fmt.Append(a.Stderr, errors.Join(context.Cause(ctx), err))
+	if ended := (*exec.ExitError)(nil); ctx.Err() != nil && err != nil {
+		a.Err = context.Cause(ctx).Error()
+	} else if err != nil && !errors.As(err, &ended) {
+		a.Code, a.Stderr = -1, []byte(err.Error())
 	}
 	return a
 }
