@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"slices"
 	"testing"
 )
 
@@ -9,8 +10,10 @@ func TestAGuestHasItsAddressesFromBootOn(t *testing.T) {
 	for _, tt := range guestCases {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.needTime(t)
+			tt.files = slices.Concat(tt.files, needsNetwork)
 			g := bootCase(t, tt, enabled)
 			g.wasConfigured(tt)
+			g.wasOnline(tt)
 			g.asReserved(tt)
 			g.ipv4Stayed(tt)
 			g.clockIsSet(tt) // to dhclient its IPv4 lease has ended then
