@@ -194,7 +194,8 @@ func (e *Engine) recycle() {
 	e.commits.recycle()
 }
 
-const maxSpare = 64
+// maxSpare bounds what is kept for the next storm: as many as may wait for a flush, and more.
+const maxSpare = 1024
 
 // blank is an empty message.
 func (e *Engine) blank() *wire.Message {
