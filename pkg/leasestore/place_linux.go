@@ -311,7 +311,7 @@ func (s *Store) putBack(name string) (kept string, err error) {
 func (s *Store) lost(err error) *Fault {
 	f := &Fault{
 		Err:  fmt.Errorf("%s: another file stands there now than the one that was in use", s.o.Path),
-		Cure: "put the file back that was in use; or restart v6responder with what is there, " + forgotten,
+		Cure: "put the file back that was in use; or restart v6responder with what is there, and " + forgotten,
 	}
 	if err != nil {
 		f.Err = err
@@ -324,7 +324,7 @@ func (s *Store) lost(err error) *Fault {
 func (s *Store) spoiled() error {
 	f := &Fault{
 		Err:  fmt.Errorf("lease store %s: %w: it was written over while in use", s.o.Path, ErrCorrupt),
-		Cure: "restart v6responder with what the file has now, " + forgotten + "; stop it before a backup is restored",
+		Cure: "stop v6responder before a backup is restored; if it is started with what the file has now, " + forgotten,
 	}
 	s.report(f, false)
 	return s.end(f)
@@ -384,7 +384,7 @@ func (s *Store) intact() bool {
 }
 
 // forgotten is what a start with an older file means.
-const forgotten = "and let the pools start at other addresses until the longest valid lifetime has passed: " +
+const forgotten = "let the pools start at other addresses until the longest valid lifetime has passed: " +
 	"what was given out since that file was made is forgotten"
 
 // listen hears of names that change in the folder. Where that cannot be, each commit finds out.

@@ -223,10 +223,10 @@ func TestAFileThatIsWrittenOverIsNotBelieved(t *testing.T) {
 	ok(t, err)
 	_, err = f.Write(backup)
 	ok(t, errors.Join(err, f.Close()))
-	hears(t, heard, false, "it was written over while in use", "restart v6responder with what the file has now")
+	hears(t, heard, false, "it was written over while in use", "if it is started with what the file has now, let the pools start at other addresses")
 	for range 2 {
 		err, fault := h.Commit(t.Context(), put(3, 3)), (*Fault)(nil)
-		if !errors.Is(err, ErrCorrupt) || !errors.As(err, &fault) || !strings.Contains(fault.Cure, "restart v6responder with what the file has now") {
+		if !errors.Is(err, ErrCorrupt) || !errors.As(err, &fault) || !strings.Contains(fault.Cure, "if it is started with what the file has now, let the pools start at other addresses") {
 			t.Errorf("commit: %v", err)
 		}
 	}
@@ -256,7 +256,7 @@ func TestAFileThatIsWrittenOverBetweenItsMetaPagesIsNotBelieved(t *testing.T) {
 	metas := int64(2 * os.Getpagesize())
 	_, err = f.WriteAt(older[metas:], metas)
 	ok(t, errors.Join(err, f.Close()))
-	hears(t, heard, false, "it was written over while in use", "restart v6responder with what the file has now")
+	hears(t, heard, false, "it was written over while in use", "if it is started with what the file has now, let the pools start at other addresses")
 	if err := h.Commit(t.Context(), put(9, 9)); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("commit: %v", err)
 	}

@@ -177,7 +177,7 @@ func (s *Server) AddHost(ctx context.Context, line string) (HostLine, error) {
 	var store *leasestore.Store
 	var taken error
 	err = s.inLoop(ctx, func() {
-		store = s.store
+		store, taken = s.store, s.unusable()
 		s.owned(h, s.engine.hosts.Added.Owner, func(a netip.Addr, o *hosts.Host) {
 			if o.Key() != h.Key() {
 				taken = &fault.Fault{
@@ -221,10 +221,13 @@ func (s *Server) DropHost(ctx context.Context, client string) (HostLine, error) 
 	var h, inFile *hosts.Host
 	var store *leasestore.Store
 	name := parseClientName(client)
-	if err := s.inLoop(ctx, func() { h, inFile, store = s.findAdded(name), s.inFile(name), s.store }); err != nil {
+	var unusable error
+	if err := s.inLoop(ctx, func() { h, inFile, store, unusable = s.findAdded(name), s.inFile(name), s.store, s.unusable() }); err != nil {
 		return HostLine{}, err
 	}
 	switch {
+	case unusable != nil:
+		return HostLine{}, unusable
 	case h == nil && inFile != nil:
 		return HostLine{}, fault.New(fault.ExitFailure, "take it out of that file", "%s stands in %s", client, inFile.Where())
 	case h == nil:

@@ -61,31 +61,32 @@ type Server struct {
 
 	// turns is held by whoever uses what follows: the loop, and the goroutines that read packets, which
 	// answer them by themselves. To wake a loop for them costs more than the answers.
-	turns    sync.Mutex
-	kernel   *link.Kernel
-	udp      *udpConn
-	engine   *Engine
-	known    bool              // the server's DUID is: the engine can be asked
-	store    *leasestore.Store // nil where there can be none, and no network has a pool
-	stored   *mailbox
-	refused  []leasestore.Result     // what the store did not take and the engine must be told
-	outcomes map[uint64]chan<- error // who waits for what becomes of a Store
-	timer    clock.Timer
-	armed    clock.Instant // what it is set to
-	index    *hosts.Index
-	ports    map[string]*port     // the served NICs by name
-	nics     map[int]link.NIC     // all of them
-	locals   map[int][]netip.Addr // their usable link-local addresses
-	duid     wire.DUID
-	ctx      context.Context         // Serve's
-	stop     context.CancelCauseFunc // ends the server with an error
-	unfollow context.CancelFunc      // ends the watcher of the hosts; nil where there is none
-	decoder  wire.Decoder            // of what comes by the packet sockets
-	message  Received                // that is being answered
-	buf      []byte                  // of encode
-	attrs    []slog.Attr             // of a line of the log
-	meters   meters
-	unsent   []*packetConn // those with answers that wait for flush
+	turns      sync.Mutex
+	kernel     *link.Kernel
+	udp        *udpConn
+	engine     *Engine
+	known      bool              // the server's DUID is: the engine can be asked
+	store      *leasestore.Store // nil where there can be none, and no network has a pool
+	rebuilding rebuilding
+	stored     *mailbox
+	refused    []leasestore.Result     // what the store did not take and the engine must be told
+	outcomes   map[uint64]chan<- error // who waits for what becomes of a Store
+	timer      clock.Timer
+	armed      clock.Instant // what it is set to
+	index      *hosts.Index
+	ports      map[string]*port     // the served NICs by name
+	nics       map[int]link.NIC     // all of them
+	locals     map[int][]netip.Addr // their usable link-local addresses
+	duid       wire.DUID
+	ctx        context.Context         // Serve's
+	stop       context.CancelCauseFunc // ends the server with an error
+	unfollow   context.CancelFunc      // ends the watcher of the hosts; nil where there is none
+	decoder    wire.Decoder            // of what comes by the packet sockets
+	message    Received                // that is being answered
+	buf        []byte                  // of encode
+	attrs      []slog.Attr             // of a line of the log
+	meters     meters
+	unsent     []*packetConn // those with answers that wait for flush
 
 	prometheus *metricsListener // nil where nobody reads the metrics
 	forwarding *forwardingWatch // nil where no network makes this machine a router

@@ -57,9 +57,7 @@ func (s *Server) openStore() (err error) {
 		return nil
 	}
 	n, missing := 0, s.missesStore()
-	s.store, err = openStore(s.opts.StateDir, leasestore.Options{
-		Clock: s.opts.Clock, Pace: commitPace, Load: func(l *leasestore.Lease) { n++; s.engine.Restore(l) }, Done: s.stored.put, Astray: s.strayed,
-	})
+	s.store, err = openStore(s.opts.StateDir, s.storeOptions(func(l *leasestore.Lease) { n++; s.engine.Restore(l) }))
 	if err != nil {
 		_, statErr := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
 		readOnly := errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrNotExist)
@@ -88,6 +86,11 @@ func (s *Server) openStore() (err error) {
 	return nil
 }
 
+// storeOptions are those of the store that is in use; load is told its leases.
+func (s *Server) storeOptions(load func(*leasestore.Lease)) leasestore.Options {
+	return leasestore.Options{Clock: s.opts.Clock, Pace: commitPace, Load: load, Done: s.stored.put, Astray: s.strayed}
+}
+
 // missesStore reports whether there is no store though this server has run before.
 func (s *Server) missesStore() bool {
 	_, err := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
@@ -112,20 +115,30 @@ type straying struct {
 
 // strayed is the store's Options.Astray.
 func (s *Server) strayed(what *leasestore.Fault, back bool) {
+	if spoiled := spoiledBy(what); spoiled != nil && !back {
+		s.tell(func() { s.broken(spoiled) })
+		return
+	}
+	s.noteStraying(what, what, back)
+	if back {
+		s.tell(func() { s.keepDUIDAgain() })
+	}
+}
+
+// noteStraying keeps for the status what has become of the store's file, and logs it. Of away the engine may have been
+// told.
+func (s *Server) noteStraying(what, away *leasestore.Fault, back bool) {
 	level, line := slog.LevelError, "the lease store's file is not in its place; clients of the pools get no answer"
 	if back {
 		level, line = slog.LevelWarn, "the lease store's file was not in its place, and is again"
 	}
 	s.mu.Lock()
 	s.straying.what, s.straying.back, s.straying.at = what, back, s.opts.Clock.Now()
-	if !back {
-		s.straying.away = what
+	if !back || away != what {
+		s.straying.away = away
 	}
 	s.mu.Unlock()
 	s.log.Log(context.Background(), level, line, "error", what, "cure", what.Cure)
-	if back {
-		s.tell(func() { s.keepDUIDAgain() })
-	}
 }
 
 // keepDUIDAgain keeps the server's DUID where its file went with the store's, as with a folder that was moved away.
@@ -177,6 +190,9 @@ func (s *Server) keep(a Store) {
 	if s.store != nil {
 		err = s.store.Begin(a.ID, a.Changes...)
 	}
+	if s.rebuilding.why != nil && err != nil {
+		err = s.rebuilding.why
+	}
 	if err != nil {
 		s.refused = append(s.refused, leasestore.Result{ID: a.ID, Err: err})
 	}
@@ -204,6 +220,12 @@ func (s *Server) outcome(id uint64) <-chan error {
 }
 
 func (s *Server) tellOutcomes(list []leasestore.Result) {
+	for i := range list {
+		if spoiled := spoiledBy(list[i].Err); spoiled != nil {
+			s.broken(spoiled)
+			break
+		}
+	}
 	if len(s.outcomes) == 0 {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -125,6 +126,36 @@ func (h *Host) take(r rest) rest {
 		h.mac[0], r.macs = r.macs[0], nil
 	}
 	return r
+}
+
+// Spelt is a line that says the same, whatever the spelling of the line that it was read from.
+func (h *Host) Spelt() string {
+	var fields []string
+	for _, m := range h.MACs() {
+		fields = append(fields, m.String())
+	}
+	for _, d := range h.DUIDs() {
+		fields = append(fields, "id:"+d.String())
+	}
+	for _, t := range h.Tags() {
+		fields = append(fields, "set:"+t)
+	}
+	for _, a := range h.Addrs() {
+		fields = append(fields, "["+a.String()+"]")
+	}
+	if h.Name != "" {
+		fields = append(fields, h.Name)
+	}
+	switch {
+	case h.Lifetime == wire.Infinite:
+		fields = append(fields, "infinite")
+	case h.Lifetime != 0:
+		fields = append(fields, fmt.Sprintf("%ds", h.Lifetime/time.Second))
+	}
+	if h.Ignore {
+		fields = append(fields, "ignore")
+	}
+	return strings.Join(fields, ",")
 }
 
 // Where is "file:line", or the file alone for what stands in no line.

@@ -304,6 +304,12 @@ func FuzzParse(f *testing.F) {
 			if len(h.MACs())+len(h.DUIDs()) == 0 {
 				t.Errorf("line %d is for nobody", h.Line)
 			}
+			if s := h.Spelt(); len(s) <= 4096 {
+				again, problems := hosts.Parse("f", s+"\n")
+				if len(again) != 1 || again[0].Spelt() != s || again[0].Key() != h.Key() || again[0].Lifetime != h.Lifetime {
+					t.Errorf("line %d, spelt %q: %+v, %v", h.Line, s, again, problems)
+				}
+			}
 			for _, a := range h.Addrs() {
 				if !a.Is6() || a.IsMulticast() || x.Owner(a) == nil {
 					t.Errorf("line %d: address %s", h.Line, a)
