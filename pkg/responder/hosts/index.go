@@ -200,18 +200,28 @@ func (x *Index) disputed(a netip.Addr) bool {
 // conflicts tells of lines that take something from each other: one address in two lines, or two
 // addresses of one /64 for one client. Each is reported at the line that wins.
 func (x *Index) conflicts() []Problem {
+	if len(x.refs)+len(x.contested) == 0 {
+		return nil // without a search for each of a million
+	}
 	var out []Problem
 	for h := range x.All() {
 		for _, a := range h.Addrs() {
-			if o := x.Owner(a); o != h && len(out) <= MaxProblems {
+			if o := x.Owner(a); o != h {
 				out = append(out, conflict(o, h, fmt.Sprintf("[%s]", a)))
 			}
 		}
 		for _, m := range h.MACs() {
-			out = x.identity(out, h, x.ByMAC(m), m.String())
+			if o := x.rival(h, x.firstOfMAC(m)); o != nil {
+				out = append(out, conflict(o, h, m.String()))
+			}
 		}
 		for _, d := range h.DUIDs() {
-			out = x.identity(out, h, x.ByDUID(d), "id:"+d.String())
+			if o := x.rival(h, x.firstOfDUID(d)); o != nil {
+				out = append(out, conflict(o, h, "id:"+d.String()))
+			}
+		}
+		if len(out) > MaxProblems {
+			break
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Problem) int {
@@ -223,23 +233,23 @@ func (x *Index) conflicts() []Problem {
 	return out
 }
 
-// identity adds a problem if a line that wins over h is for the same client in the same /64.
-func (x *Index) identity(out []Problem, h *Host, same iter.Seq[*Host], who string) []Problem {
+// rival is a line of a list that wins over h and is for the same client in the same /64, nil for none.
+func (x *Index) rival(h *Host, first uint32) *Host {
 	steps := 0
-	for o := range same {
-		if steps++; o == h || steps > MaxProblems || len(out) > MaxProblems {
+	for o := range x.from(first) {
+		if steps++; o == h || steps > MaxProblems {
 			break
 		}
-		if x.shared(o, h) {
-			return append(out, conflict(o, h, who))
+		if shared(o, h) {
+			return o
 		}
 	}
-	return out
+	return nil
 }
 
 // shared reports whether both reserve an address in one /64, other than one address for both, which is
 // reported by itself.
-func (x *Index) shared(a, b *Host) bool {
+func shared(a, b *Host) bool {
 	for _, p := range a.Addrs() {
 		for _, q := range b.Addrs() {
 			if p != q && netip.PrefixFrom(p, 64).Masked() == netip.PrefixFrom(q, 64).Masked() {
