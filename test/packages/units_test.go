@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/v6guest/v6guest/pkg/inifile"
 )
 
 // exposure is how much of the system each unit may be exposed to at most, as systemd weighs it: 0 is
@@ -126,6 +128,34 @@ func TestUnitsStartWhereSystemdIsOld(t *testing.T) {
 		for _, filter := range regexp.MustCompile(`(?m)^SystemCallFilter=(.*)`).FindAllStringSubmatch(string(text), -1) {
 			if !strings.HasPrefix(filter[1], "~") {
 				t.Errorf("%s allows %s, which is nothing to a systemd that does not know it", filepath.Base(unit), filter[1])
+			}
+		}
+	}
+}
+
+// TestANetworkIsSeenHoweverItIsWritten: where the configuration has one, as its parser reads it, neither the unit nor the script passes over it.
+func TestANetworkIsSeenHoweverItIsWritten(t *testing.T) {
+	pattern := regexp.MustCompile(`/?grep -qrs (?:"(.*?)"|'(.*?)') /etc/v6responder/`)
+	for _, file := range []string{"systemd/v6responder.service", "packaging/sysv/v6responder"} {
+		text, err := os.ReadFile(filepath.Join(top, file))
+		check(t, err)
+		found := pattern.FindStringSubmatch(string(text))
+		if found == nil {
+			t.Fatalf("%s asks for no network", file)
+		}
+		// systemd takes a backslash away, the shell none within such quotes.
+		network := regexp.MustCompile("(?m)" + strings.ReplaceAll(found[1], `\\`, `\`) + found[2])
+		for _, config := range []string{"[network a]", "  [network a]", "\t[network a]", "[ network a ]", "\ufeff[network a]", "[server]\nhosts = x\n[network a]"} {
+			if sections, err := inifile.Parse("conf", []byte(config)); err != nil || sections[len(sections)-1].Title != "network" {
+				t.Errorf("%q has no network: %v", config, err)
+			}
+			if !network.MatchString(config) {
+				t.Errorf("%s does not see that %q has a network", file, config)
+			}
+		}
+		for _, config := range []string{"", "# [network a]", ";[network a]", "[server]\nhosts = /etc/network"} {
+			if network.MatchString(config) {
+				t.Errorf("%s sees a network in %q", file, config)
 			}
 		}
 	}
