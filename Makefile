@@ -53,7 +53,7 @@ demo: need-root build lab-tools ## see it work in network namespaces (root); PEE
 demo-vm: need-root lab-tools qemu ## see it on a virtual machine: a Debian 13 without IPv6 gets v6guest's package (root)
 	@mkdir -p .cache
 	@$(GO) test -c -o .cache/boot.test ./test/boot
-	@cd test/boot && ../../.cache/boot.test -test.run '^TestDemonstration$$' -demo
+	@cd test/boot && PATH="$$PATH:$$($(GO) env GOROOT)/bin" ../../.cache/boot.test -test.run '^TestDemonstration$$' -demo # it builds the programs
 
 test: need-root roots ## every test with the race detector, the end-to-end ones in namespaces too (root)
 	@mkdir -p $(ARTIFACTS)
