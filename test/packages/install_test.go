@@ -218,6 +218,30 @@ func TestAChrootThatSeesTheHostsRunIsAnImage(t *testing.T) {
 	}
 }
 
+// TestNothingIsStartedOfAPackageThatIsRemoved: its start scripts stay until it is purged, and systemd makes units of those.
+func TestNothingIsStartedOfAPackageThatIsRemoved(t *testing.T) {
+	m := image(t)
+	m.putPackages("deb")
+	states := func(when, want string) {
+		t.Helper()
+		for _, unit := range []string{"v6guest.service", "v6responder.service"} {
+			if got := strings.TrimSpace(m.do("systemctl", "is-enabled", unit).Stdout); got != want {
+				t.Errorf("%s is %q %s, want %s", unit, got, when, want)
+			}
+		}
+	}
+	for range 2 {
+		m.must("dpkg", "-i", "/tmp/0-v6guest.deb", "/tmp/0-v6guest-responder.deb")
+		states("after the installation", "enabled")
+		m.must("dpkg", "-r", "v6guest", "v6guest-responder")
+		states("after the removal", "masked")
+	}
+	m.must("dpkg", "-P", "v6guest", "v6guest-responder")
+	if left := m.must("find", "/etc", "/var/lib/systemd", "-name", "v6*.service*"); left != "" {
+		t.Errorf("the purge left\n%s", left)
+	}
+}
+
 // systemctlThatRuns is a systemctl that says that systemd runs this machine, with nothing active; else it is the real one.
 const systemctlThatRuns = `#!/bin/sh
 case "$*" in
