@@ -3,6 +3,7 @@ package packages
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -215,6 +216,28 @@ func TestAChrootThatSeesTheHostsRunIsAnImage(t *testing.T) {
 	}
 	if strings.Contains(out, "not configured") {
 		t.Errorf("the installation says\n%s", out)
+	}
+}
+
+// TestARemovalNamesTheAddressesThatStay also where no agent runs that could be asked.
+func TestARemovalNamesTheAddressesThatStay(t *testing.T) {
+	m := image(t)
+	m.putPackages("deb")
+	m.must("dpkg", "-i", "/tmp/0-v6guest.deb")
+	for nic, last := range map[string]string{"eth0": "38", "eth1": "39", "eth2": "40"} {
+		m.must("ip", "link", "add", nic, "address", "06:a0:f0:00:00:"+last, "type", "veth", "peer", "name", "peer"+last)
+		m.must("ip", "address", "add", "2001:db8::"+last+"/128", "dev", nic, "valid_lft", "7200", "preferred_lft", "3600")
+	}
+	m.must("ip", "address", "change", "2001:db8::39/128", "dev", "eth1", "valid_lft", "forever", "preferred_lft", "forever")
+	for _, lease := range []string{"06-a0-f0-00-00-38", "06-a0-f0-00-00-39"} { // the third NIC's address is somebody else's
+		check(t, m.WriteFile("/var/lib/v6guest/lease/"+lease+".json", "{}"))
+	}
+	out := m.must("dpkg", "-r", "v6guest")
+	for nic, want := range map[string]string{"eth0": "(7200|71..)sec", "eth1": "infinite", "eth2": ""} {
+		found := regexp.MustCompile("the address leased on " + nic + " stays and is not renewed any more: valid (.*)").FindStringSubmatch(out)
+		if want == "" && found != nil || want != "" && (found == nil || !regexp.MustCompile("^"+want+"$").MatchString(found[1])) {
+			t.Errorf("of %s the removal says %q, want %s", nic, found, want)
+		}
 	}
 }
 
