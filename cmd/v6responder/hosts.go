@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -50,13 +52,13 @@ func (e *env) hostsListCommand() *cli.Command {
 			if c.Bool("json") {
 				return e.PrintJSON(found)
 			}
-			rows := [][]string{{"ADDRESS", "CLIENT", "NAME", "TAGS", "WHERE"}}
+			rows := [][]string{{"ADDRESS", "CLIENT", "NAME", "LIFETIME", "TAGS", "WHERE"}}
 			for _, h := range found {
 				addresses := strings.Join(h.Addresses, " ")
 				if h.Ignore {
 					addresses = "ignored"
 				}
-				rows = append(rows, []string{addresses, strings.Join(h.Clients, " "), h.Name, strings.Join(h.Tags, " "), h.Where})
+				rows = append(rows, []string{addresses, strings.Join(h.Clients, " "), h.Name, lifetime(h.Lifetime), strings.Join(h.Tags, " "), h.Where})
 			}
 			if len(found) > 0 {
 				e.table(rows)
@@ -68,6 +70,17 @@ func (e *env) hostsListCommand() *cli.Command {
 			return nil
 		},
 	}
+}
+
+// lifetime is that of a line, "" where it says none.
+func lifetime(seconds uint32) string {
+	switch seconds {
+	case 0:
+		return ""
+	case math.MaxUint32:
+		return "infinite"
+	}
+	return (time.Duration(seconds) * time.Second).String()
 }
 
 func (e *env) warnHost(h responder.HostLine) {

@@ -57,7 +57,11 @@ func (e *env) watchLeases(c *cli.Context) error {
 		if l.Via != "" {
 			via = "  via " + l.Via
 		}
-		e.Print("%s  %-8s  %s  %s  %s  %s  until %s%s", time.Now().Format(time.TimeOnly), l.Event, l.Address, l.MAC, l.DUID, l.Network, ends(l), via)
+		until := ""
+		if l.Event == responder.EventLeased || l.Event == responder.EventDeclined {
+			until = "  until " + ends(l)
+		}
+		e.Print("%s  %-8s  %s  %s  %s  %s%s%s", time.Now().Format(time.TimeOnly), l.Event, l.Address, l.MAC, l.DUID, l.Network, until, via)
 		return nil
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/leasestore"
@@ -39,13 +40,16 @@ type HostLine struct {
 	Name      string   `json:"name,omitempty"`
 	Tags      []string `json:"tags,omitempty"`
 	Ignore    bool     `json:"ignore,omitempty"`
-	Where     string   `json:"where"` // file and line, or "hosts add"
+	// Lifetime is what the line says, preferred and valid; 4294967295 for ever, missing where the network's hold.
+	Lifetime uint32 `json:"lifetime_seconds,omitempty"`
+	Where    string `json:"where"` // file and line, or "hosts add"
 	// Warnings say what of it does not hold, since the hosts file wins, or since the address is none for it.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
 func hostLine(h *hosts.Host) HostLine {
 	out := HostLine{Name: h.Name, Tags: h.Tags(), Ignore: h.Ignore, Where: h.Where(), Clients: []string{}, Addresses: []string{}}
+	out.Lifetime = uint32(h.Lifetime / time.Second)
 	for _, m := range h.MACs() {
 		out.Clients = append(out.Clients, m.String())
 	}

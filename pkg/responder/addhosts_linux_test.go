@@ -2,6 +2,7 @@ package responder
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"path/filepath"
 	"runtime"
@@ -41,7 +42,9 @@ func TestAddedHostsHoldAtOnceAndOverARestart(t *testing.T) {
 		return h
 	}
 	want(1, "nothing")
-	add("06:a0:f0:00:00:01,[2001:db8:1::1],vm-1,infinite")
+	if h := add("06:a0:f0:00:00:01,[2001:db8:1::1],vm-1,infinite"); h.Lifetime != math.MaxUint32 {
+		t.Errorf("for ever: %+v", h)
+	}
 	want(1, "2001:db8:1::1")
 	add("06:a0:f0:00:00:01,[2001:db8:1::11],vm-1")
 	want(1, "2001:db8:1::11")

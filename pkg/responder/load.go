@@ -151,9 +151,28 @@ func checkName(keys []Key, title string, k inifile.Key) error {
 	case slices.Contains(here, k.Name), slices.Contains(here, rawKey) && strings.HasPrefix(k.Name, "option."):
 		return nil
 	case slices.Contains(elsewhere, k.Name), strings.HasPrefix(k.Name, "option."):
-		return fmt.Errorf("%s: %q does not belong into a [%s] section", k.Where, k.Name, title)
+		return fmt.Errorf("%s: %q does not belong into a [%s] section; write it into %s", k.Where, k.Name, title, homes(keys, k.Name))
 	}
 	return fmt.Errorf("%s: unknown key %.80q; %s", k.Where, k.Name, inifile.Suggest(k.Name, here))
+}
+
+// homes are the sections into which a key belongs.
+func homes(keys []Key, name string) string {
+	var out []string
+	for _, k := range keys {
+		if k.Name != name && (k.Name != rawKey || !strings.HasPrefix(name, "option.")) {
+			continue
+		}
+		if k.Section == "network" {
+			out = append(out, "[network NAME]")
+		} else {
+			out = append(out, "["+k.Section+"]")
+		}
+		if k.Class {
+			out = append(out, "[class TAG]")
+		}
+	}
+	return strings.Join(out, " or ")
 }
 
 func (k *Key) section() string {

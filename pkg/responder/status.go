@@ -295,7 +295,7 @@ func (st *Status) judge(hostsProblems int) {
 		n.judge(problem)
 	}
 	if hostsProblems > 0 {
-		problem("see v6responder check-config", "%d lines or files of the hosts have something wrong", hostsProblems)
+		problem("see v6responder check-config for the files, and v6responder hosts list for what was added", "lines or files of the hosts that have something wrong: %d", hostsProblems)
 	}
 	for _, o := range st.OtherServers {
 		problem("look for that server; if it is what this one was before it was rebuilt, write its DUID as duid = into [server]",

@@ -58,7 +58,7 @@ send_ra = no
 		all.WriteString(p.What + "; try " + p.Try + "\n")
 	}
 	for _, want := range []string{
-		"network guests: its pool is full", "network guests: eth1 does not forward", "1 lines or files of the hosts have something wrong",
+		"network guests: its pool is full", "network guests: eth1 does not forward", "lines or files of the hosts that have something wrong: 1",
 		"network far: its interface is missing (eth9); try it is served as soon as eth9 appears",
 		"another DHCPv6 server is on the link of eth1: " + other.String(),
 	} {
