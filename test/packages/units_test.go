@@ -160,3 +160,21 @@ func TestANetworkIsSeenHoweverItIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestNoUnitStartsAnAgentThatIsDisabled: what network-online.target or a boot starts requires no unit that an administrator may disable.
+func TestNoUnitStartsAnAgentThatIsDisabled(t *testing.T) {
+	units, err := filepath.Glob(filepath.Join(top, "systemd", "*"))
+	check(t, err)
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		check(t, err)
+		for _, needs := range regexp.MustCompile(`(?m)^(?:Wants|Requires|Requisite|BindsTo|Upholds|PartOf)=(.*)`).FindAllStringSubmatch(string(text), -1) {
+			for _, other := range strings.Fields(needs[1]) {
+				// What has no [Install] cannot be disabled.
+				if b, err := os.ReadFile(filepath.Join(top, "systemd", other)); err == nil && strings.Contains(string(b), "[Install]") {
+					t.Errorf("%s starts %s", filepath.Base(unit), other)
+				}
+			}
+		}
+	}
+}
