@@ -27,6 +27,9 @@ type Index struct {
 	// contested, or its interface identifier is; all others are their own line's.
 	partially bool
 	contested map[[16]byte]bool
+
+	// late are hosts that were added since, who share no client and no address with these; nil for none.
+	late *Index
 }
 
 // A section are hosts of one list, which have the numbers up to the last.
@@ -78,6 +81,7 @@ func (x *Index) All() iter.Seq[*Host] {
 				}
 			}
 		}
+		x.late.All()(yield)
 	}
 }
 
@@ -140,15 +144,21 @@ func (x *Index) Len() int {
 	if x == nil {
 		return 0
 	}
-	return int(x.count)
+	return int(x.count) + x.late.Len()
 }
 
 // ByMAC gives the hosts of a MAC, those that win first.
-func (x *Index) ByMAC(m MAC) iter.Seq[*Host] { return x.from(x.firstOfMAC(m)) }
+func (x *Index) ByMAC(m MAC) iter.Seq[*Host] {
+	x, first := x.firstOfMAC(m)
+	return x.from(first)
+}
 
 // ByDUID gives the hosts of a DUID that is no DUID-LL of Ethernet (those are found by MAC), those that
 // win first.
-func (x *Index) ByDUID(d wire.DUID) iter.Seq[*Host] { return x.from(x.firstOfDUID(d)) }
+func (x *Index) ByDUID(d wire.DUID) iter.Seq[*Host] {
+	x, first := x.firstOfDUID(d)
+	return x.from(first)
+}
 
 func (x *Index) from(first uint32) iter.Seq[*Host] {
 	return func(yield func(*Host) bool) {
@@ -162,18 +172,26 @@ func (x *Index) from(first uint32) iter.Seq[*Host] {
 	}
 }
 
-func (x *Index) firstOfMAC(m MAC) uint32 {
+// firstOfMAC returns the number of the first host of a MAC, 0 for none, and in which index it is.
+func (x *Index) firstOfMAC(m MAC) (in *Index, first uint32) {
 	if x == nil {
-		return 0
+		return nil, 0
 	}
-	return x.byMAC.at(m).number
+	if n := x.byMAC.at(m).number; n != 0 || x.late == nil {
+		return x, n
+	}
+	return x.late, x.late.byMAC.at(m).number
 }
 
-func (x *Index) firstOfDUID(d wire.DUID) uint32 {
+// firstOfDUID is likewise.
+func (x *Index) firstOfDUID(d wire.DUID) (in *Index, first uint32) {
 	if x == nil {
-		return 0
+		return nil, 0
 	}
-	return x.byDUID.at(d).number
+	if n := x.byDUID.at(d).number; n != 0 || x.late == nil {
+		return x, n
+	}
+	return x.late, x.late.byDUID.at(d).number
 }
 
 // Owner returns the host for which the address is reserved, nil if there is none. Lines that give only
@@ -187,7 +205,7 @@ func (x *Index) Owner(a netip.Addr) *Host {
 		number = max(number, x.byAddr.at(identifier(a)).number)
 	}
 	if number == 0 {
-		return nil
+		return x.late.Owner(a)
 	}
 	return x.host(number)
 }
@@ -197,7 +215,7 @@ func (x *Index) disputed(a netip.Addr) bool {
 	return x != nil && len(x.contested) > 0 && (x.contested[a.As16()] || x.contested[identifier(a)])
 }
 
-// conflicts tells of lines that take something from each other: one address in two lines, or two
+// conflicts, of an index that was built whole, tells of lines that take something from each other: one address in two lines, or two
 // addresses of one /64 for one client. Each is reported at the line that wins.
 func (x *Index) conflicts() []Problem {
 	if len(x.refs)+len(x.contested) == 0 {
@@ -211,12 +229,12 @@ func (x *Index) conflicts() []Problem {
 			}
 		}
 		for _, m := range h.MACs() {
-			if o := x.rival(h, x.firstOfMAC(m)); o != nil {
+			if o := x.rival(h, x.byMAC.at(m).number); o != nil {
 				out = append(out, conflict(o, h, m.String()))
 			}
 		}
 		for _, d := range h.DUIDs() {
-			if o := x.rival(h, x.firstOfDUID(d)); o != nil {
+			if o := x.rival(h, x.byDUID.at(d).number); o != nil {
 				out = append(out, conflict(o, h, "id:"+d.String()))
 			}
 		}

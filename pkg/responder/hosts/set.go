@@ -149,9 +149,11 @@ func (r Reservations) Of(m MAC, d wire.DUID) iter.Seq[*Host] {
 // Find is Of for who asks many thousand times a second: it allocates nothing.
 func (r Reservations) Find(m MAC, d wire.DUID) Found {
 	if d != "" {
-		return Found{r.File, r.File.firstOfDUID(d), r.Added.byDUID[d]}
+		in, first := r.File.firstOfDUID(d)
+		return Found{in, first, r.Added.byDUID[d]}
 	}
-	return Found{r.File, r.File.firstOfMAC(m), r.Added.byMAC[m]}
+	in, first := r.File.firstOfMAC(m)
+	return Found{in, first, r.Added.byMAC[m]}
 }
 
 // Found are hosts that were found.

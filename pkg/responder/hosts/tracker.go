@@ -82,18 +82,28 @@ type Tracker struct {
 	now     clock.Instant
 	out     []Action
 	changed bool
+
+	// whole is the index that was built of all lines but those that were added to the files since (file.late);
+	// nil where one must be built. Conflicts are those of its lines.
+	whole     *Index
+	conflicts []Problem
 }
 
 // A file is what is known of one.
 type file struct {
 	name    string
-	present []Host // what it says
-	held    []Host // what it said, and does not say any more since its writer may be at work
+	present []Host   // what it says
+	late    [][]Host // what it says besides: lines that were added at its end since it was parsed whole
+	indexed int      // how many of late are in the whole index
+	held    []Host   // what it said, and does not say any more since its writer may be at work
 	parsed  []Problem
 	failed  error // of the last reading
 
-	size int    // of the text that present was made of
-	sum  uint64 // likewise
+	size  int    // of the text that present and late were made of
+	sum   uint64 // likewise
+	end   int    // of its last whole line
+	lines int    // up to there
+	upTo  uint64 // the sum up to there
 
 	tail     string // the line at the end that has no newline yet
 	tailLine int
@@ -193,8 +203,8 @@ func (t *Tracker) gone(ev Gone) {
 	case !ev.Final:
 		t.touch(ev.File).open = false // reading it tells that it is missing
 	default:
-		*f = file{name: f.name, held: append(f.held, f.present...), busy: true, removed: true, written: t.now}
-		t.changed = true
+		*f = file{name: f.name, held: slices.Concat(append([][]Host{f.held}, f.lists()...)...), busy: true, removed: true, written: t.now}
+		t.changed, t.whole = true, nil
 	}
 }
 
@@ -207,6 +217,7 @@ func (t *Tracker) reread(ev Reread) {
 	for name := range t.files {
 		if ev.All && !slices.Contains(ev.Files, name) {
 			delete(t.files, name)
+			t.whole = nil
 		}
 	}
 }
@@ -238,17 +249,39 @@ func (t *Tracker) content(ev Content) {
 	}
 }
 
-// parse makes the file's present hosts of its text, but for a line without its end.
+// lists are what the file says.
+func (f *file) lists() [][]Host { return append([][]Host{f.present}, f.late...) }
+
+// parse makes hosts of the file's text, but for a line without its end.
 func (t *Tracker) parse(f *file, text string) {
-	end := strings.LastIndexByte(text, '\n') + 1
-	before := f.present
-	f.present, f.parsed = Parse(f.name, text[:end])
-	f.held = append(missing(f.held, f.present), missing(before, f.present)...)
-	f.tail, f.tailIn = strings.Clone(text[end:min(len(text), end+maxLine+1)]), false
-	if f.tail != "" {
-		f.tailLine = strings.Count(text, "\n") + 1
-	}
 	t.changed = true
+	end := strings.LastIndexByte(text, '\n') + 1
+	if !t.parseMore(f, text, end) {
+		before := f.lists()
+		f.present, f.parsed = Parse(f.name, text[:end])
+		f.held = append(missing([][]Host{f.held}, f.present), missing(before, f.present)...)
+		f.late, f.indexed, f.lines, t.whole = nil, 0, strings.Count(text[:end], "\n"), nil
+	}
+	f.end, f.upTo = end, maphash.String(t.seed, text[:end])
+	f.tail, f.tailIn = strings.Clone(text[end:min(len(text), end+maxLine+1)]), false
+	f.tailLine = f.lines + 1
+}
+
+// parseMore parses the lines that were added to a text at its end, and reports whether that is all that has changed.
+func (t *Tracker) parseMore(f *file, text string, end int) bool {
+	if f.force || f.tailIn || len(f.held) > 0 || f.end == 0 || end < f.end || maphash.String(t.seed, text[:f.end]) != f.upTo {
+		return false
+	}
+	more, problems := parseFrom(f.name, text[f.end:end], f.lines+1)
+	if len(f.parsed)+len(problems) > MaxProblems {
+		return false // they are counted together
+	}
+	f.lines += strings.Count(text[f.end:end], "\n")
+	f.parsed = append(f.parsed, problems...)
+	if len(more) > 0 {
+		f.late = append(f.late, more)
+	}
+	return true
 }
 
 // takeTail adds the line that has no newline.
@@ -257,15 +290,16 @@ func (t *Tracker) takeTail(f *file) {
 		return
 	}
 	last, problems := parseFrom(f.name, f.tail, f.tailLine)
-	f.tailIn = true
-	f.present, f.parsed = append(slices.Clip(f.present), last...), append(f.parsed, problems...)
-	t.changed = true
+	f.tailIn, t.changed = true, true
+	f.late, f.parsed = append(f.late, last), append(f.parsed, problems...)
 }
 
 // settle lets the lines go that the file does not say any more.
 func (t *Tracker) settle(f *file) {
-	f.busy, f.held = false, nil
-	t.changed = true
+	if len(f.held) > 0 {
+		t.whole = nil
+	}
+	f.busy, f.held, t.changed = false, nil, true
 }
 
 // advance does what is due for a file.
@@ -288,16 +322,12 @@ func (t *Tracker) advance(f *file) {
 	}
 }
 
-// update builds the index: lines that are gone but still hold come first, so that any present line that
-// speaks of the same client or address wins.
+// update makes the index, and tells what is known of the files.
 func (t *Tracker) update() Update {
-	var held, present [][]Host
+	x, conflicts := t.index()
 	var problems []Problem
-	settled := true
 	for _, name := range t.names() {
 		f := t.files[name]
-		held, present = append(held, f.held), append(present, f.present)
-		settled = settled && len(f.held) == 0
 		problems = append(problems, f.parsed...)
 		if f.failed != nil {
 			problems = append(problems, Problem{File: name, Unread: true, Err: f.failed})
@@ -306,31 +336,66 @@ func (t *Tracker) update() Update {
 			problems = append(problems, Problem{File: name, Line: f.tailLine, Warning: true, Err: errNoNewline})
 		}
 	}
-	x := Build(slices.Concat(held, present)...)
-	if settled {
-		problems = append(problems, x.conflicts()...)
+	return Update{Index: x, Problems: append(problems, conflicts...)}
+}
+
+// index is that of all lines that hold, and its conflicts. Where lines were only added, the others are not looked at.
+func (t *Tracker) index() (*Index, []Problem) {
+	if t.whole != nil {
+		var late [][]Host
+		for _, name := range t.names() {
+			late = append(late, t.files[name].late[t.files[name].indexed:]...)
+		}
+		if len(late) == 0 {
+			return t.whole, t.conflicts
+		}
+		if x := t.whole.with(late); x != nil {
+			return x, t.conflicts
+		}
 	}
-	return Update{Index: x, Problems: problems}
+	return t.build()
+}
+
+// build makes an index of everything: lines that are gone but still hold come first, so that any present line that
+// speaks of the same client or address wins.
+func (t *Tracker) build() (*Index, []Problem) {
+	var held, present [][]Host
+	settled := true
+	for _, name := range t.names() {
+		f := t.files[name]
+		held, present = append(held, f.held), append(present, f.lists()...)
+		f.indexed = len(f.late)
+		settled = settled && len(f.held) == 0
+	}
+	x := Build(slices.Concat(held, present)...)
+	if t.whole, t.conflicts = nil, nil; settled {
+		t.whole, t.conflicts = x, x.conflicts()
+	}
+	return x, t.conflicts
 }
 
 // missing returns the hosts of before whose lines are not in now. It is made for the usual case, in which
 // lines were only added at the end.
-func missing(before, now []Host) []Host {
-	same := 0
-	for same < len(before) && same < len(now) && before[same].sum == now[same].sum {
-		same++
-	}
-	if same == len(before) {
-		return nil
-	}
-	lines := make(map[uint64]bool, len(now))
-	for i := range now {
-		lines[now[i].sum] = true
-	}
+func missing(before [][]Host, now []Host) []Host {
+	var lines map[uint64]bool
 	var out []Host
-	for i := range before[same:] {
-		if h := &before[same+i]; !lines[h.sum] {
-			out = append(out, *h)
+	same := 0 // in the same place
+	for _, list := range before {
+		for i := range list {
+			h := &list[i]
+			if lines == nil {
+				if same < len(now) && now[same].sum == h.sum {
+					same++
+					continue
+				}
+				lines = make(map[uint64]bool, len(now))
+				for j := range now {
+					lines[now[j].sum] = true
+				}
+			}
+			if !lines[h.sum] {
+				out = append(out, *h)
+			}
 		}
 	}
 	return out

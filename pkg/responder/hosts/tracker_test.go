@@ -3,6 +3,9 @@ package hosts_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -26,9 +29,10 @@ type world struct {
 	text    string
 	err     error
 
-	index   *hosts.Index
-	updates int
-	reads   int
+	index    *hosts.Index
+	problems []hosts.Problem
+	updates  int
+	reads    int
 }
 
 func newWorld(t *testing.T, text string) *world {
@@ -47,7 +51,7 @@ func (w *world) step(ev hosts.Event) {
 				w.reads++
 				queue = append(queue, hosts.Content{File: a.File, Text: w.text, Err: w.err})
 			case hosts.Update:
-				w.index = a.Index
+				w.index, w.problems = a.Index, a.Problems
 				w.updates++
 			}
 		}
@@ -260,4 +264,88 @@ func TestAStormOfWritesIsReadInPieces(t *testing.T) {
 	if reads < 20 || reads > 26 {
 		t.Errorf("%d reads in 10 s of writing, want about 25: a ninth of the time", reads)
 	}
+}
+
+// TestAnAppendedLineCostsTheSameWhateverTheirNumber: the lines before it are neither parsed nor indexed again.
+func TestAnAppendedLineCostsTheSameWhateverTheirNumber(t *testing.T) {
+	cost := func(n int) (bytes uint64) {
+		w := newWorld(t, million(n))
+		text := w.text + "06:ff:00:00:00:01,[2001:db8:1::1],late\n"
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w.write(text)
+		w.closed()
+		w.wait(time.Minute)
+		runtime.ReadMemStats(&after)
+		if w.index.Len() != n+1 || w.index.Owner(netip.MustParseAddr("2001:db8:1::1")) == nil {
+			t.Errorf("%d hosts, want %d", w.index.Len(), n+1)
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := cost(1000), cost(50_000)
+	if most := few + 16<<10; many > most || few > 128<<10 {
+		t.Errorf("an appended line takes %d bytes of heap beside 1,000, %d beside 50,000", few, many)
+	}
+}
+
+// TestWhatFollowsAFileKnowsWhatAFirstLookKnows, whatever is done to the file, and in which pieces.
+func TestWhatFollowsAFileKnowsWhatAFirstLookKnows(t *testing.T) {
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		w := newWorld(t, someLines(random, random.IntN(10)))
+		for range 40 {
+			switch random.IntN(8) {
+			case 0:
+				w.write(someLines(random, random.IntN(10)))
+			case 1:
+				w.write(w.text + strings.TrimSuffix(someLines(random, 1), "\n"))
+			case 2:
+				w.write(w.text + "not a line\n06:a0:f0:00:00:99,[ff02::1]\n")
+			default: // most are of nobody else
+				more := fmt.Sprintf("06:a1:00:00:%02x:%02x,[2001:db8:4::%x]\n", random.IntN(250), random.IntN(250), 1+random.IntN(9999))
+				if random.IntN(4) == 0 {
+					more = someLines(random, 1+random.IntN(2))
+				}
+				w.write(w.text + more)
+			}
+			if random.IntN(2) == 0 {
+				w.closed()
+				w.wait(time.Duration(random.IntN(4)) * time.Second)
+			}
+		}
+		w.write(w.text + "\n") // what has no newline at its end takes nothing out
+		w.closed()
+		w.wait(time.Minute)
+		first := newWorld(t, w.text)
+		if diff := cmp.Diff(knows(first), knows(w)); diff != "" {
+			t.Fatalf("seed %d (-first look +followed):\n%s\n%s", seed, diff, w.text)
+		}
+	}
+}
+
+// knows is what an index says of each client and address that stands in it, and what is wrong with the lines.
+func knows(w *world) map[string]string {
+	out := map[string]string{}
+	for h := range w.index.All() {
+		for _, m := range h.MACs() {
+			out[m.String()] = ""
+			for o := range w.index.ByMAC(m) {
+				out[m.String()] += fmt.Sprint(o.Where(), o.Spelt(), " ")
+			}
+		}
+		for _, d := range h.DUIDs() {
+			out[d.String()] = ""
+			for o := range w.index.ByDUID(d) {
+				out[d.String()] += fmt.Sprint(o.Where(), " ")
+			}
+		}
+		for _, a := range h.Addrs() {
+			out[a.String()] = w.index.Owner(a).Where()
+		}
+	}
+	for _, p := range w.problems {
+		out["problem "+p.String()] += "x"
+	}
+	out["hosts"] = fmt.Sprint(w.index.Len())
+	return out
 }
