@@ -1,7 +1,9 @@
 package hosts
 
 import (
+	"errors"
 	"hash/maphash"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -98,6 +100,7 @@ type file struct {
 	held    []Host   // what it said, and does not say any more since its writer may be at work
 	parsed  []Problem
 	failed  error // of the last reading
+	known   bool  // it has been read, or it could not be
 
 	size  int    // of the text that present and late were made of
 	sum   uint64 // likewise
@@ -230,6 +233,11 @@ func (t *Tracker) content(ev Content) {
 	}
 	f.reading = false
 	f.notBefore = t.now.Add(min(8*ev.Took, Quiet))
+	if errors.Is(ev.Err, fs.ErrNotExist) && !f.known && !f.force {
+		delete(t.files, f.name) // a temporary one, as sed -i makes beside a file of a folder
+		return
+	}
+	f.known = true
 	if ev.Err != nil {
 		if f.failed == nil || f.failed.Error() != ev.Err.Error() {
 			t.changed = true

@@ -3,6 +3,7 @@ package hosts_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/netip"
 	"runtime"
@@ -263,6 +264,47 @@ func TestAStormOfWritesIsReadInPieces(t *testing.T) {
 	}
 	if reads < 20 || reads > 26 {
 		t.Errorf("%d reads in 10 s of writing, want about 25: a ninth of the time", reads)
+	}
+}
+
+// TestATemporaryFileIsNoProblem: it is gone before it is read. One that was named is missed all the same.
+func TestATemporaryFileIsNoProblem(t *testing.T) {
+	missing := fmt.Errorf("cannot be read: %w", fs.ErrNotExist)
+	w := newWorld(t, line(1))
+	w.err = missing
+	w.step(hosts.Modified{File: "sedXYZ"})
+	if w.step(hosts.Closed{File: "sedXYZ"}); w.updates != 1 || len(w.problems) != 0 {
+		t.Errorf("%d updates, problems %v", w.updates, w.problems)
+	}
+	w.wait(time.Minute)
+	w.holds(1)
+	w.step(hosts.Modified{File: "f"})
+	w.wait(time.Minute)
+	if w.holds(1); len(w.problems) != 1 {
+		t.Errorf("problems %v", w.problems)
+	}
+}
+
+// TestALineOfManyCostsNoMoreThanOneOfFew: a file is read in time that grows with its length, and a million lines leave no
+// millions of objects that the collector must look at.
+func TestALineOfManyCostsNoMoreThanOneOfFew(t *testing.T) {
+	cost := func(n int) (bytes, objects float64) {
+		text := million(n)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		w := newWorld(t, text)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		if w.index.Len() != n {
+			t.Errorf("%d hosts", w.index.Len())
+		}
+		return float64(after.TotalAlloc-before.TotalAlloc) / float64(n), (float64(after.HeapObjects) - float64(before.HeapObjects)) / float64(n)
+	}
+	few, _ := cost(10_000)
+	many, objects := cost(200_000)
+	if many > 1.2*few || many > 400 || objects > 0.1 {
+		t.Errorf("a line of 10,000 takes %.0f bytes, one of 200,000 %.0f and %.3f objects", few, many, objects)
 	}
 }
 
