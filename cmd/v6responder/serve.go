@@ -58,11 +58,21 @@ func (e *env) serveCommand() *cli.Command {
 	}
 }
 
-// tuneMemory weighs memory against the collector's time, unless GOGC says how.
+// tuneMemory weighs memory against the collector's time, unless GOGC or GOMEMLIMIT say how.
 func tuneMemory(reservations int) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt(reservations))
 	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(collectBefore(reservations))
+	}
+}
+
+// collectBefore is how much memory there may be before garbage is collected whatever its share. While the hosts are
+// read anew there are the old ones, the new ones and the text: some 400 bytes a line.
+func collectBefore(reservations int) int64 {
+	const least, each = 448 << 20, 450
+	return max(least, each*int64(reservations))
 }
 
 // collectAt is by how many percent of what is kept garbage grows until it is collected: seldom while all there is to

@@ -159,4 +159,9 @@ func TestGarbageIsCollectedTheMoreOftenTheMoreIsKept(t *testing.T) {
 			t.Errorf("%d reservations: %d, want %d", n, got, want)
 		}
 	}
+	for n, want := range map[int]int64{0: 448 << 20, 1_000_000: 448 << 20, 2_000_000: 900_000_000} {
+		if got := collectBefore(n); got != want {
+			t.Errorf("%d reservations: garbage is collected before %d bytes, want %d", n, got, want)
+		}
+	}
 }

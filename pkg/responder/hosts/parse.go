@@ -30,7 +30,7 @@ func Parse(file, text string) ([]Host, []Problem) { return parseFrom(file, text,
 // parseFrom is Parse for a text whose first line is the given one of the file.
 func parseFrom(file, text string, first int) ([]Host, []Problem) {
 	p := parser{file: file, tagged: map[string]*rest{}, chunk: min(maxChunk, len(text))}
-	p.hosts = make([]Host, 0, strings.Count(text, "\n")+1)
+	p.hosts = make([]Host, 0, strings.Count(strings.TrimSuffix(text, "\n"), "\n")+1)
 	for n := first; text != ""; n++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")

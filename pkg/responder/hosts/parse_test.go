@@ -295,7 +295,7 @@ func FuzzParse(f *testing.F) {
 			least = min(least, after.TotalAlloc-before.TotalAlloc)
 		}
 		// A line takes a Host, and what few have beside; a bad line its message.
-		if limit := uint64(200<<10 + 2000*len(text)); least > limit {
+		if limit := uint64(32<<10 + 2000*len(text)); least > limit {
 			t.Errorf("%d bytes in, %d bytes of heap, limit %d", len(text), least, limit)
 		}
 		x := hosts.Build(list)

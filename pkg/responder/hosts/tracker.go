@@ -246,7 +246,7 @@ func (t *Tracker) content(ev Content) {
 		return
 	}
 	sum := maphash.String(t.seed, ev.Text)
-	if f.failed != nil || f.force || f.size != len(ev.Text) || f.sum != sum {
+	if f.failed != nil || f.size != len(ev.Text) || f.sum != sum {
 		f.failed, f.size, f.sum = nil, len(ev.Text), sum
 		t.parse(f, ev.Text)
 	}

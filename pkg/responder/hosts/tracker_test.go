@@ -104,6 +104,22 @@ func TestAdditionsHoldAtOnce(t *testing.T) {
 	w.holds(1, 2)
 }
 
+// TestAFileThatSaysTheSameIsNotParsedAgain: a reload of a million lines takes no memory for them a second time.
+func TestAFileThatSaysTheSameIsNotParsedAgain(t *testing.T) {
+	w := newWorld(t, line(1)+strings.TrimSuffix(line(2), "\n"))
+	owner := func() *hosts.Host { return w.index.Owner(netip.MustParseAddr("2001:db8::1")) }
+	before := owner()
+	w.step(hosts.Reread{Files: []string{"f"}, All: true})
+	w.holds(1, 2)
+	if w.updates != 2 || owner() != before {
+		t.Errorf("%d updates, want 2; the host was %p and is %p", w.updates, before, owner())
+	}
+	w.write(line(2) + line(1))
+	if owner() == before {
+		t.Error("a file that says something else is not parsed")
+	}
+}
+
 func TestAChangedReservationHoldsAtOnce(t *testing.T) {
 	w := newWorld(t, line(1)+line(2))
 	// Machine 3 gets machine 1's address, by a line at the end; machine 1 has none any more.
