@@ -34,12 +34,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// making is how long what guests are made of may take to make, which the first test that needs it waits for.
+const making = 30 * time.Minute
+
 // build makes the programs of this tree, and the hand, static.
 var build = sync.OnceValue(func() error {
+	ctx, cancel := context.WithTimeout(context.Background(), making)
+	defer cancel()
 	for _, what := range []string{"./cmd/v6guest", "./cmd/v6responder", "./test/boot/hand"} {
-		cmd := exec.Command("go", "build", "-tags", "urfave_cli_no_docs", "-trimpath", "-buildvcs=false", "-o", binDir+"/", what)
+		cmd := exec.CommandContext(ctx, "go", "build", "-tags", "urfave_cli_no_docs", "-trimpath", "-buildvcs=false", "-o", binDir+"/", what)
 		cmd.Dir = filepath.Join("..", "..")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.WaitDelay = time.Minute
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go build %s: %w\n%s", what, err, out)
 		}
@@ -65,7 +71,7 @@ func need(t *testing.T, s roots.Spec) string {
 	if _, err := exec.LookPath("qemu-system-x86_64"); errors.Is(err, exec.ErrNotFound) {
 		t.Skip("needs qemu-system-x86: run it by make test-boot")
 	}
-	dir, err := roots.Get(t.Context(), s, t.Output())
+	dir, err := roots.Get(within(t, making), s, t.Output())
 	check(t, err)
 	check(t, build())
 	return dir

@@ -24,4 +24,5 @@ func (g *machine) wasOnline(tt guestCase) {
 	g.has(" "+g.cloud.Nets[tt.way].Reserved.Addr.String()+"/128 ", "cat", onlineFile)
 	g.has(", 1 received,", "cat", onlineFile)
 	g.has("has "+g.cloud.Nets[tt.way].Reserved.Addr.String(), "journalctl", "-b", "--no-pager", "-o", "cat", "-u", "v6guest-wait-online.service")
+	g.has(g.cloud.Nets[tt.way].Reserved.Addr.String(), "systemctl", "show", "-P", "StatusText", "v6guest.service")
 }

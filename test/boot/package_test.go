@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Versions of the packages that guests get: what is installed, and what it is upgraded to.
@@ -21,9 +22,12 @@ const (
 func debs(version string) func() (string, error) {
 	return sync.OnceValues(func() (string, error) {
 		dir := filepath.Join(binDir, "packages-"+version)
-		cmd := exec.Command("make", "packages", "DIST="+dir, "VERSION="+version)
+		ctx, cancel := context.WithTimeout(context.Background(), making)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "make", "packages", "DIST="+dir, "VERSION="+version)
 		cmd.Dir = filepath.Join("..", "..")
 		cmd.Env = append(os.Environ(), "ARCHES=amd64")
+		cmd.WaitDelay = time.Minute // programs of make's have the pipe too
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("make packages: %w\n%s", err, out)
 		}
