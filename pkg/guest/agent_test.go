@@ -16,6 +16,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/client"
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
@@ -364,6 +365,51 @@ func TestIPv6OffIsAStateAndComesToAnEnd(t *testing.T) {
 		s.wait(time.Hour)
 		s.wantState("eth0", "waiting: IPv6 is off")
 		s.wantNot(s.m.done(), "install")
+	})
+}
+
+// NetworkManager switches IPv6 off while it takes a NIC over, and on again.
+func TestWaitOnlineBelievesNetworkManagerNotAtOnceThatIPv6IsOff(t *testing.T) {
+	m := func() *fakeMachine {
+		m := two()
+		m.inCharge = distro.Finding{Stack: distro.NetworkManager}
+		m.switches["eth0"][sysctl.DisableIPv6] = "1"
+		m.flush(2)
+		return m
+	}
+	online := func(s *stage) <-chan Online {
+		answer := make(chan Online, 1)
+		go func() {
+			o, err := s.a.WaitOnline(s.Context())
+			if err != nil {
+				s.Error(err)
+			}
+			answer <- o
+		}()
+		return answer
+	}
+	t.Run("on again", func(t *testing.T) {
+		play(t, "", m, func(s *stage) {
+			answer := online(s)
+			s.wait(10 * time.Second)
+			s.m.setSwitch("eth0", sysctl.DisableIPv6, "0")
+			s.m.mu.Lock()
+			s.m.addLinkLocal(s.m.nics[2])
+			s.m.mu.Unlock()
+			s.wait(time.Minute)
+			if o := <-answer; !o.Online || o.Address.String() != addr0 {
+				s.Errorf("wait-online: %+v", o)
+			}
+		})
+	})
+	t.Run("off for good", func(t *testing.T) {
+		play(t, "", m, func(s *stage) {
+			answer := online(s)
+			s.wait(20 * time.Second)
+			if o := <-answer; !o.Off || o.Exit != fault.ExitDone {
+				s.Errorf("wait-online: %+v", o)
+			}
+		})
 	})
 }
 

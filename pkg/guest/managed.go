@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
+	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 )
@@ -24,11 +25,13 @@ type managedNIC struct {
 	log  *slog.Logger
 	name atomic.Pointer[string] // nic.Name, for other goroutines
 
-	broughtUp  bool    // it was brought up, once, or was up when it appeared
-	check      bool    // whether IPv6 is on has to be looked up anew
-	off        string  // why IPv6 is off; "" when it is on
-	unset      bool    // switches have to be set
-	setting    backoff // of switches that could not be set
+	broughtUp  bool          // it was brought up, once, or was up when it appeared
+	check      bool          // whether IPv6 is on has to be looked up anew
+	off        string        // why IPv6 is off; "" when it is on
+	offCounts  clock.Instant // from when on wait-online believes that it stays off
+	onSince    clock.Instant // when it came on again
+	unset      bool          // switches have to be set
+	setting    backoff       // of switches that could not be set
 	unsetAt    clock.Instant
 	flips      backoff  // of switches that somebody else sets
 	flipLines  limiter  // of the log about that
@@ -180,7 +183,7 @@ func (n *managedNIC) close(context.Context) {
 // tend does what is due on the NIC. It is called after each event and looks at what there is, so that
 // it does not matter in which order things happened.
 func (n *managedNIC) tend(ctx context.Context, now clock.Instant) {
-	n.checkIPv6(ctx)
+	n.checkIPv6(ctx, now)
 	if n.off == "" {
 		n.setSwitches(now) // before the NIC is up: its first moment is when routers are asked
 	}
@@ -247,12 +250,12 @@ func (n *managedNIC) deadline() clock.Instant {
 const minMTU = 1280
 
 // checkIPv6 finds out whether IPv6 is on, when something happened that may have to do with it.
-func (n *managedNIC) checkIPv6(ctx context.Context) {
+func (n *managedNIC) checkIPv6(ctx context.Context, now clock.Instant) {
 	if !n.check {
 		return
 	}
 	n.check = false
-	was := n.off
+	was, counts := n.off, now
 	v, err := n.a.sys.Get(n.nic.Name, sysctl.DisableIPv6)
 	switch {
 	case errors.Is(err, sysctl.ErrNoIPv6):
@@ -261,14 +264,19 @@ func (n *managedNIC) checkIPv6(ctx context.Context) {
 		n.off = fmt.Sprintf("the kernel has no IPv6 on %s (its MTU is %d, IPv6 needs %d)", n.nic.Name, n.nic.MTU, minMTU)
 	case err == nil && v != "0":
 		n.off = fmt.Sprintf("IPv6 is disabled on %s (net.ipv6.conf.%s.disable_ipv6 = %s)", n.nic.Name, n.nic.Name, v)
+		if n.off != was && n.a.sys.InCharge(n.nic).Stack == distro.NetworkManager {
+			counts = now.Add(silence) // it switches IPv6 off while it takes the NIC over
+		}
 	default: // what cannot be read (a NIC that is being renamed has no switches for a moment) does not stand in the way
 		n.off = ""
 	}
 	if n.off != was {
 		n.unset = true
+		n.offCounts = counts
 		if n.off != "" {
 			n.log.Log(ctx, n.a.trouble(), "nothing can be done on this NIC", "why", n.off)
 		} else {
+			n.onSince = now
 			n.log.Info("IPv6 is on again")
 		}
 	}

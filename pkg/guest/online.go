@@ -15,12 +15,13 @@ const silence = 15 * time.Second
 // onlineFacts is what wait-online's end rests on (decision 6).
 type onlineFacts struct {
 	now     clock.Instant
-	started clock.Instant // of the agent: since then it listens
+	started clock.Instant // of the agent, or when IPv6 came on again: since then it listens
 	asked   clock.Instant // of this wait
 	wait    time.Duration
 
-	off     string // why IPv6 is off on the default NIC; "" when it is on
-	nic     string // the default NIC; "" when there is none
+	off     string        // why IPv6 is off on the default NIC; "" when it is on
+	counts  clock.Instant // from when on it is believed that it stays off
+	nic     string        // the default NIC; "" when there is none
 	address netip.Addr
 	heard   bool // a router or a server
 	lacks   string
@@ -30,13 +31,14 @@ type onlineFacts struct {
 func judgeOnline(f onlineFacts) (o Online, again clock.Instant, done bool) {
 	silent, late := max(f.started, 0).Add(silence), f.asked.Add(f.wait)
 	o = Online{NIC: f.nic}
+	passing := f.off != "" && f.now.Before(f.counts)
 	switch {
-	case f.off != "":
+	case f.off != "" && !passing:
 		o.Off, o.Reason = true, f.off+": nothing to wait for"
 	case f.address.IsValid():
 		o.Online, o.Address = true, f.address
 		o.Reason = fmt.Sprintf("%s has %s", f.nic, f.address)
-	case !f.heard && !f.now.Before(silent):
+	case !f.heard && !passing && !f.now.Before(silent):
 		o.Exit = fault.ExitNoServer
 		o.Reason = fmt.Sprintf("%s: neither a router nor a DHCPv6 server was heard for %s", orNone(f.nic), silence)
 	case !f.now.Before(late):
@@ -44,7 +46,10 @@ func judgeOnline(f onlineFacts) (o Online, again clock.Instant, done bool) {
 		o.Reason = fmt.Sprintf("%s: no usable global address after %s (%s)", orNone(f.nic), f.wait, f.lacks)
 	default:
 		again = late
-		if !f.heard {
+		switch {
+		case passing:
+			again = min(f.counts, late)
+		case !f.heard:
 			again = min(silent, late)
 		}
 		return o, again, false

@@ -104,7 +104,8 @@ func (a *Agent) onlineFacts(now, asked clock.Instant) onlineFacts {
 	if n == nil {
 		return f
 	}
-	f.nic, f.off, f.address, f.lacks = n.nic.Name, n.off, n.global(), n.lacks()
+	f.nic, f.off, f.counts, f.address, f.lacks = n.nic.Name, n.off, n.offCounts, n.global(), n.lacks()
+	f.started = max(f.started, n.onSince)
 	f.heard = n.heardRouter() || n.leaser != nil && n.leaser.heard.Load()
 	return f
 }
