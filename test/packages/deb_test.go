@@ -5,6 +5,7 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -30,6 +31,37 @@ func TestTwoBuildsOfThePackagesHaveTheSameBytes(t *testing.T) {
 				t.Errorf("%s of %s: two builds differ (%d and %d bytes)", kind, name, len(a), len(b))
 			}
 		}
+	}
+}
+
+// TestVersionsAreOrderedAsPeopleDo: those that git has for commits, from one without a tag to the next release, each of which is an upgrade of the
+// one before, for dpkg and for rpm.
+func TestVersionsAreOrderedAsPeopleDo(t *testing.T) {
+	m := boot(t)
+	dir := t.TempDir()
+	check(t, os.MkdirAll(filepath.Join(dir, "docs", "man"), 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, "docs", "man", "page.8"), nil, 0o644))
+	packager := filepath.Join(dir, "packager") // it only says which version it was given
+	check(t, os.WriteFile(packager, []byte("#!/bin/sh\nprintf %s \"$PACKAGE_VERSION\" | tee $7version >$7x.deb\n: >$7x.rpm\n"), 0o755))
+	var before string
+	for _, version := range []string{"ea0064a", "v0.9.0", "v1.0.0-alpha1", "v1.0.0-rc1", "v1.0.0-rc1-5-gea0064a", "v1.0.0-rc2", "v1.0.0", "v1.0.0-3-gea0064a", "v1.0.1"} {
+		cmd := exec.Command("packaging/build", packager, filepath.Join(dir, "docs"), dir, version)
+		cmd.Dir = top
+		cmd.Env = append(os.Environ(), "MAKE=true", "ARCHES=amd64", "SOURCE_DATE_EPOCH="+epoch)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, "version"))
+		check(t, err)
+		if before != "" {
+			if r := m.do("dpkg", "--compare-versions", before, "lt", string(got)); r.Code != 0 {
+				t.Errorf("to dpkg %s is not before %s", before, got)
+			}
+			if r := m.must("rpm", "--eval", `%{lua:print(rpm.vercmp("`+before+`","`+string(got)+`"))}`); strings.TrimSpace(r) != "-1" {
+				t.Errorf("to rpm %s is not before %s: %s", before, got, r)
+			}
+		}
+		before = string(got)
 	}
 }
 
