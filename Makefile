@@ -1,6 +1,9 @@
 # Everything that is done with this repository has a name here; `make` alone lists them.
 
 GO      ?= $(or $(shell command -v go 2>/dev/null),/usr/local/go/bin/go)
+# The linter and the tests call it by its name.
+export PATH := $(PATH):$(shell $(GO) env GOROOT)/bin
+
 VERSION ?= $(or $(shell git describe --tags --always --dirty 2>/dev/null),devel)
 PEER    ?= v6responder
 COUNT   ?= 20
@@ -53,7 +56,7 @@ demo: need-root build lab-tools ## see it work in network namespaces (root); PEE
 demo-vm: need-root lab-tools qemu ## see it on a virtual machine: a Debian 13 without IPv6 gets v6guest's package (root)
 	@mkdir -p .cache
 	@$(GO) test -c -o .cache/boot.test ./test/boot
-	@cd test/boot && PATH="$$PATH:$$($(GO) env GOROOT)/bin" ../../.cache/boot.test -test.run '^TestDemonstration$$' -demo # it builds the programs
+	@cd test/boot && ../../.cache/boot.test -test.run '^TestDemonstration$$' -demo
 
 test: need-root roots ## every test with the race detector, the end-to-end ones in namespaces too (root)
 	@mkdir -p $(ARTIFACTS)
