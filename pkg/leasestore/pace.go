@@ -14,7 +14,7 @@ type pace struct {
 }
 
 func newPace(distance time.Duration) *pace {
-	timer := time.NewTimer(distance)
+	timer := time.NewTimer(distance) //nolint:forbidigo // while the machine is suspended, so are its requests
 	timer.Stop()
 	return &pace{distance: distance, due: timer.C, timer: timer}
 }
