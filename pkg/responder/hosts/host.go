@@ -38,6 +38,7 @@ type Host struct {
 	mac  [1]MAC        // likewise
 	// Ignore says that the client must get no answer at all.
 	Ignore bool
+	added  bool  // it is a Set's
 	rest   *rest // nil for nothing
 	// Lifetime is the preferred and valid lifetime that the line gives, wire.Infinite for `infinite`;
 	// 0 means that the line gives none and the network's lifetimes hold.

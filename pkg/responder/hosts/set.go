@@ -18,11 +18,16 @@ type Set struct {
 	byMAC  map[MAC][]*Host
 	byDUID map[wire.DUID][]*Host
 	byAddr map[[16]byte]*Host
+
+	// An address in lost was put twice; partially says that a host has only an interface identifier. All other
+	// addresses are their own host's.
+	lost      map[[16]byte]bool
+	partially bool
 }
 
 // NewSet returns an empty set.
 func NewSet() *Set {
-	return &Set{map[string]*Host{}, map[MAC][]*Host{}, map[wire.DUID][]*Host{}, map[[16]byte]*Host{}}
+	return &Set{byKey: map[string]*Host{}, byMAC: map[MAC][]*Host{}, byDUID: map[wire.DUID][]*Host{}, byAddr: map[[16]byte]*Host{}, lost: map[[16]byte]bool{}}
 }
 
 // Key is what a host is known by in a Set: the first MAC that it names, else the first DUID.
@@ -45,8 +50,9 @@ func DUIDKey(d wire.DUID) string {
 	return "duid-sha256-" + hex.EncodeToString(sum[:])
 }
 
-// Put adds a host. Where an address is another host's already, that one loses it.
+// Put adds a host, which is the set's from now on. Where an address is another host's already, that one loses it.
 func (s *Set) Put(h *Host) {
+	h.added = true
 	key := h.Key()
 	s.Remove(key)
 	s.byKey[key] = h
@@ -57,7 +63,11 @@ func (s *Set) Put(h *Host) {
 		s.byDUID[d] = append(s.byDUID[d], h)
 	}
 	for _, a := range h.Addrs() {
+		if s.byAddr[a.As16()] != nil {
+			s.lost[a.As16()] = true
+		}
 		s.byAddr[a.As16()] = h
+		s.partially = s.partially || partial(a)
 	}
 }
 
@@ -146,40 +156,64 @@ func (r Reservations) Of(m MAC, d wire.DUID) iter.Seq[*Host] {
 	}
 }
 
-// Find is Of for who asks many thousand times a second: it allocates nothing.
+// Find is Of for who asks many thousand times a second: it allocates nothing, and who is content with what a file
+// says does not pay for a look at the rest.
 func (r Reservations) Find(m MAC, d wire.DUID) Found {
+	f := Found{set: r.Added, mac: m, duid: d}
 	if d != "" {
-		in, first := r.File.firstOfDUID(d)
-		return Found{in, first, r.Added.byDUID[d]}
+		f.index, f.next = r.File.firstOfDUID(d)
+	} else {
+		f.index, f.next = r.File.firstOfMAC(m)
 	}
-	in, first := r.File.firstOfMAC(m)
-	return Found{in, first, r.Added.byMAC[m]}
+	return f
 }
 
 // Found are hosts that were found.
 type Found struct {
 	index *Index
 	next  uint32 // in it, as a slot has it
-	added []*Host
+
+	set   *Set // to be asked when the index has no more; nil where it was
+	mac   MAC
+	duid  wire.DUID
+	added []*Host // of it
 }
 
 // Next returns the next host, nil after the last.
 func (f *Found) Next() (h *Host) {
-	switch {
-	case f.next != 0:
+	if f.next != 0 {
 		h, f.next = f.index.step(f.next)
-	case len(f.added) > 0:
+		return h
+	}
+	if f.set != nil {
+		f.added, f.set = f.set.of(f.mac, f.duid), nil
+	}
+	if len(f.added) > 0 {
 		h, f.added = f.added[0], f.added[1:]
 	}
 	return h
 }
 
-// Owns reports whether an address of the host is reserved for it, and not for another that wins.
-func (r *Reservations) Owns(h *Host, a netip.Addr) bool {
-	if r.Added.Len() == 0 && !r.File.disputed(a) {
-		return true // without a search among all of them
+// of are the hosts of a DUID, or where that is empty of a MAC.
+func (s *Set) of(m MAC, d wire.DUID) []*Host {
+	if d != "" {
+		return s.byDUID[d]
 	}
-	return r.Owner(a) == h
+	return s.byMAC[m]
+}
+
+// disputed is Index.disputed's twin.
+func (s *Set) disputed(a netip.Addr) bool { return s != nil && (s.partially || s.lost[a.As16()]) }
+
+// Owns reports whether an address of a host that Find found is reserved for it, and not for another that wins.
+func (r *Reservations) Owns(h *Host, a netip.Addr) bool {
+	switch {
+	case r.File.disputed(a), h.added && r.Added.disputed(a):
+		return r.Owner(a) == h
+	case h.added:
+		return r.File.Owner(a) == nil
+	}
+	return true // without a search among all of them
 }
 
 // Owner returns the host for which the address is reserved, nil if there is none.

@@ -1,6 +1,8 @@
 package hosts
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 )
@@ -52,5 +54,46 @@ func TestSetFindsWhatWasPutAndForgetsWhatWasRemoved(t *testing.T) {
 	}
 	if long := DUIDKey("\x00\x02" + "0123456789012345678901234567890123456789012345678901234567890123456789"); len(long) > 100 {
 		t.Errorf("a key of %d bytes", len(long))
+	}
+}
+
+// TestOwnsSaysOfFoundHostsWhatASearchSays, whatever files say and whatever comes and goes beside them.
+func TestOwnsSaysOfFoundHostsWhatASearchSays(t *testing.T) {
+	for seed := range uint64(100) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		line := func() *Host {
+			addr := fmt.Sprintf("2001:db8:%x::%x", random.IntN(2), 1+random.IntN(20))
+			if random.Uint64()%16 < seed%3 { // never, seldom, or more often
+				addr = fmt.Sprintf("::%x", 1+random.IntN(20))
+			}
+			list, problems := Parse("f", fmt.Sprintf("06:a0:f0:00:00:%02x,06:a0:f0:00:00:%02x,[%s]", random.IntN(20), random.IntN(20), addr))
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			return &list[0]
+		}
+		var lines []Host
+		for range random.IntN(12) {
+			lines = append(lines, *line())
+		}
+		r := Reservations{Build(lines), NewSet()}
+		for range 40 {
+			if h := line(); random.IntN(3) > 0 {
+				r.Added.Put(h)
+			} else {
+				r.Added.Remove(h.Key())
+			}
+			for n := range byte(20) {
+				for h := range r.Of(MAC{6, 0xa0, 0xf0, 0, 0, n}, "") {
+					for _, net := range []string{"2001:db8::/64", "2001:db8:1::/64"} {
+						for _, a := range h.Within(netip.MustParsePrefix(net)) {
+							if got, want := r.Owns(h, a), r.Owner(a) == h; got != want {
+								t.Fatalf("seed %d: Owns(%v of %s) is %t", seed, a, h.MACs(), got)
+							}
+						}
+					}
+				}
+			}
+		}
 	}
 }
