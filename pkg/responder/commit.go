@@ -31,6 +31,7 @@ type commit struct {
 	changed []*pool.Binding     // whose changes they are, in the same order; none of what time has ended
 	told    []Changed           // what to tell of them when they are durable
 	answers []heldAnswer
+	shorter []shortened
 
 	room struct { // for one of each, which is all that most commits have
 		put     [1]leasestore.Change
@@ -62,6 +63,23 @@ func (c *commit) lease(b *pool.Binding) *leasestore.Lease {
 		l = new(leasestore.Lease)
 	}
 	*l = b.Lease()
+	return l
+}
+
+// A shortened binding ends earlier than its client knows yet: it does so when that is on the disk, or else a client that
+// was not told would go on with what another has.
+type shortened struct {
+	binding *pool.Binding
+	granted clock.Instant
+	terms   pool.Terms
+}
+
+// shorten notes that a binding must be stored with lifetimes that end earlier, and returns it so.
+func (x *exchange) shorten(b *pool.Binding, terms pool.Terms) *leasestore.Lease {
+	b.Leaving = false
+	l := x.put(b)
+	l.Granted, l.Wall, l.Preferred, l.Valid = x.now, time.Time{}, terms.Preferred, terms.Valid
+	x.commit.shorter = append(x.commit.shorter, shortened{b, x.now, terms})
 	return l
 }
 
@@ -108,6 +126,12 @@ func (c *commits) recycle() {
 	}
 	clear(c.over)
 	c.over = c.over[:0]
+}
+
+// stores reports whether the binding's last change is on its way, and stores it as it is now.
+func (c *commits) stores(b *pool.Binding) bool {
+	last := c.waiting[b.Change]
+	return last != nil && !slices.ContainsFunc(last.shorter, func(s shortened) bool { return s.binding == b })
 }
 
 // underWay reports whether the change has not been told of yet.
@@ -184,55 +208,78 @@ func (e *Engine) stored(results []leasestore.Result) {
 		e.reportStore(r.Err)
 		if r.Err != nil {
 			e.count.other["dropped: "+dropNotStored] += uint64(len(c.answers))
-			e.undo(c, r.ID)
+			e.undo(c)
 			continue
 		}
 		e.done(c, r.ID)
+		told := []*pool.Binding(nil)
 		for _, a := range c.answers {
 			if slices.ContainsFunc(a.needs, func(b *pool.Binding) bool { return !b.Durable }) {
 				e.count.other["dropped: "+dropNotStored]++
 				continue
 			}
-			shorten(a.send.Msg, e.now.Sub(a.since))
+			elapse(a.send.Msg, e.now.Sub(a.since))
 			e.sent(a.send)
+			if c.shorter != nil {
+				told = append(told, a.needs...)
+			}
 		}
+		e.cut(c, r.ID, told)
 		for i := range c.told {
 			e.out = append(e.out, &c.told[i])
 		}
 	}
 }
 
-// done takes over what is on disk now, unless a later change is on its way.
+// done takes over what is on disk now.
 func (e *Engine) done(c *commit, id uint64) {
 	for i, b := range c.changed {
 		_, b.Stored = c.puts[i].(leasestore.Put)
-		if b.Change != id {
+		if e.commits.underWay(b.Change) {
 			continue
 		}
-		if !b.Stored && e.bindings.At(b.Prefix()) == b {
-			e.bindings.Remove(b)
-		}
-		b.Durable = true
+		last := b.Change == id // else the store has told of a later change first, which it refused
+		e.settle(b)
+		b.Durable = last
 	}
 }
 
-// undo takes back what the store did not take, unless a later change is on its way: nobody was told of it. A
-// client that repeats its message finds the same as before.
-func (e *Engine) undo(c *commit, id uint64) {
+// undo takes back what the store did not take: nobody was told of it. A client that repeats its message finds the same
+// as before.
+func (e *Engine) undo(c *commit) {
 	for _, b := range c.changed {
-		switch {
-		case b.Change != id || e.bindings.At(b.Prefix()) != b:
-		case b.Leaving:
-			b.Leaving = false
-		case !b.Stored && b.State() == leasestore.Bound:
-			e.bindings.Remove(b)
+		if !e.commits.underWay(b.Change) {
+			e.settle(b)
 		}
 	}
 }
 
-// shorten takes off the lifetimes of an answer what it has waited: they count from when it was made. What
+// cut ends bindings earlier, if a client was told of it; else what is on the disk is not what holds.
+func (e *Engine) cut(c *commit, id uint64, told []*pool.Binding) {
+	for _, s := range c.shorter {
+		switch b := s.binding; {
+		case b.Change != id:
+		case slices.Contains(told, b):
+			e.bindings.Extend(s.granted, b, s.terms)
+		default:
+			b.Durable = false
+		}
+	}
+}
+
+// settle makes a binding of which nothing is on its way to the disk what it is there.
+func (e *Engine) settle(b *pool.Binding) {
+	if e.bindings.At(b.Prefix()) != b {
+		return
+	}
+	if b.Leaving = false; !b.Stored {
+		e.bindings.Remove(b)
+	}
+}
+
+// elapse takes off the lifetimes of an answer what it has waited: they count from when it was made. What
 // is less than a second is pool.LeastGrace's.
-func shorten(m *wire.Message, waited time.Duration) {
+func elapse(m *wire.Message, waited time.Duration) {
 	waited = waited.Truncate(time.Second)
 	if waited == 0 {
 		return

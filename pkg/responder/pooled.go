@@ -139,7 +139,7 @@ func (x *exchange) bound(id wire.IAID) *pool.Binding {
 // boundIn is the binding that an IA has in a pool, if it may keep it.
 func (x *exchange) boundIn(p *pool.Pool, id wire.IAID, why *string) *pool.Binding {
 	b := p.Find(x.of(id).Client)
-	if b == nil || !p.Allows(b.Addr()) || x.judge(p, b.Addr()) == pool.Excluded {
+	if b == nil || !p.Allows(b.Addr()) || x.judge(p, b.Addr()) == pool.Excluded || x.bindings.Overlapped(b) {
 		return nil
 	}
 	if !x.sameMAC(b) {
@@ -230,8 +230,7 @@ const fresh = 10 * time.Second
 // extended extends a binding and returns the lifetimes that are left.
 func (x *exchange) extended(b *pool.Binding, terms pool.Terms) pool.Terms {
 	age := x.now.Sub(b.Granted())
-	if b.Live(x.now) && age < min(fresh, terms.Valid/100) && b.Has(terms) &&
-		(b.Durable || x.commits.underWay(b.Change)) {
+	if b.Live(x.now) && age < min(fresh, terms.Valid/100) && b.Has(terms) && (b.Durable || x.commits.stores(b)) {
 		x.needs = append(x.needs, b)
 		return b.Left(x.now)
 	}
@@ -239,8 +238,14 @@ func (x *exchange) extended(b *pool.Binding, terms pool.Terms) pool.Terms {
 		x.bindings.Adopt(x.now, b, x.owner.MAC) // another server's lease: the first MAC that claims it has it
 	}
 	again := x.bindings.Reroute(b, x.owner.Via) || !b.Live(x.now) || !b.Durable
-	x.bindings.Extend(x.now, b, terms)
-	if l := x.put(b); again {
+	var l *leasestore.Lease
+	if b.State() == leasestore.Bound && terms.Valid < wire.Infinite && x.now.Add(terms.Valid).Before(b.Ends()) {
+		l = x.shorten(b, terms)
+	} else {
+		x.bindings.Extend(x.now, b, terms)
+		l = x.put(b)
+	}
+	if again {
 		x.tell(EventLeased, l)
 	}
 	return terms

@@ -79,3 +79,7 @@ func (t *Table) strayIn(p netip.Prefix) bool {
 	}
 	return false
 }
+
+// Overlapped reports whether a delegated prefix has a part in common with one of another length. One of the two was over,
+// or its client was never told, when the other was given; but a disk that failed kept both.
+func (t *Table) Overlapped(b *Binding) bool { return b.bits < 128 && t.strayIn(b.Prefix()) }
