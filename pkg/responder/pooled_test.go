@@ -410,3 +410,20 @@ func TestAnAnswerThatWaitsForTheDiskGoesToWhoAsked(t *testing.T) {
 		t.Errorf("%+v goes to %v", s.Msg, s.MAC)
 	}
 }
+
+// TestAClientThatIsServedIsNotRefusedAnyMore: whatever its DUID.
+func TestAClientThatIsServedIsNotRefusedAnyMore(t *testing.T) {
+	for _, who := range []string{"mac=39", "mac=39 duid=00040102030405"} {
+		b := newBench(t, strings.Replace(hourly, "::1fff", "::1000", 1), "")
+		b.send("Request mac=38 ia=1 server=own")
+		b.send("Solicit ia=1 " + who)
+		if got := b.e.Refused(b.now); len(got) != 1 || got[0].Reason != whyExhausted {
+			t.Fatalf("%s: while the pool is full: %+v", who, got)
+		}
+		b.send("Release mac=38 ia=1,2001:db8:1::1000 server=own")
+		b.send("Solicit rapid ia=1 " + who)
+		if got := b.e.Refused(b.now); len(got) != 0 {
+			t.Errorf("%s has an address: %+v", who, got)
+		}
+	}
+}

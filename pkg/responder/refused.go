@@ -40,15 +40,11 @@ type refusals struct {
 
 // note remembers that a client got no address or prefix.
 func (x *exchange) note(why string, prefix bool) {
-	mac, _ := hosts.MACOf(x.in.FrameMAC)
-	if x.client.mac != (hosts.MAC{}) {
-		mac = x.client.mac
-	}
-	key := refusedKey{mac, x.in.Msg.ClientID, x.network.Name, prefix}
+	key := x.refusedKey(prefix)
 	rs := &x.refusals
 	r := rs.by[key]
 	if r == nil {
-		r = &Refused{MAC: mac, DUID: key.duid, Network: key.network}
+		r = &Refused{MAC: key.mac, DUID: key.duid, Network: key.network}
 		rs.add(key, r)
 	}
 	if r.Reason != why {
@@ -57,6 +53,15 @@ func (x *exchange) note(why string, prefix bool) {
 	r.Reason, r.Try, r.Interface, r.At = why, x.cure(why), x.in.Interface, x.now
 	r.Times++
 	x.count.other["refused: "+why]++
+}
+
+// refusedKey is what the client is remembered by.
+func (x *exchange) refusedKey(prefix bool) refusedKey {
+	mac := x.client.mac
+	if mac == (hosts.MAC{}) {
+		mac, _ = hosts.MACOf(x.in.FrameMAC)
+	}
+	return refusedKey{mac, x.in.Msg.ClientID, x.network.Name, prefix}
 }
 
 func (rs *refusals) add(key refusedKey, r *Refused) {
@@ -90,7 +95,7 @@ func (x *exchange) served(prefix bool) {
 	if len(x.refusals.by) == 0 {
 		return
 	}
-	if r := x.refusals.by[refusedKey{x.client.mac, x.in.Msg.ClientID, x.network.Name, prefix}]; r != nil {
+	if r := x.refusals.by[x.refusedKey(prefix)]; r != nil {
 		r.At = clock.Instant(-refusedFor) // out of sight; the ring overwrites it
 	}
 }
