@@ -35,7 +35,6 @@ var prefixLines = map[string]string{
 
 // tell notes a change that the client has made; it is told when it is durable.
 func (x *exchange) tell(event string, l *leasestore.Lease) {
-	x.count.other[eventCounts[event]]++
 	told := Changed{Event: event, Lease: l}
 	if len(x.in.Relays) > 0 {
 		told.Relay = x.in.From.Addr()

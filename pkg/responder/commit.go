@@ -226,7 +226,7 @@ func (e *Engine) stored(results []leasestore.Result) {
 		}
 		e.cut(c, r.ID, told)
 		for i := range c.told {
-			e.out = append(e.out, &c.told[i])
+			e.changed(&c.told[i])
 		}
 	}
 }
@@ -341,7 +341,7 @@ func (e *Engine) expire() {
 			c.told = append(c.told, e.ended(b, EventFree))
 		case !over:
 			c := e.ended(b, EventExpired)
-			e.out = append(e.out, &c)
+			e.changed(&c)
 		}
 		if over {
 			c.puts = append(c.puts, leasestore.Forget{Prefix: b.Prefix()})
@@ -364,9 +364,14 @@ func (e *Engine) revoke(p netip.Prefix) {
 	e.store(&commit{puts: []leasestore.Change{leasestore.Forget{Prefix: p}}, changed: []*pool.Binding{b}, told: []Changed{told}})
 }
 
+// changed tells of a change, which has happened.
+func (e *Engine) changed(c *Changed) {
+	e.count.other[eventCounts[c.Event]]++
+	e.out = append(e.out, c)
+}
+
 // ended is a change that no client has made.
 func (e *Engine) ended(b *pool.Binding, event string) Changed {
-	e.count.other[eventCounts[event]]++
 	l := b.Lease()
 	return Changed{Event: event, Lease: &l}
 }

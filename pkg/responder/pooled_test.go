@@ -427,3 +427,20 @@ func TestAClientThatIsServedIsNotRefusedAnyMore(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyWhatIsOnTheDiskIsCounted: what it did not take has not happened.
+func TestOnlyWhatIsOnTheDiskIsCounted(t *testing.T) {
+	b := newBench(t, hourly, "")
+	held := addressesOf(b.step(b.message("Request mac=38 ia=1 server=own")))[0]
+	b.slow = true
+	for _, words := range []string{"Request mac=39 ia=1 server=own", "Release mac=38 ia=1," + held.String() + " server=own", "Decline mac=38 ia=1," + held.String() + " server=own"} {
+		b.step(b.message(words))
+		b.flush(errors.New("no space left on device"))
+	}
+	for _, event := range []string{EventLeased, EventReleased, EventDeclined} {
+		want := map[string]uint64{EventLeased: 1}[event]
+		if got := b.e.Counts()[eventCounts[event]]; got != want {
+			t.Errorf("%s: counted %d times, want %d", event, got, want)
+		}
+	}
+}
