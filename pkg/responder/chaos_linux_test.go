@@ -64,6 +64,57 @@ const chaosGuests = 400
 // TestAKilledServerHasEveryLeaseThatItAcknowledged: kill -9 in the middle of some hundred exchanges, again
 // and again. Each lease that a guest was told of is in the store, and no address is two guests'.
 func TestAKilledServerHasEveryLeaseThatItAcknowledged(t *testing.T) {
+	c := newChaos(t)
+	kills := 0
+	for end := time.Now().Add(time.Minute); kills < 12 || *long && time.Now().Before(end); kills++ {
+		c.life(nil)
+		c.check(kills)
+		if t.Failed() {
+			break
+		}
+	}
+	t.Logf("%d kills, %d answers, %d guests with a lease", kills, c.answers, len(c.leases))
+}
+
+// TestAKilledServerWhoseFileWasReplacedHasEveryLease: meanwhile the store's file is removed, moved away, replaced by an
+// older one, or written over by it as cp does.
+func TestAKilledServerWhoseFileWasReplacedHasEveryLease(t *testing.T) {
+	c := newChaos(t)
+	c.life(nil)
+	c.check(0)
+	file := filepath.Join(c.dir, "state", storeFile)
+	older, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acts := []func() (put os.FileInfo, err error){ // what stands in the file's place then
+		func() (os.FileInfo, error) { return nil, os.Remove(file) },
+		func() (os.FileInfo, error) { return nil, os.Rename(file, file+".old") },
+		func() (os.FileInfo, error) {
+			err := os.WriteFile(file+".backup", older, 0o600)
+			put, statErr := os.Stat(file + ".backup")
+			return put, errors.Join(err, statErr, os.Rename(file+".backup", file))
+		},
+		func() (os.FileInfo, error) { return nil, os.WriteFile(file, older, 0o600) },
+	}
+	for kills := 1; kills <= 12 && !t.Failed(); kills++ {
+		c.life(func() { c.meddle(file, acts[kills%len(acts)]) })
+		c.check(kills)
+		beside, err := filepath.Glob(file + ".*")
+		if err != nil || len(beside) > 1 {
+			t.Errorf("kill %d: left are %v, %v", kills, beside, err)
+		}
+		for _, name := range beside {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	t.Logf("%d answers, %d guests with a lease", c.answers, len(c.leases))
+}
+
+func newChaos(t *testing.T) *chaos {
+	t.Helper()
 	n := newNet(t)
 	config := strings.Replace(plain, "hosts = /hosts\n", "", 1) +
 		"pool = 2001:db8:1::b000-2001:db8:1::b3ff\npool_per_mac = 0\npool_rate = 0\nsend_ra = no\npreferred_lifetime = 200\nvalid_lifetime = 400\n"
@@ -77,19 +128,43 @@ func TestAKilledServerHasEveryLeaseThatItAcknowledged(t *testing.T) {
 	for i := range chaosGuests {
 		c.guests = append(c.guests, newGuest(i))
 	}
-	kills := 0
-	for end := time.Now().Add(time.Minute); kills < 12 || *long && time.Now().Before(end); kills++ {
-		c.life()
-		c.check(kills)
-		if t.Failed() {
+	return c
+}
+
+// meddle does something to the store's file while guests wait for answers, and hears those until another file of the
+// server's stands in its place.
+func (c *chaos) meddle(file string, act func() (os.FileInfo, error)) {
+	c.t.Helper()
+	before, err := os.Stat(file)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	put, err := act()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for {
+		c.drain()
+		now, err := os.Stat(file)
+		if err == nil && !os.SameFile(now, before) && (put == nil || !os.SameFile(now, put)) {
 			break
 		}
 	}
-	t.Logf("%d kills, %d answers, %d guests with a lease", kills, c.answers, len(c.leases))
+	for answers := c.answers; c.answers == answers; { // some get none until it is in use, and ask again
+		clear(c.asked)
+		for range 32 {
+			c.ask()
+		}
+		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, 100); err != nil && !errors.Is(err, unix.EINTR) {
+			c.t.Fatal(err)
+		}
+		c.drain()
+	}
 }
 
-// life is one of the server's, from its start to its end by SIGKILL, so many answers later.
-func (c *chaos) life() {
+// life is one of the server's, from its start to its end by SIGKILL, so many answers later; meddle, if it is not nil, comes in
+// between.
+func (c *chaos) life(meddle func()) {
 	c.t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -111,10 +186,20 @@ func (c *chaos) life() {
 	for range 32 {
 		c.ask()
 	}
-	for range 50 + c.r.IntN(1500) {
-		c.hear(c.next().msg)
-		c.ask()
+	hear := func(answers int) {
+		for range answers {
+			c.hear(c.next().msg)
+			c.ask()
+		}
 	}
+	if meddle != nil {
+		hear(50 + c.r.IntN(300))
+		meddle()
+		for range 32 {
+			c.ask()
+		}
+	}
+	hear(50 + c.r.IntN(1500))
 	if err := cmd.Process.Kill(); err != nil {
 		c.t.Fatal(err)
 	}
