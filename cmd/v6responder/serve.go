@@ -80,7 +80,7 @@ func collectBefore(reservations int) int64 {
 func collectAt(reservations int) int {
 	const (
 		seldom, often = 400, 50
-		each, base    = 330, 8 << 20 // bytes that a reservation and that the rest keeps
+		each, base    = 330, 8 << 20 // bytes that a lease keeps (a hosts line half of it), and that the rest keeps
 		room          = 384 << 20
 	)
 	kept := base + each*reservations
