@@ -88,25 +88,39 @@ func (live) Stop(ctx context.Context, pidFile string) error {
 	if err != nil || !slices.Contains(clients, strings.TrimSpace(string(comm))) {
 		return unix.Close(fd) // it has ended, and its number is another's
 	}
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := endProcess(ctx, fd, toldAgain); err != nil {
 		return errors.Join(fmt.Errorf("process %d: %w", pid, err), unix.Close(fd))
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- errors.Join(waitEnd(fd), unix.Close(fd)) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("process %d has not ended: %w", pid, context.Cause(ctx))
-	}
+	return unix.Close(fd)
 }
 
-// waitEnd waits until the process of the descriptor has ended.
-func waitEnd(fd int) error {
-	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
-		if !errors.Is(err, unix.EINTR) {
+// A client that is to end is told so again and again, since one that is just about to wait misses a signal, and is ended
+// when it does not listen: `configure --apply=live` may wait for nobody without an end.
+const (
+	toldAgain = time.Second
+	toldTimes = 10
+)
+
+// endProcess ends the process of the descriptor and waits until it has ended.
+func endProcess(ctx context.Context, fd int, again time.Duration) error {
+	for told := 0; ; told++ {
+		signal := unix.SIGTERM
+		if told >= toldTimes {
+			signal = unix.SIGKILL
+		}
+		if err := unix.PidfdSendSignal(fd, signal, nil, 0); errors.Is(err, unix.ESRCH) {
+			return nil
+		} else if err != nil {
 			return err
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(again.Milliseconds()))
+		switch {
+		case err != nil && !errors.Is(err, unix.EINTR):
+			return err
+		case n > 0:
+			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("it has not ended: %w", context.Cause(ctx))
 		}
 	}
 }

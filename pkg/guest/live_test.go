@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/link"
@@ -176,6 +177,47 @@ func TestStopEndsTheProcessOfAFileAndWaitsForIt(t *testing.T) {
 	}
 	if err := (live{}).Stop(t.Context(), name); err == nil {
 		t.Error("init was to be stopped")
+	}
+}
+
+// One that misses a signal hears the next; one that hears none is killed.
+func TestAClientThatDoesNotListenIsEndedAllTheSame(t *testing.T) {
+	for _, tt := range []struct {
+		name, script, ends string
+		again              time.Duration
+	}{
+		{"misses the first", "trap 'trap - TERM' TERM; echo; while :; do read x; done", "signal: terminated", toldAgain},
+		{"hears nothing", "trap '' TERM; echo; while :; do read x; done", "signal: killed", 10 * time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cmd := exec.Command("sh", "-c", tt.script)
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := out.Read(make([]byte, 1)); err != nil { // the trap is set
+				t.Fatal(err)
+			}
+			fd, err := unix.PidfdOpen(cmd.Process.Pid, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fd)
+			if err := endProcess(t.Context(), fd, tt.again); err != nil {
+				t.Error(err)
+			}
+			if err := cmd.Wait(); err == nil || err.Error() != tt.ends {
+				t.Errorf("it ended with %v", err)
+			}
+		})
 	}
 }
 
