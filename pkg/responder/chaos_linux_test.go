@@ -150,15 +150,23 @@ func (c *chaos) meddle(file string, act func() (os.FileInfo, error)) {
 			break
 		}
 	}
-	for answers := c.answers; c.answers == answers; { // some get none until it is in use, and ask again
-		clear(c.asked)
-		for range 32 {
-			c.ask()
-		}
-		if _, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, 100); err != nil && !errors.Is(err, unix.EINTR) {
+}
+
+// hearAll hears so many answers and more. While nothing is heard others ask: what was asked while the store could not be
+// used gets no answer.
+func (c *chaos) hearAll(answers int) {
+	c.t.Helper()
+	for most := c.answers + answers; c.answers < most; c.drain() {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(c.fd), Events: unix.POLLIN}}, 100)
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			c.t.Fatal(err)
 		}
-		c.drain()
+		if n == 0 {
+			clear(c.asked)
+		}
+		for len(c.asked) < 32 {
+			c.ask()
+		}
 	}
 }
 
@@ -186,20 +194,15 @@ func (c *chaos) life(meddle func()) {
 	for range 32 {
 		c.ask()
 	}
-	hear := func(answers int) {
-		for range answers {
-			c.hear(c.next().msg)
-			c.ask()
-		}
-	}
 	if meddle != nil {
-		hear(50 + c.r.IntN(300))
+		c.hearAll(50 + c.r.IntN(300))
 		meddle()
-		for range 32 {
-			c.ask()
-		}
+		c.hearAll(50 + c.r.IntN(1500))
 	}
-	hear(50 + c.r.IntN(1500))
+	for n := 50 + c.r.IntN(1500); n > 0 && meddle == nil; n-- {
+		c.hear(c.next().msg)
+		c.ask()
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		c.t.Fatal(err)
 	}
