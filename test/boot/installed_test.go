@@ -1,8 +1,10 @@
 package boot
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"github.com/v6guest/v6guest/test/cloud"
+	"github.com/v6guest/v6guest/test/lab"
+	"github.com/v6guest/v6guest/test/peer"
 )
 
 // packageFiles are the packages of two versions, for a guest that installs them itself.
@@ -118,21 +122,32 @@ func TestAClonedImageHasNoTraceOfItsTemplate(t *testing.T) {
 	g.asReserved(tt)
 	g.do("systemctl", "poweroff", "--no-block")
 	check(t, g.off(g.ctx))
-	var old []string
+	var old []peer.Guest
 	for i, n := range g.cloud.Nets {
-		old = append(old, n.Reserved.Addr.String())
 		template := n.Reserved
+		old = append(old, template)
 		n.Reserved.Addr, n.Reserved.Name = n.Host(0x99), "clone"
 		n.Reserved.MAC = slices.Clone(template.MAC)
 		n.Reserved.MAC[5] = 0x99
 		check(t, n.Server.Reserve(g.ctx, append(n.Network().Guests, template)))
 		g.nics[i].mac = n.Reserved.MAC
 	}
+	from := make([]int, len(g.cloud.Nets))
+	for i, n := range g.cloud.Nets {
+		from[i] = len(n.Segment.Capture.Packets())
+	}
 	g.boot()
 	g.asReserved(tt)
-	for _, addr := range old {
-		if changes := g.say("cat", watchFile); strings.Contains(changes, addr+"/") {
-			t.Errorf("the template's address %s was used:\n%s", addr, changes)
+	for i, n := range g.cloud.Nets {
+		if changes := g.say("cat", watchFile); strings.Contains(changes, old[i].Addr.String()+"/") {
+			t.Errorf("the template's address %s was used:\n%s", old[i].Addr, changes)
+		}
+		// Nor is it, or the template's MAC, in anything that the clone says to anybody.
+		for _, p := range n.Segment.Capture.Packets()[from[i]:] {
+			addr := old[i].Addr.As16()
+			if slices.Equal(p.From, n.Reserved.MAC) && (p.Src == old[i].Addr || bytes.Contains(p.Payload, addr[:]) || bytes.Contains(p.Payload, old[i].MAC)) {
+				t.Errorf("%s: the clone speaks of its template: %v", n.NIC, p)
+			}
 		}
 	}
 }
@@ -231,12 +246,35 @@ func TestThePairFromPackages(t *testing.T) {
 	g.asReserved(tt)
 
 	// A restart says nothing to the guests; a stop says that this router is none any more.
+	from := len(first.Segment.Capture.Packets())
 	r.do("systemctl", "restart", "v6responder.service")
 	r.has("active", "systemctl", "is-active", "v6responder.service")
 	g.do("v6guest", "lease")
 	g.asReserved(tt)
 	g.keptAddresses(c.Nets...)
+	_, next, err := first.Segment.Capture.Await(ctx, from, "an advertisement of the restarted router", advertises(r.nics[0].mac))
+	check(t, err)
+	last := finalAdvertisement(r.nics[0].mac)
+	if said := first.Segment.Capture.Packets()[from:]; slices.ContainsFunc(said, last) {
+		t.Error("the router said at its restart that it is none any more")
+	}
 	r.do("dpkg", "-r", "v6guest-responder")
+	_, _, err = first.Segment.Capture.Await(ctx, next, "the router's last advertisement", last)
+	check(t, err)
 	g.await("end of the default route", "! ip -6 route show default | grep -q default")
 	g.keptAddresses(c.Nets...)
+}
+
+// advertises accepts the Router Advertisements of a router.
+func advertises(router net.HardwareAddr) func(lab.Packet) bool {
+	return func(p lab.Packet) bool {
+		return p.ICMP == lab.RouterAdvertisement && len(p.Payload) >= 16 && slices.Equal(p.From, router)
+	}
+}
+
+// finalAdvertisement accepts those by which it is no default router any more: their router lifetime is 0.
+func finalAdvertisement(router net.HardwareAddr) func(lab.Packet) bool {
+	return func(p lab.Packet) bool {
+		return advertises(router)(p) && p.Payload[6] == 0 && p.Payload[7] == 0
+	}
 }

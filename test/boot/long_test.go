@@ -4,6 +4,7 @@ import (
 	"flag"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,26 +109,34 @@ func TestTheRouterIsReplaced(t *testing.T) {
 	g.asReserved(tt)
 }
 
-// TestStacksAreStartedAnew: whatever they do on the way, address, route and switches are right again.
+// TestStacksAreStartedAnew: whatever they do on the way, address, route and switches are right again once they say that they have done.
 func TestStacksAreStartedAnew(t *testing.T) {
 	needLong(t)
 	t.Parallel()
+	const networkdIsDone = " && /usr/lib/systemd/systemd-networkd-wait-online --interface=eth0 --interface=eth1 --timeout=300"
 	for name, commands := range map[string][]string{
 		"debian13-ifupdown-dhcpcd":   {"systemctl restart networking", "ifdown eth1 && ifup eth1"},
 		"debian12-ifupdown-dhclient": {"systemctl restart networking", "ifdown eth1 && ifup eth1"},
-		"debian13-networkd":          {"systemctl restart systemd-networkd", "networkctl reload && networkctl reconfigure eth1"},
-		"debian13-networkmanager":    {"systemctl restart NetworkManager"},
-		"debian13-netplan":           {"netplan apply"},
+		"debian13-networkd":          {"systemctl restart systemd-networkd" + networkdIsDone, "networkctl reload && networkctl reconfigure eth1" + networkdIsDone},
+		"debian13-networkmanager":    {"systemctl restart NetworkManager && nm-online -q -s -t 300"},
+		"debian13-netplan":           {"netplan apply" + networkdIsDone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt := caseOf(name)
 			g := bootCase(t, tt, enabled)
 			g.asReserved(tt)
+			switches := func() string {
+				return g.say("sh", "-c", "cd /proc/sys/net/ipv6/conf && grep . */accept_ra */accept_ra_defrtr */autoconf */disable_ipv6")
+			}
+			before := switches()
+			if !strings.Contains(before, "eth1/accept_ra:0") {
+				t.Errorf("accept_ra of eth1 is not 0:\n%s", before)
+			}
 			for _, command := range commands {
 				g.do("sh", "-c", command)
 				g.asReserved(tt)
-				if got := g.say("cat", "/proc/sys/net/ipv6/conf/eth1/accept_ra"); got != "0" {
-					t.Errorf("after %s: accept_ra of eth1 is %s", command, got)
+				if got := switches(); got != before {
+					t.Errorf("after %s:\n%s\nbefore:\n%s", command, got, before)
 				}
 			}
 		})
