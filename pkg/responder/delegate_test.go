@@ -67,7 +67,7 @@ func TestDelegation(t *testing.T) {
 			"Reply PD 1 " + mine + terms + " through 1 relays to [2001:db8:1::9]:547",
 		},
 		{
-			"through a relay whose word does not count", "", "Request mac=38 pd=1 server=own relay=2001:db8:1::9,fe80::1,38 from=2001:db8:1::9",
+			"through a relay whose word does not count", "trusted_relays = 2001:db8:1::8", "Request mac=38 pd=1 server=own relay=2001:db8:1::9,fe80::1,38 from=2001:db8:1::9",
 			"Reply PD 1 NoPrefixAvail through 1 relays to [2001:db8:1::9]:547",
 		},
 		{"identity = frame", "identity = frame", "Request mac=38 duid=00020000ab11 pd=1 server=own", "Reply PD 1 2001:db8:8000:70::/60 5m/10m T1 2m9s T2 3m26s"},
@@ -84,6 +84,7 @@ func TestDelegation(t *testing.T) {
 			if got := b.send("Request mac=39 pd=1," + theirs + " server=own"); !strings.Contains(got, theirs) {
 				t.Fatal(got)
 			}
+			b.restart(afarIf(tt.send, config), reserved)
 			if got := b.send(tt.send); got != tt.want {
 				t.Errorf("%s\ngot  %s\nwant %s", tt.send, got, tt.want)
 			}
@@ -236,6 +237,7 @@ func TestADelegatedPrefixSaysWhereItIsRoutedTo(t *testing.T) {
 		t.Errorf("from another address: %q, %d events", via(), n)
 	}
 	b.pass(time.Minute, func([]Action) {})
+	b.restart(afar(config), "")
 	if n := events("Renew mac=38 pd=1 server=own from=2001:db8:1::9 relay=2001:db8:1::9,fe80::2:38,38"); n != 1 || via() != "fe80::2:38" {
 		t.Errorf("behind a relay: %q, %d events", via(), n)
 	}

@@ -289,8 +289,10 @@ func TestMessagesOfOtherProtocolsAreDropped(t *testing.T) {
 
 // TestRelayedAnswerOnTheWire reads the Relay-reply as the library does.
 func TestRelayedAnswerOnTheWire(t *testing.T) {
-	b := newBench(t, "[server]\ntrusted_relays = 2001:db8:f::1 2001:db8:f::2\n[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\ndns = 2001:db8:1::53\n", reserved)
+	const config = "[server]\ntrusted_relays = 2001:db8:f::1 2001:db8:f::2\n[network guests]\ninterface = eth1\nprefix = 2001:db8:1::/64\ndns = 2001:db8:1::53\n"
+	b := newBench(t, config, reserved)
 	direct := sent(b.step(b.message("Solicit mac=38 ia=1 oro=23")))[0]
+	b = newBench(t, afar(config), reserved)
 	in := b.message("Solicit mac=38 ia=1 oro=23 from=2001:db8:f::1 relay=2001:db8:f::1,2001:db8:f::2 id=outer relay=2001:db8:1::1,fe80::38,38 id=inner")
 	in.Relays[1].Others = []wire.Option{{Code: dhcpv6.OptionRemoteID, Data: []byte("\x00\x00\x00\x09port")}}
 	outer := relayReply(t, b.step(in))

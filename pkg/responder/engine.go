@@ -162,6 +162,10 @@ func (e *Engine) received(r *Received) {
 		e.drop(r, reason)
 		return
 	}
+	if n.Interface != "" && !onLink(r) {
+		e.refuseRelayed(r, n)
+		return
+	}
 	x := &e.work
 	*x = exchange{Engine: e, in: r, network: n, client: e.identify(r)}
 	x.lookUp()
@@ -221,6 +225,7 @@ const (
 	dropRelaySource  = "relay's source address is no unicast address"
 	dropNoNetwork    = "no network is configured on this interface"
 	dropLinkAddress  = "the relay's link-address belongs to no network"
+	dropDirectLink   = "relayed, though its network is served on a NIC"
 	dropIgnored      = "the hosts file says ignore"
 	dropNoAddress    = "Confirm without an address"
 	dropNothingToSay = "Rebind without an identity association"
@@ -278,6 +283,15 @@ func destination(r *Received, answer *wire.Message) Send {
 // malformed counts a datagram that is no message.
 func (e *Engine) malformed(m *Malformed) {
 	e.drop(&Received{Msg: &wire.Message{}, Interface: m.Interface, FrameMAC: m.FrameMAC, From: m.From}, reasonOf(m.Err))
+}
+
+// refuseRelayed gives no answer to a message through relays into a network that is served on a NIC: its guests are heard
+// there, each in a frame that proves who it is. Else a guest that writes a trusted relay's address as its source would be
+// believed whatever MAC it names.
+func (e *Engine) refuseRelayed(r *Received, n *Network) {
+	e.count.other["dropped: "+dropDirectLink]++
+	e.report(r, slog.LevelWarn, "relayed message refused", dropDirectLink, slog.String("network", n.Name),
+		slog.String("try", "if its guests come through relays only: take interface = out of the network; else look for the machine that poses as a relay"))
 }
 
 // drop counts a message that gets no answer.

@@ -335,7 +335,9 @@ prefix = 2001:db8:2::/64
 		{"S-16-06 by unicast", "Solicit mac=38 ia=1 unicast from=2001:db8:f::1 relay=2001:db8:2::1,fe80::9,38", "Advertise IA 1 " + far + to},
 		{"S-13.1-05 a link-address of no network", "Solicit mac=38 ia=1 from=2001:db8:f::1 relay=2001:db8:7::1,fe80::9,38", "nothing"},
 		{"S-13.1-05 Confirm with a link-address of no network", "Confirm mac=38 ia=1,2001:db8:2::38 from=2001:db8:f::1 relay=2001:db8:7::1,fe80::9,38", "nothing"},
-		{"S-13.1-03 S-6221-01 only :: is the receiving link", "Solicit mac=38 ia=1 from=2001:db8:f::1 relay=::,fe80::9,38", "Advertise IA 1 " + lease38 + to},
+		{"S-13.1-03 S-6221-01 only :: is the receiving link", "Solicit mac=38 ia=1 from=fe80::9 relay=::,fe80::9 frame=38", "Advertise IA 1 " + lease38 + " through 1 relays to [fe80::9]:547"},
+		{"a trusted relay's address as the source on the guests' own link", "Solicit mac=38 ia=1 from=2001:db8:f::1 relay=2001:db8:1::1,fe80::9,38", "nothing"},
+		{"likewise, without a link-address", "Solicit mac=38 ia=1 from=2001:db8:f::1 relay=::,fe80::9,38", "nothing"},
 		{"S-13.1-04 the link-address nearest to the client", "Solicit mac=38 ia=1 from=2001:db8:f::1 relay=2001:db8:1::1,2001:db8:f::2 relay=2001:db8:2::1,fe80::9,38", "Advertise IA 1 " + far + " through 2 relays to [2001:db8:f::1]:547"},
 		{"S-6221-01 :: inside a relay with a link-address", "Solicit mac=38 ia=1 from=2001:db8:f::1 relay=2001:db8:2::1,2001:db8:f::2 relay=::,fe80::9,38", "Advertise IA 1 " + far + " through 2 relays to [2001:db8:f::1]:547"},
 		{"S-6939-01 option 79 of the relay nearest to the client", "Solicit mac=38 ia=1 from=2001:db8:f::1 relay=2001:db8:2::1,2001:db8:f::2,99 relay=2001:db8:2::1,fe80::9,38", "Advertise IA 1 " + far + " through 2 relays to [2001:db8:f::1]:547"},
@@ -437,7 +439,7 @@ func TestWhyAClientGetsNothingIsSaid(t *testing.T) {
 		{"Solicit mac=38 ia=1 from=2001:db8::1 relay=2001:db8:1::1,fe80::9,38", `trusted_relays`},
 	} {
 		t.Run(tt.send, func(t *testing.T) {
-			if got := newBench(t, plain, reserved).run(tt.send, true); !strings.Contains(got, tt.want) {
+			if got := newBench(t, afarIf(tt.send, plain), reserved).run(tt.send, true); !strings.Contains(got, tt.want) {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})

@@ -609,8 +609,8 @@ func TestRelayedMessagesAreAnsweredInBatches(t *testing.T) {
 	n.ip("addr", "add", "2001:db8:f::1/128", "dev", "lo")
 	n.ip("addr", "add", "2001:db8:f::2/128", "dev", "lo")
 	const guests = 300
-	config := strings.Replace(plain, "[server]", "[server]\ntrusted_relays = 2001:db8:f::2", 1)
-	n.serve(config, reservations(guests))
+	config := strings.Replace(plain, "[server]", "[server]\nduid = 00:03:00:01:02:00:00:00:00:01\ntrusted_relays = 2001:db8:f::2", 1)
+	n.serve(afar(config), reservations(guests))
 	relay, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.ParseIP("2001:db8:f::2"), Port: 40000})
 	if err != nil {
 		t.Fatal(err)

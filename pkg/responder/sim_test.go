@@ -73,6 +73,20 @@ func newBench(t testing.TB, config, lines string) *bench {
 	return b
 }
 
+// afar is the configuration for guests that all come through relays: no network is served on a NIC.
+func afar(config string) string { return strings.ReplaceAll(config, "interface = eth1\n", "") }
+
+// afarIf is afar where the words of a message name a relay that stands on no link of the server's.
+func afarIf(words, config string) string {
+	if !strings.Contains(words, "relay=2001:") {
+		return config
+	}
+	if config = afar(config); !strings.Contains(config, "trusted_relays") {
+		config = strings.Replace(config, "[server]", "[server]\ntrusted_relays = 2001:db8:ff::1", 1) // there must be one
+	}
+	return config
+}
+
 // newConfigBench is newBench for what is parsed already, without hosts.
 func newConfigBench(t testing.TB, c *Config) *bench {
 	return &bench{t: t, e: NewEngine(c.Engine(own)), store: leasestoretest.New()}
