@@ -256,7 +256,7 @@ func (g *machine) tell() {
 // boot starts the machine from its disk and waits until its boot is done.
 func (g *machine) boot() {
 	g.t.Helper()
-	m, err := boot(g.ctx, g.nics, g.root, g.disk, g.snapshots, g.words...)
+	m, err := boot(g.ctx, g.t.Logf, g.nics, g.root, g.disk, g.snapshots, g.words...)
 	check(g.t, err)
 	g.vm = m
 	g.say("systemctl", "is-system-running", "--wait")

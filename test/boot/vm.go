@@ -36,6 +36,7 @@ type vm struct {
 	in     *json.Decoder
 	nics   []nic
 	qmp    string // the socket of qemu's own control
+	logf   func(format string, args ...any)
 }
 
 // cheap leaves out of a boot what costs an emulated processor most and has nothing to do with the network: detours around
@@ -51,7 +52,7 @@ const cheap = "mitigations=off no_timer_check systemd.condition_needs_update=no"
 // boot starts a machine with NICs, from the kernel that lies in the root. It returns when the machine's
 // hand has reported, which is early in its boot. The words are put on the kernel's command line. Of a machine
 // that snapshots are made of, the disk keeps nothing.
-func boot(ctx context.Context, nics []nic, root, disk string, snapshots bool, words ...string) (*vm, error) {
+func boot(ctx context.Context, logf func(string, ...any), nics []nic, root, disk string, snapshots bool, words ...string) (*vm, error) {
 	kernel, err := newest(filepath.Join(root, "boot/vmlinuz-*"))
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func boot(ctx context.Context, nics []nic, root, disk string, snapshots bool, wo
 		return nil, err
 	}
 	defer ln.Close()
-	m := &vm{ended: make(chan error, 1), serial: filepath.Join(dir, "serial.log"), nics: nics, qmp: filepath.Join(dir, "qmp")}
+	m := &vm{ended: make(chan error, 1), serial: filepath.Join(dir, "serial.log"), nics: nics, qmp: filepath.Join(dir, "qmp"), logf: logf}
 	args := []string{
 		"-accel", "tcg", "-smp", "1", "-m", "1024", "-nodefaults", "-no-user-config", "-display", "none",
 		"-kernel", kernel, "-initrd", initrd, "-append", strings.Join(append(words, "root=/dev/vda rw console=ttyS0 net.ifnames=0 panic=-1 quiet "+cheap), " "),
@@ -196,6 +197,9 @@ func (m *vm) until(ctx context.Context, argv ...string) (answer, error) {
 // grace is how much earlier than the test the machine gives a program up, so that what is wrong there can still be asked.
 const grace = time.Minute
 
+// slow is from when on it is told how long a program took: where a test's time goes.
+const slow = 20 * time.Second
+
 func (m *vm) ask(ctx context.Context, until bool, argv []string) (answer, error) {
 	within := time.Hour
 	if end, ok := ctx.Deadline(); ok {
@@ -204,9 +208,13 @@ func (m *vm) ask(ctx context.Context, until bool, argv []string) (answer, error)
 	if err := json.NewEncoder(m.conn).Encode(map[string]any{"argv": argv, "until": until, "within": within}); err != nil {
 		return answer{}, fmt.Errorf("%s: %w", strings.Join(argv, " "), errors.Join(err, context.Cause(ctx)))
 	}
+	began := time.Now()
 	var a answer
 	if err := m.receive(ctx, &a); err != nil {
 		return a, fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, m.console())
+	}
+	if took := time.Since(began); took > slow {
+		m.logf("%.0f s until it had ended: %s", took.Seconds(), strings.Join(argv, " "))
 	}
 	if a.Err != "" {
 		return a, fmt.Errorf("%s: %s; until then it printed:\n%s%s", strings.Join(argv, " "), a.Err, a.Stdout, a.Stderr)
