@@ -187,6 +187,10 @@ func (c *chaos) life(meddle func()) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	c.t.Cleanup(func() { // where the test ends in the middle of this life
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 	if _, err := out.Read(make([]byte, 6)); err != nil {
 		c.t.Fatalf("the server does not begin: %v, %v", err, cmd.Wait())
 	}
