@@ -286,6 +286,7 @@ func FuzzFile(f *testing.F) {
 	file, _, _ := filled(f)
 	size := os.Getpagesize()
 	f.Add(uint32(0), []byte{1})
+	f.Add(uint32(16+8), []byte("0"))                 // the size of a page
 	f.Add(uint32(size+16+16), []byte{9})             // the root's page
 	f.Add(uint32(size+16+40), []byte{0xff, 0xff})    // how many pages there are
 	f.Add(uint32(3*size+8), []byte{1, 0})            // a leaf that is to be a branch

@@ -377,7 +377,7 @@ func (s *Store) same(tx *bbolt.Tx) error {
 func (s *Store) intact() bool {
 	metas, err := readMetas(s.file)
 	if err != nil {
-		return true // the next commit tells
+		return !errors.Is(err, errPageSize) // of others the next commit tells
 	}
 	m := newest(metas)
 	return m != nil && m.transaction == s.last

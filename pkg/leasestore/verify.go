@@ -41,6 +41,8 @@ type meta struct {
 	pageSize, root, pages, transaction uint64
 }
 
+var errPageSize = errors.New("no size of a page")
+
 // readMetas returns the two metas; one that is not valid, as after a torn write, is nil.
 func readMetas(f *os.File) (metas [2]*meta, err error) {
 	size := uint64(os.Getpagesize())
@@ -52,7 +54,12 @@ func readMetas(f *os.File) (metas [2]*meta, err error) {
 		if _, err := f.ReadAt(b, int64(i)*int64(size)); err != nil && !errors.Is(err, io.EOF) {
 			return metas, err
 		}
-		metas[i] = decodeMeta(b)
+		if metas[i] = decodeMeta(b); metas[i] == nil {
+			continue
+		}
+		if n := metas[i].pageSize; n < 512 || n > 1<<16 || n&(n-1) != 0 {
+			return metas, fmt.Errorf("meta page %d: %w: %d bytes", i, errPageSize, n) // bbolt would believe it
+		}
 	}
 	return metas, nil
 }
@@ -65,8 +72,7 @@ func decodeMeta(page []byte) *meta {
 		pageSize: uint64(order.Uint32(b[8:])), root: order.Uint64(b[16:]),
 		pages: order.Uint64(b[40:]), transaction: order.Uint64(b[48:]),
 	}
-	if order.Uint32(b) != boltMagic || order.Uint32(b[4:]) != boltVersion || order.Uint64(b[56:]) != sum.Sum64() ||
-		m.pageSize < 512 || m.pageSize > 1<<16 || m.pageSize&(m.pageSize-1) != 0 {
+	if order.Uint32(b) != boltMagic || order.Uint32(b[4:]) != boltVersion || order.Uint64(b[56:]) != sum.Sum64() {
 		return nil
 	}
 	return m
