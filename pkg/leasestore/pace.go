@@ -9,17 +9,16 @@ const enough = 64
 type pace struct {
 	distance time.Duration
 	last     time.Time
-	due      <-chan time.Time // one value when what was early is not so any more
-	timer    *time.Timer
+	timer    *time.Timer // tells when what was early is not so any more
 }
 
 func newPace(distance time.Duration) *pace {
 	timer := time.NewTimer(distance) //nolint:forbidigo // while the machine is suspended, so are its requests
 	timer.Stop()
-	return &pace{distance: distance, due: timer.C, timer: timer}
+	return &pace{distance: distance, timer: timer}
 }
 
-// early reports whether it is too early for the next moment, of which due tells then. Else it is now.
+// early reports whether it is too early for the next moment, of which the timer tells then. Else it is now.
 func (p *pace) early() bool {
 	if p.distance == 0 {
 		return false
@@ -32,5 +31,3 @@ func (p *pace) early() bool {
 	p.last = now
 	return false
 }
-
-func (p *pace) stop() { p.timer.Stop() }

@@ -20,11 +20,11 @@ func (s *Store) run() {
 	spare, d := &batch{}, &draft{}
 	names := s.heard()
 	next := newPace(s.o.Pace)
-	defer next.stop()
+	defer next.timer.Stop()
 	for {
 		select {
 		case <-s.wake:
-		case <-next.due:
+		case <-next.timer.C:
 		case events, ok := <-names:
 			if !ok {
 				names = nil
