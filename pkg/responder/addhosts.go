@@ -48,14 +48,8 @@ type HostLine struct {
 }
 
 func hostLine(h *hosts.Host) HostLine {
-	out := HostLine{Name: h.Name, Tags: h.Tags(), Ignore: h.Ignore, Where: h.Where(), Clients: []string{}, Addresses: []string{}}
+	out := HostLine{Name: h.Name, Tags: h.Tags(), Ignore: h.Ignore, Where: h.Where(), Clients: append([]string{}, h.Clients()...), Addresses: []string{}}
 	out.Lifetime = uint32(h.Lifetime / time.Second)
-	for _, m := range h.MACs() {
-		out.Clients = append(out.Clients, m.String())
-	}
-	for _, d := range h.DUIDs() {
-		out.Clients = append(out.Clients, "id:"+d.String())
-	}
 	for _, a := range h.Addrs() {
 		out.Addresses = append(out.Addresses, a.String())
 	}

@@ -245,13 +245,7 @@ func (im *importer) keepHosts() {
 
 // addedLine is the line of a host that has one MAC or DUID, addresses and perhaps a name.
 func addedLine(h *hosts.Host) string {
-	var fields []string
-	for _, m := range h.MACs() {
-		fields = append(fields, m.String())
-	}
-	for _, d := range h.DUIDs() {
-		fields = append(fields, "id:"+d.String())
-	}
+	fields := h.Clients()
 	for _, a := range h.Addrs() {
 		fields = append(fields, "["+a.String()+"]")
 	}

@@ -129,15 +129,21 @@ func (h *Host) take(r rest) rest {
 	return r
 }
 
-// Spelt is a line that says the same, whatever the spelling of the line that it was read from.
-func (h *Host) Spelt() string {
-	var fields []string
+// Clients are those that the line names, as a line spells them.
+func (h *Host) Clients() []string {
+	var out []string
 	for _, m := range h.MACs() {
-		fields = append(fields, m.String())
+		out = append(out, m.String())
 	}
 	for _, d := range h.DUIDs() {
-		fields = append(fields, "id:"+d.String())
+		out = append(out, "id:"+d.String())
 	}
+	return out
+}
+
+// Spelt is a line that says the same, whatever the spelling of the line that it was read from.
+func (h *Host) Spelt() string {
+	fields := h.Clients()
 	for _, t := range h.Tags() {
 		fields = append(fields, "set:"+t)
 	}
