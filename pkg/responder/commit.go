@@ -19,7 +19,7 @@ type commits struct {
 	last    uint64
 	waiting map[uint64]*commit
 	over    []*commit // that this Step's actions tell of
-	spare   []*commit // to be used again
+	spare   []*commit // empty, to be used again
 
 	failure  error         // of the last one; nil where it was done
 	reported clock.Instant // when that was told
@@ -46,7 +46,7 @@ type commit struct {
 // change is the exchange's commit, which is made when it is needed first.
 func (x *exchange) change() *commit {
 	if x.commit == nil {
-		c := x.commits.blank()
+		c := spared(&x.commits.spare)
 		c.puts, c.changed, c.told, c.answers = c.room.put[:0], c.room.changed[:0], c.room.told[:0], c.room.answer[:0]
 		x.commit = c
 		if x.needs == nil {
@@ -104,17 +104,6 @@ func newCommits() commits { return commits{waiting: map[uint64]*commit{}} }
 
 // maxSpareCommits bounds what is kept for the next storm: half a megabyte.
 const maxSpareCommits = 1024
-
-// blank is an empty commit.
-func (c *commits) blank() *commit {
-	last := len(c.spare) - 1
-	if last < 0 {
-		return new(commit)
-	}
-	b := c.spare[last]
-	c.spare = c.spare[:last]
-	return b
-}
 
 // recycle takes back the commits that the last Step's actions have told of.
 func (c *commits) recycle() {

@@ -201,14 +201,20 @@ func (e *Engine) recycle() {
 // maxSpare bounds what is kept for the next storm: as many as may wait for a flush, and more.
 const maxSpare = 1024
 
+// spared takes the last of a list of what is to be used again, or makes one where there is none.
+func spared[T any](list *[]*T) *T {
+	last := len(*list) - 1
+	if last < 0 {
+		return new(T)
+	}
+	t := (*list)[last]
+	*list = (*list)[:last]
+	return t
+}
+
 // blank is an empty message.
 func (e *Engine) blank() *wire.Message {
-	last := len(e.spare) - 1
-	if last < 0 {
-		return new(wire.Message)
-	}
-	m := e.spare[last]
-	e.spare = e.spare[:last]
+	m := spared(&e.spare)
 	*m = wire.Message{IANAs: m.IANAs[:0]}
 	return m
 }
