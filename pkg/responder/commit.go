@@ -2,7 +2,6 @@ package responder
 
 import (
 	"bytes"
-	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -304,8 +303,8 @@ func (e *Engine) reportStore(err error) {
 	case err != nil && (c.failure == nil || e.now.Sub(c.reported) >= storeReportEvery):
 		c.reported = e.now
 		attrs := []slog.Attr{slog.Any("error", err)}
-		if f := (*leasestore.Fault)(nil); errors.As(err, &f) {
-			attrs = append(attrs, slog.String("cure", f.Cure))
+		if cure := storesCure(err); cure != "" {
+			attrs = append(attrs, slog.String("cure", cure))
 		}
 		e.out = append(e.out, Report{slog.LevelError, "bindings are not stored; clients of the pools get no answer", attrs})
 	case err == nil && c.failure != nil:

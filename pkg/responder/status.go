@@ -207,13 +207,16 @@ func (s *Server) isBack(err error) bool {
 	return s.straying.back && s.straying.away != nil && errors.Is(err, s.straying.away)
 }
 
-// cureOf is what the store says against its error.
-func cureOf(err error) string {
+// storesCure is what the store says against its error, "" for nothing.
+func storesCure(err error) string {
 	if f := (*leasestore.Fault)(nil); errors.As(err, &f) {
 		return f.Cure
 	}
-	return "see to the disk of the state folder"
+	return ""
 }
+
+// cureOf is that, or what holds for any error of a disk.
+func cureOf(err error) string { return cmp.Or(storesCure(err), "see to the disk of the state folder") }
 
 // counted are the counts whose names begin with prefix, by the rest of their names.
 func counted(counts map[string]uint64, prefix string) map[string]uint64 {
