@@ -15,8 +15,8 @@ import (
 	"github.com/v6guest/v6guest/pkg/inotify"
 )
 
-// maxFound is how many files that were put in the store's place are kept beside it.
-const maxFound = 9
+// MaxFound is how many files that were put in the store's place are kept beside it.
+const MaxFound = 9
 
 // A fileID is which file an open one is, whatever its name.
 type fileID struct{ device, inode uint64 }
@@ -187,7 +187,7 @@ func (s *Store) mayReturn() error {
 	if err != nil {
 		return err
 	}
-	for n := 0; n <= maxFound; n++ {
+	for n := 0; n <= MaxFound; n++ {
 		name := s.o.Path // what stands there is to be kept
 		if n > 0 {
 			name = s.found(n)
@@ -200,14 +200,28 @@ func (s *Store) mayReturn() error {
 }
 
 // found is the name under which the nth file is kept that stood in the store's place.
-func (s *Store) found(n int) string { return fmt.Sprintf("%s.found-%d", s.o.Path, n) }
+func (s *Store) found(n int) string { return found(s.o.Path, n) }
 
-// errOften: no name is free for another file that was put there.
-var errOften = errors.New("was replaced")
+func found(path string, n int) string { return fmt.Sprintf("%s.found-%d", path, n) }
+
+// KeepBeside gives a file a second name, the first that is free of those for files which stood in the place of
+// the store at path. It fails with ErrOften where none is, or as os.Link does.
+func KeepBeside(file, path string) (kept string, err error) {
+	for n := 1; n <= MaxFound; n++ {
+		kept := found(path, n)
+		if err := os.Link(file, kept); !errors.Is(err, fs.ErrExist) {
+			return kept, err
+		}
+	}
+	return "", ErrOften
+}
+
+// ErrOften is in the error where no name is free for another file that was put in the store's place.
+var ErrOften = errors.New("was replaced")
 
 func (s *Store) replacedOften() error {
 	return &Fault{
-		Err:  fmt.Errorf("%s %w %d times", s.o.Path, errOften, maxFound),
+		Err:  fmt.Errorf("%s %w %d times", s.o.Path, ErrOften, MaxFound),
 		Cure: fmt.Sprintf("find out what puts files there, and move %s.found-1 and so on away; the store goes on by itself", s.o.Path),
 	}
 }
@@ -273,7 +287,7 @@ func (s *Store) copied() (f *os.File, err error) {
 // putBack gives the copy the store's name. What has that name gets another; both at once, so that
 // whenever this process dies a whole store stands there.
 func (s *Store) putBack(name string) (kept string, err error) {
-	for n := 1; n <= maxFound; {
+	for n := 1; n <= MaxFound; {
 		err := os.Link(name, s.o.Path)
 		if err == nil || !errors.Is(err, fs.ErrExist) {
 			return "", err
@@ -401,7 +415,7 @@ func (s *Store) listen() {
 // written to the file, and that a name is free for which it waits. The store's own files beside it are none, nor are
 // those that it makes on the way back: it would never come to rest while that fails.
 func (s *Store) concerns(events []inotify.Event) (named, written bool) {
-	return concern(filepath.Base(s.o.Path), s.astray != nil && errors.Is(s.astray, errOften), events)
+	return concern(filepath.Base(s.o.Path), s.astray != nil && errors.Is(s.astray, ErrOften), events)
 }
 
 func concern(base string, waits bool, events []inotify.Event) (named, written bool) {

@@ -119,7 +119,7 @@ func TestWhatIsAcknowledgedStandsInThePath(t *testing.T) {
 // TestAFileThatIsPutInTheStoresPlaceIsKeptBesideIt: as a backup that somebody restores over it.
 func TestAFileThatIsPutInTheStoresPlaceIsKeptBesideIt(t *testing.T) {
 	h, heard := watched(t)
-	for n := 1; n <= maxFound; n++ {
+	for n := 1; n <= MaxFound; n++ {
 		backup := h.image(t)
 		h.do(t, put(2, n+1))
 		ok(t, os.Rename(backup, h.o.Path))
@@ -143,7 +143,7 @@ func TestAFileThatIsPutInTheStoresPlaceIsKeptBesideIt(t *testing.T) {
 	ok(t, os.Remove(h.o.Path+".found-4"))
 	hears(t, heard, true, "which is kept as "+h.o.Path+".found-4", "nothing is lost") // though nobody stores anything
 	h.do(t, put(3, 3))
-	h.again(t).want(t, stamped(lease(1, 1)), stamped(lease(2, maxFound+1)), stamped(lease(3, 3)))
+	h.again(t).want(t, stamped(lease(1, 1)), stamped(lease(2, MaxFound+1)), stamped(lease(3, 3)))
 }
 
 // TestAStoreOfAnotherProcessStaysItsOwn: who is second in a path does not take it from who has it locked.

@@ -80,16 +80,13 @@ func (s *Store) adopt(f *os.File) error {
 // keepBeside keeps the copy under the first name that is free.
 func (s *Store) keepBeside(name string, copied fs.FileInfo) error {
 	kept := s.foundName(copied)
-	for n := 1; n <= maxFound && kept == ""; n++ {
-		switch err := os.Link(name, s.found(n)); {
-		case err == nil:
-			kept = s.found(n)
-		case !errors.Is(err, fs.ErrExist):
+	if kept == "" {
+		var err error
+		if kept, err = KeepBeside(name, s.o.Path); errors.Is(err, ErrOften) {
+			return s.replacedOften()
+		} else if err != nil {
 			return err
 		}
-	}
-	if kept == "" {
-		return s.replacedOften()
 	}
 	s.report(&Fault{
 		Err: fmt.Errorf("lease store %s: an earlier run missed its file, and was killed before it had put a copy there; that is kept as %s", s.o.Path, kept),
@@ -106,7 +103,7 @@ func (s *Store) unname(name string) error {
 
 // foundName is the name of a kept file that the copy has too, "" for none.
 func (s *Store) foundName(copied fs.FileInfo) string {
-	for n := 1; n <= maxFound; n++ {
+	for n := 1; n <= MaxFound; n++ {
 		if other, err := os.Lstat(s.found(n)); err == nil && os.SameFile(other, copied) {
 			return s.found(n)
 		}

@@ -170,24 +170,19 @@ func (s *Server) asStored(part []*pool.Binding) []leasestore.Change {
 	return changes
 }
 
-// maxFound is how many files that were in the store's place are kept beside it; the store itself keeps as many.
-const maxFound = 9
-
-// keepFound gives a file a second name beside its own; "" where there is no file.
+// keepFound gives the store's file a second name beside its own; "" where there is no file.
 func keepFound(name string) (string, error) {
-	for n := 1; n <= maxFound; n++ {
-		kept := fmt.Sprintf("%s.found-%d", name, n)
-		switch err := os.Link(name, kept); {
-		case errors.Is(err, fs.ErrNotExist):
-			return "", nil
-		case !errors.Is(err, fs.ErrExist):
-			return kept, err
+	kept, err := leasestore.KeepBeside(name, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case errors.Is(err, leasestore.ErrOften):
+		return "", &leasestore.Fault{
+			Err:  fmt.Errorf("%s %w %d times", name, err, leasestore.MaxFound),
+			Cure: fmt.Sprintf("find out what writes there, and move %s.found-1 and so on away", name),
 		}
 	}
-	return "", &leasestore.Fault{
-		Err:  fmt.Errorf("%s was replaced %d times", name, maxFound),
-		Cure: fmt.Sprintf("find out what writes there, and move %s.found-1 and so on away", name),
-	}
+	return kept, err
 }
 
 func removed(path string) error {

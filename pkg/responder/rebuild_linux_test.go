@@ -91,7 +91,7 @@ func TestAStoreThatIsWrittenOverIsMadeAnew(t *testing.T) {
 		!strings.Contains(st.Problems[0].Try, "nothing is lost; to go on with the other file stop v6responder, rename ") {
 		t.Errorf("problems: %+v, %v", st.Problems, err)
 	}
-	for i := 2; i <= maxFound; i++ {
+	for i := 2; i <= leasestore.MaxFound; i++ {
 		if err := os.WriteFile(fmt.Sprintf("%s/%s.found-%d", state, storeFile, i), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
