@@ -42,7 +42,7 @@ func (e *env) serveCommand() *cli.Command {
 			opts := responder.Options{
 				Config: cfg, Version: version, Load: func() (*responder.Config, error) { return responder.LoadConfig(file) }, StateDir: c.String("state-dir"), Log: log, Clock: clock.Boottime{},
 				HoldLog: lines.Hold, ReleaseLog: lines.Release,
-				Ready: func() { notify(log, daemon.SdNotifyReady) }, Reservations: tuneMemory,
+				Ready: func() { notify(log, daemon.SdNotifyReady) }, Reservations: new(tuner).tune,
 			}
 			// Fed by the server's own loop, twice as often as it has to be.
 			if limit, err := daemon.SdWatchdogEnabled(false); err != nil {
@@ -58,13 +58,21 @@ func (e *env) serveCommand() *cli.Command {
 	}
 }
 
-// tuneMemory weighs memory against the collector's time, unless GOGC or GOMEMLIMIT say how.
-func tuneMemory(reservations int) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(collectAt(reservations))
+// A tuner weighs memory against the collector's time, unless GOGC or GOMEMLIMIT say how. It remembers what it has set:
+// to set that again stops all threads for nothing.
+type tuner struct {
+	percent int
+	limit   int64
+}
+
+func (t *tuner) tune(reservations int) {
+	if percent := collectAt(reservations); percent != t.percent && os.Getenv("GOGC") == "" {
+		t.percent = percent
+		debug.SetGCPercent(percent)
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(collectBefore(reservations))
+	if limit := collectBefore(reservations); limit != t.limit && os.Getenv("GOMEMLIMIT") == "" {
+		t.limit = limit
+		debug.SetMemoryLimit(limit)
 	}
 }
 
