@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -93,11 +95,9 @@ func boot(ctx context.Context, logf func(string, ...any), nics []nic, root, disk
 	}
 	defer out.Close()
 	m.cmd.Stdout, m.cmd.Stderr = out, out
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := m.cmd.Start(); err != nil {
+	if err := launch(m.cmd, m.ended); err != nil {
 		return nil, err
 	}
-	go func() { m.ended <- m.cmd.Wait() }()
 	if m.conn, err = m.accept(ctx, ln); err != nil {
 		log, _ := os.ReadFile(out.Name())
 		return nil, errors.Join(fmt.Errorf("qemu: %w: %s", err, log), m.cut())
@@ -109,6 +109,24 @@ func boot(ctx context.Context, logf func(string, ...any), nics []nic, root, disk
 		return nil, errors.Join(fmt.Errorf("the machine does not report: %w\n%s%s", err, log, m.console()), m.cut())
 	}
 	return m, nil
+}
+
+// launch starts a process that does not outlive this one, and tells its end. The kernel takes for this one's end that of the
+// thread which started it, and Go's threads do end: with a machine of the lab that had been given just that one. So the
+// thread stays the process's until it has ended.
+func launch(cmd *exec.Cmd, ended chan<- error) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended <- cmd.Wait()
+		}
+	}()
+	return <-started
 }
 
 // wire puts a NIC's devices and their ports of the network on qemu's command line.
@@ -228,13 +246,27 @@ func (m *vm) receive(ctx context.Context, a *answer) error {
 	go func() { got <- m.in.Decode(a) }()
 	select {
 	case err := <-got:
-		return err
+		if err == nil {
+			return nil
+		}
+		return m.over(ctx, err) // qemu has closed its end of the port
 	case err := <-m.ended:
 		m.ended <- err
-		return fmt.Errorf("the machine ended: %w", err)
+		return m.over(ctx, io.EOF)
 	case <-ctx.Done():
 		m.conn.Close() // ends the goroutine
 		return context.Cause(ctx)
+	}
+}
+
+// over waits for the machine's end, of which its port told by err, and says how it ended.
+func (m *vm) over(ctx context.Context, err error) error {
+	select {
+	case how := <-m.ended:
+		m.ended <- how
+		return fmt.Errorf("the machine ended (%s): %w", m.cmd.ProcessState, err)
+	case <-ctx.Done():
+		return errors.Join(err, context.Cause(ctx))
 	}
 }
 
@@ -263,6 +295,6 @@ func (m *vm) cut() error {
 	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-m.ended
+	m.ended <- <-m.ended
 	return nil
 }

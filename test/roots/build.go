@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -81,6 +82,8 @@ func configure(ctx context.Context, dir string) error {
 
 // run runs a command and puts the end of what it printed into its error.
 func run(cmd *exec.Cmd) error {
+	runtime.LockOSThread() // Pdeathsig is sent when the thread ends that started it, which a test's thread may
+	defer runtime.UnlockOSThread()
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return nil
