@@ -23,6 +23,7 @@ import (
 
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
+	"github.com/v6guest/v6guest/pkg/link"
 	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/wire"
 )
@@ -84,6 +85,41 @@ func (n *net6) plug() {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocolIPv6(), Ifindex: c0.Index}); err != nil {
 		n.t.Fatal(err)
 	}
+	n.awaitLinks("eth1", "c0")
+}
+
+// awaitLinks waits until the NICs have link-local addresses. The kernel activates a link some time after it is set up,
+// by a worker of its own: until then it drops what is sent there, and a server has no address to answer from.
+func (n *net6) awaitLinks(names ...string) {
+	n.t.Helper()
+	kernel, err := link.Open(link.Config{})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer kernel.Close()
+	ctx, cancel := context.WithCancel(n.t.Context())
+	defer cancel()
+	events, err := kernel.Watch(ctx)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	missing := map[int]bool{}
+	for _, name := range names {
+		nic, err := net.InterfaceByName(name)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		missing[nic.Index] = true
+	}
+	for ev := range events.C {
+		if a, ok := ev.(link.AddrChanged); ok && a.Addr.Addr.IsLinkLocalUnicast() && a.Addr.Usable() {
+			delete(missing, a.Addr.Index)
+		}
+		if len(missing) == 0 {
+			return
+		}
+	}
+	n.t.Fatalf("no link-local address: %v", events.Err())
 }
 
 func (n *net6) ip(args ...string) string {
