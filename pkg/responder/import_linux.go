@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -239,20 +238,8 @@ func (im *importer) host(line foreign.Line) {
 // keepHosts begins to store the reservations.
 func (im *importer) keepHosts() {
 	for _, h := range im.reserved.All() {
-		im.changes = append(im.changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(addedLine(h))})
+		im.changes = append(im.changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(h.Spelt())})
 	}
-}
-
-// addedLine is the line of a host that has one MAC or DUID, addresses and perhaps a name.
-func addedLine(h *hosts.Host) string {
-	fields := h.Clients()
-	for _, a := range h.Addrs() {
-		fields = append(fields, "["+a.String()+"]")
-	}
-	if h.Name != "" {
-		fields = append(fields, h.Name)
-	}
-	return strings.Join(fields, ",")
 }
 
 // commit makes what was taken over since the last time durable.

@@ -3,6 +3,8 @@ package responder
 import (
 	"fmt"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,5 +72,41 @@ func TestNoPrefixIsImportedOverAnother(t *testing.T) {
 	}
 	if got := take(64, "2001:db8:8001:f::", "2001:db8:8002:7::", "2001:db8:8003::"); got.Leases != 1 || len(got.Left) != 2 {
 		t.Errorf("longer ones: %+v", got)
+	}
+}
+
+// TestAnImportedHostIsTheSameInTheStore, with a name too that a hosts line would say something else by.
+func TestAnImportedHostIsTheSameInTheStore(t *testing.T) {
+	c, err := ParseConfig("conf", []byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"10m", "infinite", "ignore", "192.0.2.1", "7", "vm-1.example.", "10m.", "1h.example"} {
+		state := filepath.Join(t.TempDir(), "state")
+		text := fmt.Sprintf(`{"Dhcp6": {"reservations": [
+			{"hw-address": "06:a0:f0:00:00:38", "ip-addresses": ["2001:db8:1::38"], "hostname": %q},
+			{"hw-address": "06:a0:f0:00:00:38", "ip-addresses": ["2001:db8:2::38"], "hostname": %q} ]}}`, name, name)
+		if done, err := Import(t.Context(), c, state, foreign.KeaConfig("f", []byte(text)), false); err != nil || done.Err() != nil || done.Hosts != 2 {
+			t.Errorf("%d: %+v, %v", i, done, err)
+		}
+		_, found := stored(t, state, storeFile)
+		if len(found) != 1 {
+			t.Errorf("%s: stored is %q", name, found)
+			continue
+		}
+		h, err := parseAdded(found[0])
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		got := hostLine(h)
+		want := HostLine{
+			Clients: []string{"06:a0:f0:00:00:38"}, Addresses: []string{"2001:db8:1::38", "2001:db8:2::38"},
+			Name: strings.TrimSuffix(name, "."), Tags: got.Tags, Where: addedFile,
+		}
+		slices.Sort(got.Addresses)
+		if !reflect.DeepEqual(got, want) || len(got.Tags) > 0 {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
 	}
 }

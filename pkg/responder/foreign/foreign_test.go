@@ -54,6 +54,19 @@ const keaWithMistakes = `{"Dhcp6": {"reservations": [
     {"reservations": [{"hw-address": "06:a0:f0:00:00:44", "ip-addresses": ["2001:db8:1::44"]}]} ] } }
 `
 
+// keaNames are hostnames that a line would say something else by.
+const keaNames = `{"Dhcp6": {"reservations": [
+  {"hw-address": "06:a0:f0:00:00:31", "ip-addresses": ["2001:db8:1::31"], "hostname": "10m"},
+  {"hw-address": "06:a0:f0:00:00:32", "ip-addresses": ["2001:db8:1::32"], "hostname": "infinite."},
+  {"hw-address": "06:a0:f0:00:00:33", "ip-addresses": ["2001:db8:1::33"], "hostname": "ignore"},
+  {"hw-address": "06:a0:f0:00:00:34", "ip-addresses": ["2001:db8:1::34"], "hostname": "192.0.2.34"},
+  {"hw-address": "06:a0:f0:00:00:35", "ip-addresses": ["2001:db8:1::35"], "hostname": "set:red"},
+  {"hw-address": "06:a0:f0:00:00:36", "ip-addresses": ["2001:db8:1::36"], "hostname": "vm,ignore"},
+  {"hw-address": "06:a0:f0:00:00:37", "ip-addresses": ["2001:db8:1::37],set:red,[2001:db8:1::3"]},
+  {"hw-address": "06:a0:f0:00:00:38", "ip-addresses": ["2001:db8:1::38"], "hostname": "id:00:03:00:01:06:a0:f0:00:00:39"},
+  {"hw-address": "06:a0:f0:00:00:39,ignore", "ip-addresses": ["2001:db8:1::39"]} ] } }
+`
+
 func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -85,6 +98,15 @@ func TestWhatOthersHaveWrittenIsRead(t *testing.T) {
 			`left f:6: reservation for "06:a0:f0:00:00:38": taken over without its prefixes; no prefix can be reserved: pd_pool gives its client one`,
 			`left f:7: reservation for "06:a0:f0:00:00:40": it has no address; give it one by ip-addresses, or let its client get one of a pool`,
 			`left f:8: a reservation by neither hw-address nor duid; add it by v6responder hosts add MAC,[ADDRESS]`,
+		}},
+		{"names of Kea's", KeaConfig, keaNames, []string{
+			"host 06:a0:f0:00:00:31,[2001:db8:1::31],10m.", "host 06:a0:f0:00:00:32,[2001:db8:1::32],infinite.",
+			"host 06:a0:f0:00:00:33,[2001:db8:1::33],ignore.", "host 06:a0:f0:00:00:34,[2001:db8:1::34],192.0.2.34.",
+			`left f:6: reservation for "06:a0:f0:00:00:35": name "set:red": character that no host or domain name has; correct its hostname, or take it out`,
+			`left f:7: reservation for "06:a0:f0:00:00:36": it cannot stand in a line; take #, commas and line ends out of it`,
+			`left f:8: reservation for "06:a0:f0:00:00:37": it cannot stand in a line; take #, commas and line ends out of it`,
+			`left f:9: reservation for "06:a0:f0:00:00:38": name "id:00:03:00:01:06:a0:f0:00:00:39": character that no host or domain name has; correct its hostname, or take it out`,
+			`left f:10: reservation for "06:a0:f0:00:00:39,ignore": it cannot stand in a line; take #, commas and line ends out of it`,
 		}},
 		{"no leases of Kea's", KeaLeases, "a,b\n1,2\n", []string{"left f:1: this is no file of Kea's DHCPv6 leases, whose first line names the columns; name the file of lease-database in Kea's configuration"}},
 		{"an empty file of Kea's", KeaLeases, "", []string{"left f:1: it is empty; name the file of lease-database in Kea's configuration"}},

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
+	"github.com/v6guest/v6guest/pkg/wire"
 )
 
 // A reservation is one of Kea's.
@@ -198,8 +201,10 @@ func (w *walker) reservation() {
 	for _, a := range r.Addresses {
 		line += ",[" + a + "]"
 	}
+	fields := 1 + len(r.Addresses)
 	if r.Hostname != "" {
-		line += "," + r.Hostname
+		line += "," + hosts.SpeltName(r.Hostname)
+		fields++
 	}
 	switch {
 	case err != nil:
@@ -208,8 +213,10 @@ func (w *walker) reservation() {
 		w.content.Leave(where, "a reservation by neither hw-address nor duid; add it by v6responder hosts add MAC,[ADDRESS]")
 	case len(r.Addresses) == 0:
 		w.content.Leave(where, "reservation for %.60q: it has no address; give it one by ip-addresses, or let its client get one of a pool", who)
-	case strings.ContainsAny(line, "\r\n#"):
-		w.content.Leave(where, "reservation for %.60q: it cannot stand in a line; take # and line ends out of it", who)
+	case strings.ContainsAny(line, "\r\n#") || strings.Count(line, ",") >= fields:
+		w.content.Leave(where, "reservation for %.60q: it cannot stand in a line; take #, commas and line ends out of it", who)
+	case r.Hostname != "" && wire.CheckName(r.Hostname) != nil:
+		w.content.Leave(where, "reservation for %.60q: %v; correct its hostname, or take it out", who, wire.CheckName(r.Hostname))
 	default:
 		w.content.Hosts = append(w.content.Hosts, Line{where, line})
 		w.content.beside(where, who, &r)

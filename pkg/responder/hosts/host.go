@@ -151,7 +151,7 @@ func (h *Host) Spelt() string {
 		fields = append(fields, "["+a.String()+"]")
 	}
 	if h.Name != "" {
-		fields = append(fields, h.Name)
+		fields = append(fields, SpeltName(h.Name))
 	}
 	switch {
 	case h.Lifetime == wire.Infinite:
@@ -160,9 +160,23 @@ func (h *Host) Spelt() string {
 		fields = append(fields, fmt.Sprintf("%ds", h.Lifetime/time.Second))
 	}
 	if h.Ignore {
-		fields = append(fields, "ignore")
+		fields = append(fields, wordIgnore)
 	}
 	return strings.Join(fields, ",")
+}
+
+// SpeltName writes a machine's name as a field of a line. What would be read as something else, a lifetime as `10m`, gets a
+// final dot.
+func SpeltName(name string) string {
+	name = strings.TrimSuffix(name, ".")
+	if name == "" {
+		return ""
+	}
+	_, lasts := lifetime(name)
+	if a, err := netip.ParseAddr(name); lasts || name == wordIgnore || err == nil && a.Is4() {
+		return name + "."
+	}
+	return name
 }
 
 // Where is "file:line", or the file alone for what stands in no line.

@@ -11,6 +11,9 @@ import (
 	"github.com/v6guest/v6guest/pkg/wire"
 )
 
+// wordIgnore is the field by which a client gets no answer.
+const wordIgnore = "ignore"
+
 // maxLine bounds one line in bytes: dnsmasq's own buffer is shorter.
 const maxLine = 4096
 
@@ -155,7 +158,7 @@ func (f *fields) field(s string) error {
 		return nil
 	case strings.HasPrefix(s, "tag:"):
 		return f.condition(s[len("tag:"):])
-	case s == "ignore":
+	case s == wordIgnore:
 		f.host.Ignore = true
 		return nil
 	case strings.IndexByte(s, ':') >= 0:

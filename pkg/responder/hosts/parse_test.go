@@ -285,6 +285,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("id:00:03:00:01:06:a0:f0:00:00:38,[2001:db8::38],vm-name,infinite\n")
 	f.Add("06:a0:f0:00:00:38,tag:dhcpv6,host.,[2001:db8::38],set:port-9 # x\n[::5],6-1:2:3:4:5:6,,ignore")
 	f.Add("id:*,id:\"\\000\",net:,10.0.0.1,[,],5w,w")
+	f.Add("6:1:2:3:4:5,10m.,[2001:db8::38]\n6:1:2:3:4:6,infinite.,ignore\n6:1:2:3:4:7,ignore.,5\n6:1:2:3:4:8,192.0.2.1.,7w")
 	f.Fuzz(func(t *testing.T, text string) {
 		least, before, after := uint64(math.MaxUint64), runtime.MemStats{}, runtime.MemStats{}
 		var list []hosts.Host
@@ -306,7 +307,7 @@ func FuzzParse(f *testing.F) {
 			}
 			if s := h.Spelt(); len(s) <= 4096 {
 				again, problems := hosts.Parse("f", s+"\n")
-				if len(again) != 1 || again[0].Spelt() != s || again[0].Key() != h.Key() || again[0].Lifetime != h.Lifetime {
+				if len(again) != 1 || again[0].Spelt() != s || again[0].Key() != h.Key() || again[0].Lifetime != h.Lifetime || again[0].Name != h.Name || again[0].Ignore != h.Ignore {
 					t.Errorf("line %d, spelt %q: %+v, %v", h.Line, s, again, problems)
 				}
 			}
