@@ -2,6 +2,7 @@ package leasestore
 
 import (
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -68,5 +69,31 @@ func TestWhatWaitsIsWrittenWhenItsTimeHasCome(t *testing.T) {
 	for id := uint64(2); id < 20; id++ {
 		h.begin(t, id, id)
 		h.await(t, id)
+	}
+}
+
+// TestACommitThatWaitsAloneWaitsForNoPace: an operator who adds hosts one by one shares a flush with nobody. Where
+// leases wait it shares theirs.
+func TestACommitThatWaitsAloneWaitsForNoPace(t *testing.T) {
+	h := paced(t, time.Hour)
+	for i := range 3 {
+		if err := h.Commit(t.Context(), Set{Name: "a", Value: []byte{byte(i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.begin(t, 2, 2)
+	done := make(chan error)
+	go func() { done <- h.Commit(t.Context(), Set{Name: "b"}) }()
+	for h.Stats().Queued < 2 {
+		runtime.Gosched()
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if got := h.Stats().Commits; got != 5 {
+		t.Errorf("%d commits, want 5", got)
 	}
 }

@@ -17,6 +17,7 @@ type batch struct {
 	begins []begin
 	ops    []op
 	arena  []byte
+	paced  bool      // it has a Begin, which may wait for others
 	boot   time.Time // when this boot began, by the wall clock; zero until that is asked for
 }
 
@@ -41,7 +42,7 @@ const (
 )
 
 func (b *batch) reset() {
-	b.begins, b.ops, b.arena, b.boot = b.begins[:0], b.ops[:0], b.arena[:0], time.Time{}
+	b.begins, b.ops, b.arena, b.paced, b.boot = b.begins[:0], b.ops[:0], b.arena[:0], false, time.Time{}
 }
 
 // Begin queues changes that are made durable together, in their order, and returns at once; Done is told
@@ -52,8 +53,8 @@ func (s *Store) Begin(id uint64, changes ...Change) error {
 	return s.begin(begin{id: id}, changes)
 }
 
-// Commit makes changes durable together and waits for it. It fails as Begin does, with the error of the
-// disk, or with ctx's; then they may still become durable. Done is not told.
+// Commit makes changes durable together and waits for it; where no Begin waits, for no Pace. It fails as Begin
+// does, with the error of the disk, or with ctx's; then they may still become durable. Done is not told.
 func (s *Store) Commit(ctx context.Context, changes ...Change) error {
 	c := make(chan Result, 1)
 	if err := s.begin(begin{waiter: c}, changes); err != nil {
@@ -88,6 +89,7 @@ func (s *Store) begin(b begin, changes []Change) error {
 	}
 	b.end = len(w.ops)
 	w.begins = append(w.begins, b)
+	w.paced = w.paced || b.waiter == nil
 	if first := len(w.begins) == 1; first || ops < enough && len(w.ops) >= enough {
 		s.nudge()
 	}

@@ -46,7 +46,8 @@ type Options struct {
 	MaxQueue int
 	// Pace is the least time from the beginning of one group's writing to that of the next one's: what comes
 	// meanwhile shares its flushes, unless it is enough for a group of its own. What comes after a longer pause
-	// is written at once. 0 for none.
+	// is written at once, as is what only Commits ask for: one that is repeated would wait each time, and nobody shares
+	// its flush. 0 for none.
 	Pace time.Duration
 
 	// Load is told each lease once, with Granted on this boot's clock, before Open returns; nil: nobody.
@@ -111,6 +112,16 @@ type Stats struct {
 
 	Returns uint64 // times that the file was not at its path, and was written there again
 	Astray  bool   // it is not there now, or was written over
+}
+
+// Since returns the figures with what was counted by an earlier Store, in whose place this one is.
+func (s Stats) Since(earlier Stats) Stats {
+	s.Commits += earlier.Commits
+	s.Changes += earlier.Changes
+	s.Failures += earlier.Failures
+	s.Refused += earlier.Refused
+	s.Returns += earlier.Returns
+	return s
 }
 
 // Open opens the store, checks all of it, and tells Load its leases. It fails with a *Fault, which has

@@ -36,7 +36,7 @@ func (s *Store) run() {
 		}
 		s.mu.Lock()
 		b, closed := s.waiting, s.closed
-		if !closed && len(b.ops) < enough && next.early() {
+		if !closed && b.paced && len(b.ops) < enough && next.early() {
 			s.mu.Unlock()
 			continue
 		}
