@@ -148,7 +148,7 @@ func (s *Server) look() sight {
 	out.counts = s.engine.Counts()
 	out.pools = s.engine.pools()
 	if s.store != nil {
-		stats := s.store.Stats()
+		stats := s.storeStats()
 		out.store = &stats
 	}
 	for name, p := range s.ports {

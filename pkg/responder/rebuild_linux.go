@@ -69,6 +69,7 @@ func (s *Server) rebuild(file *leasestore.Fault) {
 	s.turn(func() error {
 		s.rebuilding.busy = false
 		if err == nil {
+			s.outlived = s.storeStats()
 			s.store, s.rebuilding.why = store, nil
 		}
 		return nil

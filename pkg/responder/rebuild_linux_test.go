@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -42,6 +43,23 @@ func stored(t *testing.T, state, name string) (addresses, hosts []string) {
 	return addresses, hosts
 }
 
+// countersOf are the metrics that only grow.
+func countersOf(t *testing.T, s *Server) map[string]uint64 {
+	t.Helper()
+	text, err := s.Metrics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]uint64{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if n, err := strconv.ParseUint(value, 10, 64); err == nil && strings.Contains(name, "_total") {
+			out[name] = n
+		}
+	}
+	return out
+}
+
 // TestAStoreThatIsWrittenOverIsMadeAnew, as by cp of a backup: what was acknowledged is in its place again, and nothing
 // that was acknowledged later is missing; the backup is kept.
 func TestAStoreThatIsWrittenOverIsMadeAnew(t *testing.T) {
@@ -76,8 +94,14 @@ func TestAStoreThatIsWrittenOverIsMadeAnew(t *testing.T) {
 			s.mu.Unlock()
 		}
 	}
+	before := countersOf(t, s)
 	over(true)
 	lease(103)
+	for name, n := range countersOf(t, s) {
+		if n < before[name] {
+			t.Errorf("%s was %d and is %d", name, before[name], n)
+		}
+	}
 	slices.Sort(leased)
 	found, hosts := stored(t, state, storeFile)
 	if want := "06:a0:f0:00:00:77,set:other,[2001:db8:1::77],vm-77,3600s"; !slices.Equal(found, leased) || !slices.Equal(hosts, []string{want}) {

@@ -67,6 +67,7 @@ type Server struct {
 	engine     *Engine
 	known      bool              // the server's DUID is: the engine can be asked
 	store      *leasestore.Store // nil where there can be none, and no network has a pool
+	outlived   leasestore.Stats  // of the stores in whose place this one is
 	rebuilding rebuilding
 	stored     *mailbox
 	refused    []leasestore.Result     // what the store did not take and the engine must be told

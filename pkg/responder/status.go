@@ -172,7 +172,7 @@ func (s *Server) status(now clock.Instant) Status {
 		out.Networks = append(out.Networks, s.networkStatus(&c.Networks[i]))
 	}
 	if s.store != nil {
-		stats := s.store.Stats()
+		stats := s.storeStats()
 		out.Store = &StoreStatus{Leases: stats.Leases, Bytes: stats.Bytes, Queued: stats.Queued, Commits: stats.Commits, Failures: stats.Failures}
 		if err := e.commits.failure; err != nil && !s.isBack(err) {
 			out.Store.Error, out.Store.Try = err.Error(), cureOf(err)

@@ -91,6 +91,9 @@ func (s *Server) storeOptions(load func(*leasestore.Lease)) leasestore.Options {
 	return leasestore.Options{Clock: s.opts.Clock, Pace: commitPace, Load: load, Done: s.stored.put, Astray: s.strayed}
 }
 
+// storeStats are the figures of the store; what is counted is counted since this server has begun.
+func (s *Server) storeStats() leasestore.Stats { return s.store.Stats().Since(s.outlived) }
+
 // missesStore reports whether there is no store though this server has run before.
 func (s *Server) missesStore() bool {
 	_, err := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
