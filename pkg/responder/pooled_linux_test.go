@@ -5,8 +5,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv6"
 	"golang.org/x/sys/unix"
@@ -62,6 +64,40 @@ func TestServeKeepsTheBindingsOfAPool(t *testing.T) {
 		if got := n.next().msg.IANAs[0]; len(got.Addresses) != 1 || got.Addresses[0].Addr != given[g.mac.String()] {
 			t.Errorf("guest %d renews %v, had %s", i, got, given[g.mac.String()])
 		}
+	}
+}
+
+// TestWhatIsStoredAtTheStopIsTold to the log, the counts and the client: a change that waits for others is flushed when
+// the server stops.
+func TestWhatIsStoredAtTheStopIsTold(t *testing.T) {
+	n := newNet(t)
+	n.pace = time.Hour
+	s, stop := n.serve(plain+"pool = 2001:db8:1::f0-2001:db8:1::ff\n", reservations(1))
+	first, second := newGuest(101), newGuest(102)
+	n.sendFrame(first.frame(t, first.request()))
+	n.next()
+	n.sendFrame(second.frame(t, second.request()))
+	for queued := 0; queued == 0; {
+		if err := s.inLoop(t.Context(), func() { queued = s.store.Stats().Queued }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stop(ErrRestart); err != nil {
+		t.Fatal(err)
+	}
+	log := n.log.String()
+	for _, want := range []string{`msg="address leased" address=2001:db8:1::f`, "mac=" + second.mac.String(), "lease leased:2"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %s in the log:\n%s", want, log)
+		}
+	}
+	got := n.next().msg
+	if got.ClientID != second.duid || len(got.IANAs) != 1 || len(got.IANAs[0].Addresses) != 1 {
+		t.Fatalf("answered is %v", got)
+	}
+	a := got.IANAs[0].Addresses[0].Addr.String()
+	if found, _ := stored(t, filepath.Join(n.dir, "state"), storeFile); len(found) != 2 || !slices.Contains(found, a) {
+		t.Errorf("stored is %v, acknowledged %s", found, a)
 	}
 }
 

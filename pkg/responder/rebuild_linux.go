@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/v6guest/v6guest/pkg/clock"
@@ -27,6 +28,7 @@ type rebuilding struct {
 	file  *leasestore.Fault // what is wrong with it
 	why   *leasestore.Fault // what is told of that meanwhile; nil while nothing is wrong
 	busy  bool
+	wait  sync.WaitGroup // for the goroutine that does it
 	tried clock.Instant
 }
 
@@ -39,10 +41,10 @@ func spoiledBy(err error) *leasestore.Fault {
 	return nil
 }
 
-// broken begins to make the store anew, unless that is under way or has just failed.
+// broken begins to make the store anew, unless that is under way or has just failed, or the server stops.
 func (s *Server) broken(why *leasestore.Fault) {
 	now, r := s.opts.Clock.Now(), &s.rebuilding
-	if r.busy || r.why != nil && now.Sub(r.tried) < rebuildEvery {
+	if r.busy || s.ctx.Err() != nil || r.why != nil && now.Sub(r.tried) < rebuildEvery {
 		return
 	}
 	r.busy, r.tried = true, now
@@ -50,7 +52,7 @@ func (s *Server) broken(why *leasestore.Fault) {
 		r.file, r.why = why, &leasestore.Fault{Err: why, Cure: "see the log: the store is written anew, or what stands against that is there"}
 	}
 	file := r.file
-	s.spawn(func() { s.rebuild(file) })
+	r.wait.Go(func() { s.rebuild(file) })
 }
 
 // unusable is why nothing can be stored now where the store could not be made anew; that is tried again.

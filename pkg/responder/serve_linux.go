@@ -67,6 +67,7 @@ type Server struct {
 	engine     *Engine
 	known      bool              // the server's DUID is: the engine can be asked
 	store      *leasestore.Store // nil where there can be none, and no network has a pool
+	pace       time.Duration     // of its commits
 	outlived   leasestore.Stats  // of the stores in whose place this one is
 	rebuilding rebuilding
 	stored     *mailbox
@@ -112,7 +113,7 @@ func NewServer(opts Options) *Server {
 		opts: opts, log: opts.Log, began: opts.Clock.Now(), in: make(chan any, 256), done: make(chan struct{}),
 		ports: map[string]*port{}, nics: map[int]link.NIC{}, locals: map[int][]netip.Addr{}, problems: map[string]bool{},
 		forwards: map[int]bool{}, meters: newMeters(), stored: newMailbox(), watching: map[chan Lease]bool{}, outcomes: map[uint64]chan<- error{}, armed: clock.Never,
-		engine: NewEngine(opts.Config.Engine("")),
+		engine: NewEngine(opts.Config.Engine("")), pace: commitPace,
 	}
 	for i := range opts.Config.Networks {
 		s.addPort(&opts.Config.Networks[i])
@@ -375,12 +376,12 @@ func (s *Server) close(final bool) error {
 		wait()
 	}
 	close(s.done)
+	errs := []error{s.closeStore()} // its answers need the sockets
 	s.turns.Lock()
 	for _, p := range s.ports {
 		p.close()
 	}
 	s.turns.Unlock()
-	var errs []error
 	if s.prometheus != nil {
 		s.prometheus.close()
 	}
@@ -394,9 +395,6 @@ func (s *Server) close(final bool) error {
 		errs = append(errs, s.kernel.Close())
 	}
 	s.readers.Wait()
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
-	}
 	if s.timer != nil {
 		errs = append(errs, s.timer.Close())
 	}

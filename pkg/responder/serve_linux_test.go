@@ -38,8 +38,9 @@ type net6 struct {
 	mu   sync.Mutex
 	seen []string // the server's trace
 
-	alive func()      // called by the server's loop; nil for never
-	clock clock.Clock // the server's; nil for the machine's
+	alive func()        // called by the server's loop; nil for never
+	clock clock.Clock   // the server's; nil for the machine's
+	pace  time.Duration // of the store, if it is not 0
 }
 
 // newNet puts the test's thread, for the rest of its life, into a new network namespace.
@@ -180,6 +181,9 @@ func (n *net6) start(config, lines string) (*Server, chan error, context.CancelC
 		opts.Alive, opts.AliveEvery = n.alive, 10*time.Millisecond
 	}
 	s := NewServer(opts)
+	if n.pace != 0 {
+		s.pace = n.pace
+	}
 	ns, err := os.Open("/proc/thread-self/ns/net")
 	if err != nil {
 		n.t.Fatal(err)

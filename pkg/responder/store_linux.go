@@ -88,7 +88,7 @@ func (s *Server) openStore() (err error) {
 
 // storeOptions are those of the store that is in use; load is told its leases.
 func (s *Server) storeOptions(load func(*leasestore.Lease)) leasestore.Options {
-	return leasestore.Options{Clock: s.opts.Clock, Pace: commitPace, Load: load, Done: s.stored.put, Astray: s.strayed}
+	return leasestore.Options{Clock: s.opts.Clock, Pace: s.pace, Load: load, Done: s.stored.put, Astray: s.strayed}
 }
 
 // storeStats are the figures of the store; what is counted is counted since this server has begun.
@@ -185,6 +185,25 @@ func (m *mailbox) fetch() []leasestore.Result {
 	list := m.list
 	m.list, m.spare = m.spare[:0], list
 	return list
+}
+
+// closeStore lets what waits be written, tells of it, and sends the answers that wait for it. What is asked
+// meanwhile is not answered any more: nothing could be stored for it.
+func (s *Server) closeStore() error {
+	s.turns.Lock()
+	s.known = false
+	s.turns.Unlock()
+	s.rebuilding.wait.Wait() // none begins: the context has ended
+	if s.store == nil {
+		return nil
+	}
+	err := s.store.Close()
+	s.turn(func() error {
+		s.kept(s.stored.fetch())
+		s.flush()
+		return nil
+	})
+	return err
 }
 
 // keep begins to make changes durable; what the store does not take at once is refused.
