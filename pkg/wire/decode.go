@@ -78,7 +78,8 @@ type decoder struct {
 // reserve makes room for everything that may come in any number, so that nothing grows by copying.
 func (d *decoder) reserve(b []byte) {
 	var ianas, iapds, others int
-	for o := (options{rest: b}); o.next(); {
+	o := options{rest: b} // in the loop's head each turn would have a copy of it
+	for o.next() {
 		switch {
 		case o.code == dhcpv6.OptionIANA:
 			ianas++

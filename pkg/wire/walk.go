@@ -56,7 +56,8 @@ func (o *options) tailCode() dhcpv6.OptionCode {
 // count returns how many whole options of the given code b holds.
 func count(b []byte, code dhcpv6.OptionCode) int {
 	n := 0
-	for o := (options{rest: b}); o.next(); {
+	o := options{rest: b}
+	for o.next() {
 		if o.code == code {
 			n++
 		}
