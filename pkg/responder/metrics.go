@@ -2,7 +2,6 @@ package responder
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,14 +28,12 @@ const metricsTimeout = 10 * time.Second
 // choose: types, results, reasons and interfaces are few, and known beforehand.
 type meters struct {
 	set     *vm.Set
-	answers map[answerKind]uint64
+	answers answerCounts
 	seconds *vm.PrometheusHistogram
 }
 
-type answerKind struct {
-	kind   dhcpv6.MessageType
-	result answerResult
-}
+// answerCounts are how many answers there were of a type with a result.
+type answerCounts [256][results]uint64
 
 // An answerResult is what an answer says to the client.
 type answerResult uint8
@@ -47,6 +44,7 @@ const (
 	resultAddress
 	resultStatus
 	resultPrefix
+	results // how many there are
 )
 
 func (r answerResult) String() string {
@@ -56,7 +54,7 @@ func (r answerResult) String() string {
 func newMeters() meters {
 	set := vm.NewSet()
 	return meters{
-		set: set, answers: map[answerKind]uint64{},
+		set: set,
 		// From tens of microseconds, a batch of one, to the second after which clients ask again.
 		seconds: set.NewPrometheusHistogramExt("v6responder_answer_seconds", []float64{25e-6, 50e-6, 1e-4, 25e-5, 5e-4, 1e-3, 25e-4, 5e-3, 0.01, 0.1, 1}),
 	}
@@ -83,7 +81,7 @@ func (m *meters) answered(msg *wire.Message) {
 	if msg.Status != nil && result == resultOther {
 		result = resultStatus
 	}
-	m.answers[answerKind{msg.Type, result}]++
+	m.answers[msg.Type][result]++
 }
 
 // ServeMetrics answers Prometheus at /metrics until the context ends, and closes the listener.
@@ -112,7 +110,7 @@ func (s *Server) ServeMetrics(ctx context.Context, l net.Listener) error {
 // A sight is what the metrics are made of, as the loop had it at one moment.
 type sight struct {
 	counts  map[string]uint64
-	answers map[answerKind]uint64
+	answers answerCounts
 	pools   []poolSight
 	store   *leasestore.Stats         // nil without a store
 	senders map[string]*sender.Runner // by interface
@@ -144,7 +142,7 @@ func (s *Server) Metrics(ctx context.Context) ([]byte, error) {
 
 // look is called by the loop.
 func (s *Server) look() sight {
-	out := sight{answers: maps.Clone(s.meters.answers), senders: map[string]*sender.Runner{}, serving: map[string]bool{}}
+	out := sight{answers: s.meters.answers, senders: map[string]*sender.Runner{}, serving: map[string]bool{}}
 	out.counts = s.engine.Counts()
 	out.pools = s.engine.pools()
 	if s.store != nil {
@@ -174,11 +172,16 @@ func (v sight) write(w io.Writer) {
 			}
 		}
 	}
-	order := func(a, b answerKind) int {
-		return cmp.Or(strings.Compare(wire.TypeName(a.kind), wire.TypeName(b.kind)), strings.Compare(a.result.String(), b.result.String()))
+	sent := map[string]uint64{}
+	for kind := range v.answers {
+		for result, n := range v.answers[kind] {
+			if n > 0 {
+				sent[fmt.Sprintf("v6responder_sent_total{type=%q,result=%q}", wire.TypeName(dhcpv6.MessageType(kind)), answerResult(result))] += n
+			}
+		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(v.answers), order) {
-		vm.WriteCounterUint64(w, fmt.Sprintf("v6responder_sent_total{type=%q,result=%q}", wire.TypeName(key.kind), key.result), v.answers[key])
+	for _, name := range slices.Sorted(maps.Keys(sent)) {
+		vm.WriteCounterUint64(w, name, sent[name])
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.serving)) {
 		on := uint64(0)
