@@ -38,6 +38,7 @@ type exchange struct {
 	oneAddr  [1]netip.Addr // room for addrs
 	oneLease lease         // for lease
 	oneOffer [1]offer      // for offers
+	oneNeed  [1]*pool.Binding
 
 	commit  *commit         // what the answer changes; nil for nothing
 	needs   []*pool.Binding // that must be durable before it is sent

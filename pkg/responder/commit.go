@@ -89,10 +89,21 @@ type heldAnswer struct {
 	since clock.Instant
 }
 
-// held keeps an answer. The MAC that it is for stands in the caller's memory.
+// held keeps an answer. The MAC that it is for stands in the caller's memory, what it needs perhaps in the exchange's.
 func (x *exchange) held(s Send) heldAnswer {
 	s.MAC = bytes.Clone(s.MAC)
+	if len(x.needs) > 0 && &x.needs[0] == &x.oneNeed[0] {
+		x.needs = slices.Clone(x.needs)
+	}
 	return heldAnswer{s, x.needs, x.now}
+}
+
+// need notes that the answer waits for a binding that is as it was.
+func (x *exchange) need(b *pool.Binding) {
+	if x.needs == nil {
+		x.needs = x.oneNeed[:0]
+	}
+	x.needs = append(x.needs, b)
 }
 
 // maxHeldAnswers is how many answers wait for one commit: a client that repeats itself meanwhile gets the
@@ -162,15 +173,16 @@ func (x *exchange) send(s Send) {
 			last = max(last, b.Change)
 		}
 	}
-	c := x.commits.waiting[last]
-	switch {
-	case last == 0:
+	if last == 0 {
 		x.sent(s)
-	case len(c.answers) < maxHeldAnswers:
-		c.answers = append(c.answers, x.held(s))
-	default:
-		x.drop(x.in, dropWaiting)
+		return
 	}
+	c := x.commits.waiting[last]
+	if len(c.answers) == maxHeldAnswers {
+		x.drop(x.in, dropWaiting)
+		return
+	}
+	c.answers = append(c.answers, x.held(s))
 }
 
 // store asks for changes to be made durable.

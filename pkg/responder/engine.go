@@ -167,7 +167,8 @@ func (e *Engine) received(r *Received) {
 		return
 	}
 	x := &e.work
-	*x = exchange{Engine: e, in: r, network: n, client: e.identify(r)}
+	*x = exchange{} // in place: a literal with fields would be made elsewhere and copied
+	x.Engine, x.in, x.network, x.client = e, r, n, e.identify(r)
 	x.lookUp()
 	if x.ignored {
 		e.drop(r, dropIgnored)

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 )
 
@@ -80,25 +81,23 @@ func appendPacket(b []byte, d datagram) []byte {
 // that has its checksum in place the result is 0.
 func checksum(src, dst netip.Addr, udp []byte) uint16 {
 	a, b := src.As16(), dst.As16()
-	sum := uint64(len(udp)) + protoUDP + sum32(a[:]) + sum32(b[:]) + sum32(udp)
+	sum := add(add(add(uint64(len(udp))+protoUDP, a[:]), b[:]), udp)
 	for sum>>16 != 0 {
 		sum = sum&0xffff + sum>>16
 	}
 	return ^uint16(sum)
 }
 
-// sum32 adds the words of at most 64 KiB, 32 bits at a time: carries out of the lower half may be added later
-// (RFC 1071, section 2).
-func sum32(b []byte) (sum uint64) {
+// add adds the words to a sum, 64 bits at a time, and what is carried out of the uppermost to the lowest: the sum in
+// ones' complement does not care how long the words are that it is made of (RFC 1071, section 2).
+func add(sum uint64, b []byte) uint64 {
+	var carry uint64
 	for ; len(b) >= 8; b = b[8:] {
-		w := binary.BigEndian.Uint64(b)
-		sum += w>>32 + w&0xffffffff
+		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
 	}
-	for ; len(b) >= 2; b = b[2:] {
-		sum += uint64(binary.BigEndian.Uint16(b))
-	}
-	if len(b) == 1 {
-		sum += uint64(b[0]) << 8
-	}
-	return sum
+	var last [8]byte
+	copy(last[:], b)
+	sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(last[:]), carry)
+	sum, carry = bits.Add64(sum, 0, carry)
+	return sum + carry
 }

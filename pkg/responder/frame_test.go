@@ -42,6 +42,29 @@ func TestChecksumIsThatOfAKnownPacket(t *testing.T) {
 	}
 }
 
+// TestChecksumIsTheSumOfTheWords: of every length, and where each addition carries.
+func TestChecksumIsTheSumOfTheWords(t *testing.T) {
+	src, dst := netip.MustParseAddr("fe80::ffff:ffff:ffff:ffff"), netip.MustParseAddr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe")
+	b := make([]byte, 100)
+	for i := range b {
+		b[i] = byte(0xff - i%3)
+	}
+	for n := range b {
+		sum := uint32(n + protoUDP)
+		for _, part := range [][]byte{src.AsSlice(), dst.AsSlice(), append(bytes.Clone(b[:n]), 0)} {
+			for ; len(part) >= 2; part = part[2:] {
+				sum += uint32(part[0])<<8 | uint32(part[1])
+			}
+		}
+		for sum>>16 != 0 {
+			sum = sum&0xffff + sum>>16
+		}
+		if got := checksum(src, dst, b[:n]); got != ^uint16(sum) {
+			t.Errorf("%d bytes: %04x, want %04x", n, got, ^uint16(sum))
+		}
+	}
+}
+
 func TestBadPacketsAreRefused(t *testing.T) {
 	good := appendPacket(nil, testDatagram("hello"))
 	change := func(at int, v byte) []byte {

@@ -231,7 +231,7 @@ const fresh = 10 * time.Second
 func (x *exchange) extended(b *pool.Binding, terms pool.Terms) pool.Terms {
 	age := x.now.Sub(b.Granted())
 	if b.Live(x.now) && age < min(fresh, terms.Valid/100) && b.Has(terms) && (b.Durable || x.commits.stores(b)) {
-		x.needs = append(x.needs, b)
+		x.need(b)
 		return b.Left(x.now)
 	}
 	if b.MAC() == (hosts.MAC{}) && x.cfg.Identity != IdentityFrame {
@@ -271,7 +271,7 @@ func (x *exchange) letGo(b *pool.Binding, ia wire.IANA, declined bool) {
 // like the first one, and where the disk fails it is tried again.
 func (x *exchange) over(b *pool.Binding) {
 	if b.Leaving && x.commits.underWay(b.Change) {
-		x.needs = append(x.needs, b)
+		x.need(b)
 		return
 	}
 	x.tell(EventReleased, x.forget(b))
@@ -286,7 +286,7 @@ func (x *exchange) declinedBefore(ia wire.IANA) bool {
 			continue
 		}
 		if x.commits.underWay(b.Change) {
-			x.needs = append(x.needs, b)
+			x.need(b)
 		} else {
 			x.tell(EventDeclined, x.put(b))
 		}

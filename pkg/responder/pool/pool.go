@@ -91,7 +91,10 @@ func (p *Pool) Find(c Client) *Binding {
 
 // Allows reports whether the pool has the address and gives it out, as far as its configuration says.
 func (p *Pool) Allows(a netip.Addr) bool {
-	_, ok := p.Ranges.index(a, p.shift())
+	ok := p.Ranges.Contains(a)
+	if ok && p.Bits < 128 { // not every address of a range begins a prefix
+		_, ok = p.Ranges.index(a, p.shift())
+	}
 	return ok && !p.excludes(a)
 }
 

@@ -16,8 +16,8 @@ type strays struct {
 
 func newStrays(pools map[key]*Pool) strays {
 	s := strays{in: map[netip.Prefix]int{}}
-	for k, p := range pools {
-		if k.delegated {
+	for _, p := range pools {
+		if p.Bits < 128 {
 			s.pools, s.bits = append(s.pools, p), append(s.bits, p.Bits)
 		}
 	}

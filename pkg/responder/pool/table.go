@@ -24,10 +24,14 @@ type Table struct {
 	secret maphash.Seed // of the sets: clients choose DUIDs, and addresses of the pool
 }
 
-// A key names a pool.
-type key struct {
-	network   string
-	delegated bool
+// A key names a pool: by its network, and one of prefixes by a line's end behind that, which no name of a network has.
+type key string
+
+func keyOf(network string, delegated bool) key {
+	if delegated {
+		return key(network + "\n")
+	}
+	return key(network)
 }
 
 // New returns a table without pools.
@@ -88,7 +92,7 @@ func (t *Table) Configure(configs []Config, byMAC bool, seed uint64) {
 	t.Reset()
 }
 
-func (c *Config) key() key { return key{c.Network, c.Bits < 128} }
+func (c *Config) key() key { return keyOf(c.Network, c.Bits < 128) }
 
 // rebuild makes the pools anew and puts each binding where it belongs.
 func (t *Table) rebuild(configs []Config) {
@@ -110,7 +114,7 @@ func (t *Table) rebuild(configs []Config) {
 
 // file puts a binding into the pool that it is of, by its address: most likely the one that it was made in.
 func (t *Table) file(b *Binding) {
-	if p := t.pools[key{b.about.network, b.bits < 128}]; p != nil && p.take(b) {
+	if p := t.pools[keyOf(b.about.network, b.bits < 128)]; p != nil && p.take(b) {
 		t.claim(b)
 		return
 	}
@@ -165,10 +169,10 @@ func (t *Table) Reset() {
 }
 
 // Pool returns the network's pool of addresses, nil if it has none.
-func (t *Table) Pool(network string) *Pool { return t.pools[key{network, false}] }
+func (t *Table) Pool(network string) *Pool { return t.pools[keyOf(network, false)] }
 
 // Prefixes returns the network's pool of prefixes to delegate, nil if it has none.
-func (t *Table) Prefixes(network string) *Pool { return t.pools[key{network, true}] }
+func (t *Table) Prefixes(network string) *Pool { return t.pools[keyOf(network, true)] }
 
 // used is what each MAC has of what is so long: addresses and prefixes are counted apart.
 func (t *Table) used(bits int) *uses {
