@@ -41,6 +41,7 @@ func echoPacket(nic string) error {
 	if err != nil {
 		return err
 	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20) // no more than v6responder asks for
 	own, err := linkLocal(nic)
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func echoUDP(nic string) error {
 	if err != nil {
 		return fmt.Errorf("UDP socket: %w", err)
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20)
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
 	err = errors.Join(
 		unix.Bind(fd, &unix.SockaddrInet6{Port: serverPort}),
 		unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, &unix.IPv6Mreq{Multiaddr: allServers, Interface: uint32(i.Index)}))

@@ -34,6 +34,7 @@ type Result struct {
 	Bound     int           // exchanges that ended with an address
 	Early     int           // of them, how many within 3 s of the first Solicit of all
 	Lost      int           // that did not end within patience, where guests do not ask again
+	Overrun   int           // datagrams that perfdhcp itself lost
 	Refused   int           // answers without an address
 	Twice     int           // addresses that two guests were given
 	Took      time.Duration // from the first Solicit to the last Reply

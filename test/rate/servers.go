@@ -52,6 +52,9 @@ const (
 	ours, oursPool, oursFresh, oursRapid, echoRow, echoRapidRow, keaRow, keaPoolRow = 0, 1, 2, 3, 4, 5, 7, 8
 )
 
+// judged reports whether a row is one of ours or of the echo that it is held against.
+func judged(row int) bool { return row <= echoRapidRow }
+
 var servers = func() []server {
 	serve := []string{"v6responder", "--state-dir", "/mnt/state", "serve"}
 	kea := []string{"kea-dhcp6", "-c", "/etc/kea/kea-dhcp6.conf"}
