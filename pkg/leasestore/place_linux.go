@@ -141,7 +141,7 @@ func (s *Store) writeAgain() (kept string, err error) {
 			_ = f.Close() // bbolt may have closed it
 		}
 	}()
-	kept, err = s.putBack(f.Name())
+	kept, err = PutInPlace(f.Name(), s.o.Path)
 	if err = errors.Join(err, os.Remove(f.Name())); err != nil {
 		return kept, err
 	}
@@ -180,7 +180,7 @@ func (s *Store) mayReturn() error {
 			Cure: "make room on the disk; the store goes on by itself",
 		}
 	}
-	f, err := s.claim()
+	f, err := claim(s.o.Path)
 	if f != nil {
 		_ = f.Close() // it was only looked at
 	}
@@ -196,7 +196,7 @@ func (s *Store) mayReturn() error {
 			return nil
 		}
 	}
-	return s.replacedOften()
+	return replacedOften(s.o.Path)
 }
 
 // found is the name under which the nth file is kept that stood in the store's place.
@@ -204,47 +204,50 @@ func (s *Store) found(n int) string { return found(s.o.Path, n) }
 
 func found(path string, n int) string { return fmt.Sprintf("%s.found-%d", path, n) }
 
-// KeepBeside gives a file a second name, the first that is free of those for files which stood in the place of
-// the store at path. It fails with ErrOften where none is, or as os.Link does.
-func KeepBeside(file, path string) (kept string, err error) {
+// keepBeside gives a file a second name, the first that is free of those for files which stood in the place of
+// the store at path. It fails with errOften where none is, or as os.Link does.
+func keepBeside(file, path string) (kept string, err error) {
 	for n := 1; n <= MaxFound; n++ {
 		kept := found(path, n)
 		if err := os.Link(file, kept); !errors.Is(err, fs.ErrExist) {
 			return kept, err
 		}
 	}
-	return "", ErrOften
+	return "", errOften
 }
 
-// ErrOften is in the error where no name is free for another file that was put in the store's place.
-var ErrOften = errors.New("was replaced")
+// errOften is in the error where no name is free for another file that was put in the store's place.
+var errOften = errors.New("was replaced")
 
-func (s *Store) replacedOften() error {
+func replacedOften(path string) error {
 	return &Fault{
-		Err:  fmt.Errorf("%s %w %d times", s.o.Path, ErrOften, MaxFound),
-		Cure: fmt.Sprintf("find out what puts files there, and move %s.found-1 and so on away; the store goes on by itself", s.o.Path),
+		Err:  fmt.Errorf("%s %w %d times", path, errOften, MaxFound),
+		Cure: fmt.Sprintf("find out what puts files there, and move %s.found-1 and so on away%s", path, GoesOn),
 	}
 }
 
+// GoesOn is at the end of a cure after which a store that is open needs nothing more.
+const GoesOn = "; the store goes on by itself"
+
 // claim locks what stands in the store's place; nil if there is nothing, or nothing that can be opened.
 // It is opened for reading: closing a file that was open for writing would be heard, and looked at again.
-func (s *Store) claim() (*os.File, error) {
-	info, err := os.Stat(s.o.Path)
+func claim(path string) (*os.File, error) {
+	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, reachable(s.o.Path, err)
+		return nil, reachable(path, err)
 	case !info.Mode().IsRegular():
 		return nil, &Fault{
-			Err:  fmt.Errorf("%s stands in its place, which is no file", s.o.Path),
+			Err:  fmt.Errorf("%s stands in its place, which is no file", path),
 			Cure: "move it away; the store goes on by itself",
 		}
 	}
-	f, err := os.OpenFile(s.o.Path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrPermission) {
 		if pid := holder(info, "/proc/locks"); pid != "" {
-			return nil, locked(s.o.Path, pid)
+			return nil, locked(path, pid)
 		}
 		return nil, nil // root has restored a backup: whoever may not open it may rename it
 	}
@@ -284,27 +287,28 @@ func (s *Store) copied() (f *os.File, err error) {
 	return f, nil
 }
 
-// putBack gives the copy the store's name. What has that name gets another; both at once, so that
-// whenever this process dies a whole store stands there.
-func (s *Store) putBack(name string) (kept string, err error) {
+// PutInPlace gives a whole store's file, which nobody writes to, the name of the store at path besides its own. What has
+// that name, and is in use by nobody, gets another, which is returned; both at once, so that whenever this process dies
+// a whole store stands there. It is durable when the folder is synced.
+func PutInPlace(file, path string) (kept string, err error) {
 	for n := 1; n <= MaxFound; {
-		err := os.Link(name, s.o.Path)
+		err := os.Link(file, path)
 		if err == nil || !errors.Is(err, fs.ErrExist) {
 			return "", err
 		}
-		found, err := s.claim()
+		there, err := claim(path)
 		if err != nil {
 			return "", err
 		}
-		kept := s.found(n)
-		if err = os.Link(name, kept); err == nil {
-			err = unix.Renameat2(unix.AT_FDCWD, kept, unix.AT_FDCWD, s.o.Path, unix.RENAME_EXCHANGE)
+		kept := found(path, n)
+		if err = os.Link(file, kept); err == nil {
+			err = unix.Renameat2(unix.AT_FDCWD, kept, unix.AT_FDCWD, path, unix.RENAME_EXCHANGE)
 			if err != nil {
 				err = errors.Join(err, os.Remove(kept))
 			}
 		}
-		if found != nil {
-			err = errors.Join(err, found.Close())
+		if there != nil {
+			err = errors.Join(err, there.Close())
 		}
 		switch {
 		case err == nil:
@@ -313,12 +317,12 @@ func (s *Store) putBack(name string) (kept string, err error) {
 			n++
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", &Fault{
-				Err:  fmt.Errorf("%s stands in its place and cannot be renamed: %w", s.o.Path, err),
+				Err:  fmt.Errorf("%s stands in its place and cannot be renamed: %w", path, err),
 				Cure: "move it away; the store goes on by itself",
 			}
 		}
 	}
-	return "", s.replacedOften()
+	return "", replacedOften(path)
 }
 
 // lost is the Fault of a file that is not in its place when it cannot be read either.
@@ -415,7 +419,7 @@ func (s *Store) listen() {
 // written to the file, and that a name is free for which it waits. The store's own files beside it are none, nor are
 // those that it makes on the way back: it would never come to rest while that fails.
 func (s *Store) concerns(events []inotify.Event) (named, written bool) {
-	return concern(filepath.Base(s.o.Path), s.astray != nil && errors.Is(s.astray, ErrOften), events)
+	return concern(filepath.Base(s.o.Path), s.astray != nil && errors.Is(s.astray, errOften), events)
 }
 
 func concern(base string, waits bool, events []inotify.Event) (named, written bool) {

@@ -58,7 +58,7 @@ func (s *Store) adopt(f *os.File) error {
 	case err != nil:
 		return err
 	case os.SameFile(there, copied):
-		return os.Remove(f.Name())
+		return s.unname(f.Name())
 	case changed(there).After(changed(copied)):
 		return s.keepBeside(f.Name(), copied)
 	}
@@ -67,7 +67,7 @@ func (s *Store) adopt(f *os.File) error {
 			return err
 		}
 	}
-	kept, err := s.putBack(f.Name())
+	kept, err := PutInPlace(f.Name(), s.o.Path)
 	if err == nil {
 		err = s.unname(f.Name())
 	}
@@ -82,8 +82,8 @@ func (s *Store) keepBeside(name string, copied fs.FileInfo) error {
 	kept := s.foundName(copied)
 	if kept == "" {
 		var err error
-		if kept, err = KeepBeside(name, s.o.Path); errors.Is(err, ErrOften) {
-			return s.replacedOften()
+		if kept, err = keepBeside(name, s.o.Path); errors.Is(err, errOften) {
+			return replacedOften(s.o.Path)
 		} else if err != nil {
 			return err
 		}

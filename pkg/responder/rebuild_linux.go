@@ -1,12 +1,15 @@
 package responder
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +33,10 @@ type rebuilding struct {
 	busy  bool
 	wait  sync.WaitGroup // for the goroutine that does it
 	tried clock.Instant
+
+	// What follows is the rebuilding goroutine's.
+	placed fs.FileInfo // what an earlier attempt has put into the store's place and could not open
+	kept   string      // the name of what stood there before, "" for none
 }
 
 // spoiledBy is the Fault of a file that cannot be used any more, nil if the error is another.
@@ -52,7 +59,7 @@ func (s *Server) broken(why *leasestore.Fault) {
 		r.file, r.why = why, &leasestore.Fault{Err: why, Cure: "see the log: the store is written anew, or what stands against that is there"}
 	}
 	file := r.file
-	r.wait.Go(func() { s.rebuild(file) })
+	r.wait.Go(func() { _ = s.rebuild(file) }) // it is told
 }
 
 // unusable is why nothing can be stored now where the store could not be made anew; that is tried again.
@@ -66,8 +73,8 @@ func (s *Server) unusable() error {
 }
 
 // rebuild makes the store anew and tells how that went.
-func (s *Server) rebuild(file *leasestore.Fault) {
-	kept, store, err := s.madeAnew()
+func (s *Server) rebuild(file *leasestore.Fault) error {
+	store, err := s.madeAnew()
 	s.turn(func() error {
 		s.rebuilding.busy = false
 		if err == nil {
@@ -77,10 +84,15 @@ func (s *Server) rebuild(file *leasestore.Fault) {
 		return nil
 	})
 	if err != nil {
-		what := &leasestore.Fault{Err: fmt.Errorf("%w, and it is not written anew: %w", file, err), Cure: cureOf(err) + "; the store goes on by itself"}
+		what := &leasestore.Fault{
+			Err:  fmt.Errorf("%w, and it is not written anew: %w", file, err),
+			Cure: strings.TrimSuffix(cureOf(err), leasestore.GoesOn) + leasestore.GoesOn,
+		}
 		s.noteStraying(what, what, false)
-		return
+		return withCure(what)
 	}
+	kept := s.rebuilding.kept
+	s.rebuilding.placed, s.rebuilding.kept = nil, ""
 	what := &leasestore.Fault{
 		Err:  fmt.Errorf("%w; all that this server had is written there again", file),
 		Cure: "nothing is lost; stop v6responder before the file is moved, removed or replaced",
@@ -90,10 +102,11 @@ func (s *Server) rebuild(file *leasestore.Fault) {
 		what.Cure = fmt.Sprintf("nothing is lost; to go on with the other file stop v6responder, rename %s to %s and start", kept, filepath.Join(s.opts.StateDir, storeFile))
 	}
 	s.noteStraying(what, file, true)
+	return nil
 }
 
-// madeAnew puts a new file into the place of the store's, which is kept under the name that it returns.
-func (s *Server) madeAnew() (kept string, store *leasestore.Store, err error) {
+// madeAnew puts a new file into the place of the store's, which is kept.
+func (s *Server) madeAnew() (*leasestore.Store, error) {
 	s.adding.Lock() // a host that is added is in the engine too when it is in the store
 	defer s.adding.Unlock()
 	_ = s.store.Close() // it says again what is wrong with it
@@ -103,20 +116,36 @@ func (s *Server) madeAnew() (kept string, store *leasestore.Store, err error) {
 		return nil
 	})
 	path, name := filepath.Join(s.opts.StateDir, rebuiltFile), filepath.Join(s.opts.StateDir, storeFile)
-	if err = s.writeAnew(path); err == nil {
-		kept, err = keepFound(name)
-	}
+	err := s.writeAnew(path)
 	if err == nil {
-		err = os.Rename(path, name)
+		err = s.rebuilding.place(path, name)
 	}
-	if err == nil {
+	if err = errors.Join(err, removed(path)); err == nil {
 		err = durable.SyncFolder(s.opts.StateDir)
 	}
 	if err != nil {
-		return "", nil, errors.Join(err, removed(path))
+		return nil, err
 	}
-	store, err = openStore(s.opts.StateDir, s.storeOptions(nil)) // the engine has the leases
-	return kept, store, err
+	return openStore(s.opts.StateDir, s.storeOptions(nil)) // the engine has the leases
+}
+
+// place gives the new file the store's name. What has that name is kept, unless an earlier attempt has put it there:
+// each would take one of the few names that there are for what is kept.
+func (r *rebuilding) place(path, name string) error {
+	made, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	kept := ""
+	if there, missing := os.Lstat(name); missing == nil && r.placed != nil && os.SameFile(there, r.placed) {
+		err = os.Rename(path, name)
+	} else {
+		kept, err = leasestore.PutInPlace(path, name)
+	}
+	if err == nil {
+		r.placed, r.kept = made, cmp.Or(kept, r.kept)
+	}
+	return err
 }
 
 // writeAnew writes to a file what a start must find.
@@ -144,13 +173,14 @@ func (s *Server) writeAnew(path string) (err error) {
 		}
 		return nil
 	})
+	ctx := context.WithoutCancel(s.ctx) // who stops the server lets it keep what it has
 	for part := range slices.Chunk(added, chunk) {
-		if err := store.Commit(s.ctx, part...); err != nil {
+		if err := store.Commit(ctx, part...); err != nil {
 			return err
 		}
 	}
 	for part := range slices.Chunk(bindings, chunk) {
-		if err := store.Commit(s.ctx, s.asStored(part)...); err != nil {
+		if err := store.Commit(ctx, s.asStored(part)...); err != nil {
 			return err
 		}
 	}
@@ -171,21 +201,6 @@ func (s *Server) asStored(part []*pool.Binding) []leasestore.Change {
 		return nil
 	})
 	return changes
-}
-
-// keepFound gives the store's file a second name beside its own; "" where there is no file.
-func keepFound(name string) (string, error) {
-	kept, err := leasestore.KeepBeside(name, name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", nil
-	case errors.Is(err, leasestore.ErrOften):
-		return "", &leasestore.Fault{
-			Err:  fmt.Errorf("%s %w %d times", name, err, leasestore.MaxFound),
-			Cure: fmt.Sprintf("find out what writes there, and move %s.found-1 and so on away", name),
-		}
-	}
-	return kept, err
 }
 
 func removed(path string) error {

@@ -57,7 +57,7 @@ func (s *Server) openStore() (err error) {
 		return nil
 	}
 	n, missing := 0, s.missesStore()
-	s.store, err = openStore(s.opts.StateDir, s.storeOptions(func(l *leasestore.Lease) { n++; s.engine.Restore(l) }))
+	store, err := openStore(s.opts.StateDir, s.storeOptions(func(l *leasestore.Lease) { n++; s.engine.Restore(l) }))
 	if err != nil {
 		_, statErr := os.Stat(filepath.Join(s.opts.StateDir, storeFile))
 		readOnly := errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrNotExist)
@@ -67,13 +67,15 @@ func (s *Server) openStore() (err error) {
 		s.log.Warn("no lease store: hosts cannot be added by command", "error", err)
 		return nil
 	}
+	added, err := store.Values(addedPrefix)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	s.store = store // all that it has is in the engine, or is in a moment
 	if missing && s.store.Stats().Returns == 0 {
 		s.missed()
 	}
-	added, err := s.store.Values(addedPrefix)
-	if err != nil {
-		return err
-	}
+	_ = removed(filepath.Join(s.opts.StateDir, rebuiltFile)) // of a process that was killed
 	for _, v := range added {
 		h, err := parseAdded(string(v.Value))
 		if err != nil {
@@ -203,7 +205,17 @@ func (s *Server) closeStore() error {
 		s.flush()
 		return nil
 	})
-	return err
+	file := spoiledBy(err)
+	if s.rebuilding.why != nil {
+		file = s.rebuilding.file
+	}
+	if file == nil {
+		return err
+	}
+	if err := s.rebuild(file); err != nil { // what is in memory is gone with this server
+		return err
+	}
+	return s.store.Close()
 }
 
 // keep begins to make changes durable; what the store does not take at once is refused.
