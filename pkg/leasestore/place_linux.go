@@ -293,8 +293,12 @@ func (s *Store) copied() (f *os.File, err error) {
 func PutInPlace(file, path string) (kept string, err error) {
 	for n := 1; n <= MaxFound; {
 		err := os.Link(file, path)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
-			return "", err
+		if failed := (*os.LinkError)(nil); errors.As(err, &failed) && !errors.Is(err, fs.ErrExist) {
+			// A copy has another name at each attempt: that is not told each time.
+			return "", &os.PathError{Op: failed.Op, Path: path, Err: failed.Err}
+		}
+		if err == nil {
+			return "", nil
 		}
 		there, err := claim(path)
 		if err != nil {
