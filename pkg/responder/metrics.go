@@ -30,6 +30,7 @@ type meters struct {
 	set     *vm.Set
 	answers answerCounts
 	seconds *vm.PrometheusHistogram
+	overrun uint64 // frames that packet sockets had no room for
 }
 
 // answerCounts are how many answers there were of a type with a result.
@@ -140,10 +141,27 @@ func (s *Server) Metrics(ctx context.Context) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// dropNoRoom is a reason that only the sockets know.
+const dropNoRoom = "more at once than the receive buffer holds"
+
+// counts are the engine's, and what never reached it. It is called by the loop.
+func (s *Server) counts() map[string]uint64 {
+	for _, p := range s.ports {
+		if p.conn != nil {
+			s.meters.overrun += p.conn.overrun()
+		}
+	}
+	all := s.engine.Counts()
+	if s.meters.overrun > 0 {
+		all["dropped: "+dropNoRoom] = s.meters.overrun
+	}
+	return all
+}
+
 // look is called by the loop.
 func (s *Server) look() sight {
 	out := sight{answers: s.meters.answers, senders: map[string]*sender.Runner{}, serving: map[string]bool{}}
-	out.counts = s.engine.Counts()
+	out.counts = s.counts()
 	out.pools = s.engine.pools()
 	if s.store != nil {
 		stats := s.storeStats()

@@ -10,6 +10,34 @@ import (
 	"testing"
 )
 
+// TestWhatTheReceiveBufferHadNoRoomForIsCounted, in the metrics and, when its NIC is gone, in the last line of the log.
+func TestWhatTheReceiveBufferHadNoRoomForIsCounted(t *testing.T) {
+	n := newNet(t)
+	s, stop := n.serve(plain, reservations(1))
+	n.sendFrame(newGuest(0).frame(t, newGuest(0).solicit()))
+	n.next()
+	frame := newGuest(0).frame(t, newGuest(0).solicit())
+	frame[14+40+8]++ // its checksum is wrong: nothing answers it
+	s.turns.Lock()   // nobody reads
+	for range 20_000 {
+		n.sendFrame(frame)
+	}
+	s.turns.Unlock()
+	text, err := s.Metrics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `v6responder_dropped_total{reason="more at once than the receive buffer holds"} `; !strings.Contains(string(text), want) {
+		t.Errorf("no %s in\n%s", want, text)
+	}
+	if err := stop(ErrRestart); err != nil {
+		t.Error(err)
+	}
+	if want := "dropped: " + dropNoRoom; !strings.Contains(n.log.String(), want) {
+		t.Errorf("no %q in\n%s", want, n.log.String())
+	}
+}
+
 func TestMetricsTellWhatWasAnsweredAndWhatWasNot(t *testing.T) {
 	n := newNet(t)
 	s, _ := n.serve(plain, reservations(1))

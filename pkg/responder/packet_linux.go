@@ -194,6 +194,16 @@ func (c *packetConn) flush() error {
 	return failed
 }
 
+// overrun is how many frames have come that the socket had no room for, since it was asked last.
+func (c *packetConn) overrun() (n uint64) {
+	_ = c.raw.Control(func(fd uintptr) { // fails after close
+		if stats, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			n = uint64(stats.Drops)
+		}
+	})
+	return n
+}
+
 // close ends a receive that waits. What push kept is lost.
 func (c *packetConn) close() error {
 	c.queued = 0

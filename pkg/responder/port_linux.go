@@ -185,6 +185,7 @@ func (s *Server) linkLocal(index int, a netip.Addr, usable bool) error {
 func (p *port) close() {
 	p.cease(false)
 	if p.conn != nil {
+		p.meters.overrun += p.conn.overrun()
 		_ = p.conn.close() // it only ends the read
 	}
 	if p.nic.Index != 0 {

@@ -398,7 +398,7 @@ func (s *Server) close(final bool) error {
 	if s.timer != nil {
 		errs = append(errs, s.timer.Close())
 	}
-	s.log.Info("stopped", "counts", s.engine.Counts())
+	s.log.Info("stopped", "counts", s.counts())
 	return errors.Join(errs...)
 }
 

@@ -160,7 +160,7 @@ func (s *Server) Status(ctx context.Context) (Status, error) {
 // status is what the loop knows.
 func (s *Server) status(now clock.Instant) Status {
 	c, e := s.opts.Config, s.engine
-	counts := e.Counts()
+	counts := s.counts()
 	out := Status{
 		Version: s.opts.Version, PID: os.Getpid(), Uptime: Seconds(now.Sub(s.began) / time.Second), Problems: []Problem{},
 		DUID: s.duid, Identity: cmp.Or(c.Identity, IdentityDUID), VerifyFrame: !c.AnyFrame,
