@@ -81,13 +81,13 @@ func parseAdded(line string) (*hosts.Host, error) {
 // owned tells which addresses of a host another one has: those that are written alike, and those that both mean in a
 // served network, of which a line may give the interface identifier only.
 func (s *Server) owned(h *hosts.Host, owner func(netip.Addr) *hosts.Host, tell func(netip.Addr, *hosts.Host)) {
-	told := map[netip.Addr]bool{}
+	var told []netip.Addr
 	check := func(a netip.Addr, alike bool) {
 		o := owner(a)
-		if o == nil || o == h || told[a] || alike && !slices.Contains(o.Addrs(), a) {
+		if o == nil || o == h || slices.Contains(told, a) || alike && !slices.Contains(o.Addrs(), a) {
 			return
 		}
-		told[a] = true
+		told = append(told, a)
 		tell(a, o)
 	}
 	for _, a := range h.Addrs() {
@@ -153,7 +153,9 @@ func (s *Server) leasedStill(h *hosts.Host) (out []string) {
 // addedProblems are those of all added hosts.
 func (s *Server) addedProblems() []hosts.Problem {
 	var out []hosts.Problem
-	for _, h := range s.engine.hosts.Added.All() {
+	all := slices.DeleteFunc(s.engine.hosts.Added.All(), func(h *hosts.Host) bool { return len(s.warnings(h)) == 0 })
+	hosts.SortByKey(all)
+	for _, h := range all[:min(len(all), hosts.MaxProblems)] {
 		for _, w := range s.warnings(h) {
 			if len(out) < hosts.MaxProblems {
 				out = append(out, hosts.Problem{File: addedFile, Warning: true, Err: fmt.Errorf("%s: %s", h.Key(), w)})
@@ -292,32 +294,49 @@ func (s *Server) inFile(n clientName) *hosts.Host {
 	return nil
 }
 
+// hostsChunk is how many added hosts the loop holds against the others at one time: guests wait meanwhile.
+const hostsChunk = 256
+
 // Hosts returns the reservations that a filter lets through: those of the files, then those that were added.
 func (s *Server) Hosts(ctx context.Context, words []string) ([]HostLine, error) {
 	words = spelt(words)
 	var index *hosts.Index
-	out, added := []HostLine{}, []HostLine{}
-	err := s.inLoop(ctx, func() {
-		index = s.index
-		for _, h := range s.engine.hosts.Added.All() {
-			l := hostLine(h)
-			l.Warnings = s.warnings(h)
-			added = append(added, l)
-		}
-	})
-	keep := func(l HostLine) {
-		fields := slices.Concat(l.Clients, l.Addresses, l.Tags, []string{l.Name, l.Where})
-		if matches(words, fields...) {
+	var added []*hosts.Host
+	out := []HostLine{}
+	if err := s.inLoop(ctx, func() { index, added = s.index, s.engine.hosts.Added.All() }); err != nil {
+		return out, err
+	}
+	passes := func(l *HostLine) bool {
+		return matches(words, slices.Concat(l.Clients, l.Addresses, l.Tags, []string{l.Name, l.Where})...)
+	}
+	for h := range index.All() {
+		if l := hostLine(h); passes(&l) {
 			out = append(out, l)
 		}
 	}
-	for h := range index.All() {
-		keep(hostLine(h))
+	added = slices.DeleteFunc(added, func(h *hosts.Host) bool { // a Host never changes: the loop goes on
+		l := hostLine(h)
+		return !passes(&l)
+	})
+	hosts.SortByKey(added)
+	for part := range slices.Chunk(added, hostsChunk) {
+		lines := make([]HostLine, len(part))
+		for i, h := range part {
+			lines[i] = hostLine(h)
+		}
+		err := s.inLoop(ctx, func() {
+			for i, h := range part {
+				if lines[i].Warnings = s.warnings(h); s.engine.hosts.Added.Get(h.Key()) != h { // gone meanwhile
+					lines[i].Clients = nil
+				}
+			}
+		})
+		if err != nil {
+			return out, err
+		}
+		out = append(out, slices.DeleteFunc(lines, func(l HostLine) bool { return l.Clients == nil })...)
 	}
-	for _, l := range added {
-		keep(l)
-	}
-	return out, err
+	return out, nil
 }
 
 // handleHosts answers what is asked of hosts.

@@ -2,13 +2,16 @@ package responder
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/fault"
 )
 
@@ -153,6 +156,50 @@ func TestOneMoreHostCostsTheSameWhateverTheirNumber(t *testing.T) {
 	few, many := cost(100), cost(50_000)
 	if few > 10 || many > few {
 		t.Errorf("one more host: %v allocations beside a hundred, %v beside 50,000", few, many)
+	}
+}
+
+// TestAListOfManyAddedHostsHoldsUpTheServerForFewAtATime: guests are answered meanwhile, and what is taken out meanwhile
+// is not listed any more.
+func TestAListOfManyAddedHostsHoldsUpTheServerForFewAtATime(t *testing.T) {
+	c, err := ParseConfig("conf", []byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewServer(Options{Config: c, Log: slog.New(slog.DiscardHandler), Clock: clock.Boottime{}})
+	const parts = 5
+	for i := range parts * hostsChunk {
+		s.step(added(t, i))
+	}
+	last := s.engine.hosts.Added.All()[0]
+	for _, h := range s.engine.hosts.Added.All() {
+		if h.Key() > last.Key() {
+			last = h
+		}
+	}
+	turns, stop, ended := 0, make(chan struct{}), make(chan struct{})
+	go func() { // the loop
+		defer close(ended)
+		for {
+			select {
+			case ev := <-s.in:
+				ev.(func())()
+				if turns++; turns == parts {
+					s.step(HostDropped{last.Key()})
+				}
+			case <-stop:
+				return
+			}
+		}
+	}()
+	list, err := s.Hosts(t.Context(), nil)
+	close(stop)
+	<-ended
+	if err != nil || len(list) != parts*hostsChunk-1 || turns != 1+parts {
+		t.Errorf("%d hosts of %d in %d turns, %v", len(list), parts*hostsChunk, turns, err)
+	}
+	if !slices.IsSortedFunc(list, func(a, b HostLine) int { return strings.Compare(a.Clients[0], b.Clients[0]) }) {
+		t.Error("they are in no order")
 	}
 }
 

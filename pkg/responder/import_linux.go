@@ -237,7 +237,9 @@ func (im *importer) host(line foreign.Line) {
 
 // keepHosts begins to store the reservations.
 func (im *importer) keepHosts() {
-	for _, h := range im.reserved.All() {
+	all := im.reserved.All()
+	hosts.SortByKey(all)
+	for _, h := range all {
 		im.changes = append(im.changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(h.Spelt())})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/clock"
 	"github.com/v6guest/v6guest/pkg/durable"
 	"github.com/v6guest/v6guest/pkg/leasestore"
+	"github.com/v6guest/v6guest/pkg/responder/hosts"
 	"github.com/v6guest/v6guest/pkg/responder/pool"
 )
 
@@ -163,19 +164,21 @@ func (s *Server) writeAnew(path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	var bindings []*pool.Binding
-	var added []leasestore.Change
+	var added []*hosts.Host // the lock is held by which they change
 	s.turn(func() error {
 		for b := range s.engine.bindings.All {
 			bindings = append(bindings, b)
 		}
-		for _, h := range s.engine.hosts.Added.All() {
-			added = append(added, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(h.Spelt())})
-		}
+		added = s.engine.hosts.Added.All()
 		return nil
 	})
 	ctx := context.WithoutCancel(s.ctx) // who stops the server lets it keep what it has
 	for part := range slices.Chunk(added, chunk) {
-		if err := store.Commit(ctx, part...); err != nil {
+		changes := make([]leasestore.Change, 0, len(part))
+		for _, h := range part {
+			changes = append(changes, leasestore.Set{Name: addedPrefix + h.Key(), Value: []byte(h.Spelt())})
+		}
+		if err := store.Commit(ctx, changes...); err != nil {
 			return err
 		}
 	}

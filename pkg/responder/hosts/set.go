@@ -14,7 +14,8 @@ import (
 // A Set holds hosts that come and go one by one, at the same cost whatever their number. A host is found by
 // its key: one that is put takes the place of the one with the same key. The nil Set has no hosts.
 type Set struct {
-	byKey  map[string]*Host
+	list   []*Host        // in no order
+	byKey  map[string]int // where in it
 	byMAC  map[MAC][]*Host
 	byDUID map[wire.DUID][]*Host
 	byAddr map[[16]byte]*Host
@@ -27,7 +28,7 @@ type Set struct {
 
 // NewSet returns an empty set.
 func NewSet() *Set {
-	return &Set{byKey: map[string]*Host{}, byMAC: map[MAC][]*Host{}, byDUID: map[wire.DUID][]*Host{}, byAddr: map[[16]byte]*Host{}, lost: map[[16]byte]bool{}}
+	return &Set{byKey: map[string]int{}, byMAC: map[MAC][]*Host{}, byDUID: map[wire.DUID][]*Host{}, byAddr: map[[16]byte]*Host{}, lost: map[[16]byte]bool{}}
 }
 
 // Key is what a host is known by in a Set: the first MAC that it names, else the first DUID.
@@ -55,7 +56,8 @@ func (s *Set) Put(h *Host) {
 	h.added = true
 	key := h.Key()
 	s.Remove(key)
-	s.byKey[key] = h
+	s.byKey[key] = len(s.list)
+	s.list = append(s.list, h)
 	for _, m := range h.MACs() {
 		s.byMAC[m] = append(s.byMAC[m], h)
 	}
@@ -73,10 +75,14 @@ func (s *Set) Put(h *Host) {
 
 // Remove takes the host with that key out; none is no error.
 func (s *Set) Remove(key string) {
-	h := s.byKey[key]
+	h := s.Get(key)
 	if h == nil {
 		return
 	}
+	at, last := s.byKey[key], len(s.list)-1
+	s.byKey[s.list[last].Key()] = at
+	s.list[at], s.list[last] = s.list[last], nil
+	s.list = s.list[:last]
 	delete(s.byKey, key)
 	for _, m := range h.MACs() {
 		s.byMAC[m] = slices.DeleteFunc(s.byMAC[m], func(o *Host) bool { return o == h })
@@ -110,7 +116,11 @@ func (s *Set) Get(key string) *Host {
 	if s == nil {
 		return nil
 	}
-	return s.byKey[key]
+	at, found := s.byKey[key]
+	if !found {
+		return nil
+	}
+	return s.list[at]
 }
 
 // Owner is Index.Owner's twin.
@@ -126,17 +136,28 @@ func (s *Set) Owner(a netip.Addr) *Host {
 	return s.byAddr[key]
 }
 
-// All gives the hosts in the order of their keys.
+// All gives the hosts in no order, which takes a millisecond for a million: others may have to wait for it.
 func (s *Set) All() []*Host {
 	if s == nil {
 		return nil
 	}
-	all := make([]*Host, 0, len(s.byKey))
-	for _, h := range s.byKey {
-		all = append(all, h)
+	return slices.Clone(s.list)
+}
+
+// SortByKey sorts hosts by their keys.
+func SortByKey(list []*Host) {
+	type entry struct {
+		key  string
+		host *Host
 	}
-	slices.SortFunc(all, func(a, b *Host) int { return cmp.Compare(a.Key(), b.Key()) })
-	return all
+	keyed := make([]entry, len(list))
+	for i, h := range list {
+		keyed[i] = entry{h.Key(), h}
+	}
+	slices.SortFunc(keyed, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
+	for i := range keyed {
+		list[i] = keyed[i].host
+	}
 }
 
 // Reservations are those of an Index, which is made of files, and beside them those of a Set. What a file
