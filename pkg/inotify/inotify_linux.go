@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +23,9 @@ type Watcher struct {
 	c    chan []Event
 	done chan struct{}
 	err  error // why c was closed
+
+	mu      sync.Mutex
+	holding bool // something was read and not received yet
 }
 
 // An Event is one of the kernel's.
@@ -80,7 +84,7 @@ func (w *Watcher) read() {
 	defer close(w.c)
 	buf := make([]byte, 64<<10)
 	for {
-		size, err := w.f.Read(buf)
+		size, err := w.next(buf)
 		if err != nil {
 			w.err = err
 			return
@@ -90,7 +94,38 @@ func (w *Watcher) read() {
 		case <-w.done:
 			return
 		}
+		w.mu.Lock()
+		w.holding = false
+		w.mu.Unlock()
 	}
+}
+
+// next waits for something and reads it.
+func (w *Watcher) next(buf []byte) (size int, err error) {
+	closed := w.conn.Read(func(fd uintptr) bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for {
+			if size, err = unix.Read(int(fd), buf); !errors.Is(err, unix.EINTR) {
+				break
+			}
+		}
+		w.holding = err == nil
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	if closed != nil {
+		return 0, closed
+	}
+	return size, err
+}
+
+// Told reports whether all that has happened before this call was received from C.
+func (w *Watcher) Told() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waits := 0
+	_ = w.conn.Control(func(fd uintptr) { waits, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) // what is closed tells nothing
+	return !w.holding && waits == 0
 }
 
 // parse reads what the kernel wrote: struct inotify_event with the name behind it.

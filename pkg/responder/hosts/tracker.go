@@ -82,6 +82,7 @@ type Tracker struct {
 	seed  maphash.Seed
 
 	now     clock.Instant
+	late    bool // something has happened that is not told yet: who knows which file was left alone?
 	out     []Action
 	changed bool
 
@@ -316,7 +317,7 @@ func (t *Tracker) advance(f *file) {
 		f.stale, f.reading = false, true
 		t.out = append(t.out, Read{f.name})
 	}
-	if !f.busy || f.open || f.stale || f.reading || t.now.Before(f.written.Add(Quiet)) {
+	if t.late || !f.busy || f.open || f.stale || f.reading || t.now.Before(f.written.Add(Quiet)) {
 		return
 	}
 	f.busy = false

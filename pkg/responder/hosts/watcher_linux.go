@@ -34,6 +34,7 @@ type Watcher struct {
 	found   bool   // there is something at path
 	folder  bool   // and it is a folder
 	files   []string
+	behind  bool // something was heard that the tracker is still to be told
 }
 
 // NewWatcher prepares to follow the file or folder at path, which need not exist; the folder that holds
@@ -99,7 +100,9 @@ func (w *Watcher) Run(ctx context.Context, update func(Update)) error {
 			if !ok {
 				return fmt.Errorf("hosts: inotify: %w", w.ino.Err())
 			}
-			for _, ev := range w.events(list) {
+			events := w.events(list)
+			for i, ev := range events {
+				w.behind = i < len(events)-1
 				w.step(ev, update)
 			}
 		}
@@ -108,7 +111,9 @@ func (w *Watcher) Run(ctx context.Context, update func(Update)) error {
 
 // step takes an event to the tracker and does what it says.
 func (w *Watcher) step(ev Event, update func(Update)) {
-	for _, a := range slices.Clone(w.tracker.Step(w.clk.Now(), ev)) {
+	now := w.clk.Now()
+	w.tracker.late = w.behind || !w.ino.Told()
+	for _, a := range slices.Clone(w.tracker.Step(now, ev)) {
 		switch a := a.(type) {
 		case Read:
 			begin := w.clk.Now()
