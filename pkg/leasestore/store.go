@@ -230,10 +230,11 @@ func (s *Store) Close() error {
 	<-s.done
 	err := s.ended()
 	if err == nil {
-		if err = s.farewell(); s.db != nil {
+		if err = s.farewell(); s.db != nil && s.ended() == nil {
 			err = errors.Join(err, s.home())
 		}
-	} else {
+	}
+	if s.ended() != nil { // be it since farewell
 		s.abandon()
 	}
 	if s.names != nil {
