@@ -90,12 +90,13 @@ type heldAnswer struct {
 }
 
 // held keeps an answer. The MAC that it is for stands in the caller's memory, what it needs perhaps in the exchange's.
-func (x *exchange) held(s Send) heldAnswer {
-	s.MAC = bytes.Clone(s.MAC)
+func (x *exchange) held(s *Send) heldAnswer {
 	if len(x.needs) > 0 && &x.needs[0] == &x.oneNeed[0] {
 		x.needs = slices.Clone(x.needs)
 	}
-	return heldAnswer{s, x.needs, x.now}
+	kept := *s
+	kept.MAC = bytes.Clone(s.MAC)
+	return heldAnswer{kept, x.needs, x.now}
 }
 
 // need notes that the answer waits for a binding that is as it was.
@@ -154,7 +155,7 @@ func (x *exchange) forget(b *pool.Binding) *leasestore.Lease {
 }
 
 // finish sends the answer: at once, or when what it says is durable (RFC 9915, section 18.3.2).
-func (x *exchange) finish(s Send) {
+func (x *exchange) finish(s *Send) {
 	c := x.commit
 	if c == nil {
 		x.send(s)
@@ -166,7 +167,7 @@ func (x *exchange) finish(s Send) {
 
 // send sends the answer when changes that were made earlier are durable: results come in the order of the
 // changes, so it waits for the last one.
-func (x *exchange) send(s Send) {
+func (x *exchange) send(s *Send) {
 	last := uint64(0)
 	for _, b := range x.needs {
 		if !b.Durable {
@@ -219,7 +220,7 @@ func (e *Engine) stored(results []leasestore.Result) {
 				continue
 			}
 			elapse(a.send.Msg, e.now.Sub(a.since))
-			e.sent(a.send)
+			e.sent(&a.send)
 			if c.shorter != nil {
 				told = append(told, a.needs...)
 			}

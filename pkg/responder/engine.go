@@ -179,13 +179,14 @@ func (e *Engine) received(r *Received) {
 		e.drop(r, reason)
 		return
 	}
-	x.finish(destination(r, answer))
+	send := destination(r, answer)
+	x.finish(&send)
 }
 
 // sent adds an answer to what must be done now.
-func (e *Engine) sent(s Send) {
+func (e *Engine) sent(s *Send) {
 	e.count.sent[s.Msg.Type]++
-	e.sends = append(e.sends, s)
+	e.sends = append(e.sends, *s)
 	e.out = append(e.out, &e.sends[len(e.sends)-1])
 }
 

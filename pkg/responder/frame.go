@@ -48,7 +48,7 @@ func parsePacket(b []byte, checked bool) (d datagram, ok bool) {
 	udp = udp[:length]
 	src, dst := netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
 	// Over IPv6 a datagram must have a checksum (RFC 8200, section 8.1).
-	if !checked && (binary.BigEndian.Uint16(udp[6:]) == 0 || checksum(src, dst, udp) != 0) {
+	if !checked && (binary.BigEndian.Uint16(udp[6:]) == 0 || checksum(b[8:ipv6Header], udp) != 0) {
 		return d, false
 	}
 	d.src = netip.AddrPortFrom(src, binary.BigEndian.Uint16(udp))
@@ -69,7 +69,7 @@ func appendPacket(b []byte, d datagram) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(length))
 	b = append(b, 0, 0)
 	b = append(b, d.payload...)
-	sum := checksum(d.src.Addr(), d.dst.Addr(), b[start:])
+	sum := checksum(b[start-32:start], b[start:])
 	if sum == 0 {
 		sum = 0xffff // 0 would say that there is none
 	}
@@ -77,11 +77,10 @@ func appendPacket(b []byte, d datagram) []byte {
 	return b
 }
 
-// checksum is that of a UDP datagram with its pseudo-header (RFC 8200, section 8.1). Over a datagram
-// that has its checksum in place the result is 0.
-func checksum(src, dst netip.Addr, udp []byte) uint16 {
-	a, b := src.As16(), dst.As16()
-	sum := add(add(add(uint64(len(udp))+protoUDP, a[:]), b[:]), udp)
+// checksum is that of a UDP datagram with its pseudo-header (RFC 8200, section 8.1), of which addrs is the source and
+// the destination. Over a datagram that has its checksum in place the result is 0.
+func checksum(addrs, udp []byte) uint16 {
+	sum := add(add(uint64(len(udp))+protoUDP, addrs), udp)
 	for sum>>16 != 0 {
 		sum = sum&0xffff + sum>>16
 	}
@@ -95,9 +94,11 @@ func add(sum uint64, b []byte) uint64 {
 	for ; len(b) >= 8; b = b[8:] {
 		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
 	}
-	var last [8]byte
-	copy(last[:], b)
-	sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(last[:]), carry)
+	var last uint64
+	for i, c := range b {
+		last |= uint64(c) << (56 - 8*i)
+	}
+	sum, carry = bits.Add64(sum, last, carry)
 	sum, carry = bits.Add64(sum, 0, carry)
 	return sum + carry
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestChecksumIsTheSumOfTheWords(t *testing.T) {
 		for sum>>16 != 0 {
 			sum = sum&0xffff + sum>>16
 		}
-		if got := checksum(src, dst, b[:n]); got != ^uint16(sum) {
+		if got := checksum(slices.Concat(src.AsSlice(), dst.AsSlice()), b[:n]); got != ^uint16(sum) {
 			t.Errorf("%d bytes: %04x, want %04x", n, got, ^uint16(sum))
 		}
 	}
