@@ -180,7 +180,7 @@ func (b *bench) storm(ctx context.Context) error {
 // scale: what an exchange costs v6responder beside ever more reservations, or leases of a pool. The numbers take turns.
 func (b *bench) scale(ctx context.Context) error {
 	b.say("\n| reservations, or leases at the start | CPU of v6responder an exchange | start to the first answer | resident |\n|---|---|---|---|")
-	for _, s := range []server{servers[ours], servers[oursFresh]} {
+	for _, s := range []server{servers[ours], servers[oursPool], servers[oursFresh]} {
 		if b.leaves(s) {
 			continue
 		}
@@ -211,11 +211,12 @@ func (b *bench) scale(ctx context.Context) error {
 	return nil
 }
 
-// beside measures one load beside so many reservations or leases.
+// beside measures one load beside so many reservations or leases: that of guests whose they are, who come again and
+// again, or of guests of whom the server knows nothing yet.
 func (b *bench) beside(ctx context.Context, s server, n int) (figure, error) {
 	guests := min(n, b.guests)
 	load := []string{"-guests", strconv.Itoa(guests), "-stride", strconv.Itoa(n / guests), "-for", b.during.String()}
-	if s.pool { // those of whom the server knows nothing yet
+	if s.fresh {
 		load = []string{"-guests", strconv.Itoa(newGuests), "-first", strconv.Itoa(n), "-window", strconv.Itoa(freshWindow), "-for", b.during.String()}
 	}
 	return b.once(ctx, s, setup{reservations: n, leases: n, noLimits: true}, load...)
