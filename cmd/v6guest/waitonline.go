@@ -13,7 +13,8 @@ import (
 func (e *env) waitOnlineCommand() *cli.Command {
 	return &cli.Command{
 		Name: "wait-online", Usage: "wait until the default NIC has a usable global address",
-		Description: "Ends at the first usable global address on the default NIC; at once where IPv6 is switched off;\n" +
+		Description: "Ends when the default NIC has a usable global address, and a default route if a router offers to be one\n" +
+			"(15 s after the address without it); at once where IPv6 is switched off;\n" +
 			"after 15 s (exit code 3) where neither a router nor a server was heard; else after wait of the configuration.",
 		Flags: []cli.Flag{cmdline.JSONFlag()},
 		Action: func(c *cli.Context) error {

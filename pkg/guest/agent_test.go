@@ -19,6 +19,7 @@ import (
 	"github.com/v6guest/v6guest/pkg/distro"
 	"github.com/v6guest/v6guest/pkg/fault"
 	"github.com/v6guest/v6guest/pkg/link"
+	"github.com/v6guest/v6guest/pkg/ra"
 	"github.com/v6guest/v6guest/pkg/ra/listener"
 	"github.com/v6guest/v6guest/pkg/sysctl"
 	"github.com/v6guest/v6guest/pkg/wire"
@@ -366,6 +367,43 @@ func TestIPv6OffIsAStateAndComesToAnEnd(t *testing.T) {
 		s.wantState("eth0", "waiting: IPv6 is off")
 		s.wantNot(s.m.done(), "install")
 	})
+}
+
+// TestWaitOnlineWaitsForTheDefaultRouteOfARouterThatWasHeard: where a stack processes Router Advertisements it comes a moment
+// after the address, or never.
+func TestWaitOnlineWaitsForTheDefaultRouteOfARouterThatWasHeard(t *testing.T) {
+	for name, comes := range map[string]bool{"it comes": true, "it never comes": false} {
+		t.Run(name, func(t *testing.T) {
+			play(t, "", two, func(s *stage) {
+				s.routers(2, s.router("fe80::1", time.Hour, ra.Medium))
+				answer := make(chan Online, 1)
+				go func() {
+					o, err := s.a.WaitOnline(s.Context())
+					if err != nil {
+						s.Error(err)
+					}
+					answer <- o
+				}()
+				s.wait(5 * time.Second)
+				s.wantState("eth0", "bound")
+				select {
+				case o := <-answer:
+					s.Fatalf("it ended before there was a default route: %+v", o)
+				default:
+				}
+				if comes {
+					s.m.addRoute(link.Route{Dst: netip.MustParsePrefix("::/0"), Index: 2, Gateway: netip.MustParseAddr("fe80::1"), Table: link.TableMain, Protocol: link.ProtoRA})
+				} else {
+					s.wait(unrouted)
+				}
+				s.wait(time.Second)
+				o := <-answer
+				if !o.Online || o.Exit != fault.ExitDone || strings.Contains(o.Reason, "no default route") == comes {
+					s.Errorf("wait-online: %+v", o)
+				}
+			})
+		})
+	}
 }
 
 // NetworkManager switches IPv6 off while it takes a NIC over, and on again.

@@ -18,7 +18,7 @@ func testLog(t *testing.T) *slog.Logger {
 
 func TestWhenWaitOnlineEnds(t *testing.T) {
 	const s = clock.Instant(time.Second)
-	base := onlineFacts{now: 105 * s, started: 100 * s, asked: 102 * s, wait: 90 * time.Second, nic: "eth0", lacks: "no address yet"}
+	base := onlineFacts{usable: clock.Never, now: 105 * s, started: 100 * s, asked: 102 * s, wait: 90 * time.Second, nic: "eth0", lacks: "no address yet"}
 	with := func(change func(*onlineFacts)) onlineFacts {
 		f := base
 		change(&f)
@@ -34,6 +34,15 @@ func TestWhenWaitOnlineEnds(t *testing.T) {
 		{"nothing yet", base, 0, false, 115 * s},
 		{"a router was heard", with(func(f *onlineFacts) { f.heard = true }), 0, false, 192 * s},
 		{"an address", with(func(f *onlineFacts) { f.address = netip.MustParseAddr("2001:db8::1") }), fault.ExitDone, true, clock.Never},
+		{"an address, and the default route is missing", with(func(f *onlineFacts) {
+			f.address, f.heard, f.missing, f.usable = netip.MustParseAddr("2001:db8::1"), true, true, 104*s
+		}), 0, false, 119 * s},
+		{"nobody makes the default route", with(func(f *onlineFacts) {
+			f.address, f.heard, f.missing, f.usable, f.now = netip.MustParseAddr("2001:db8::1"), true, true, 104*s, 119*s
+		}), fault.ExitDone, true, clock.Never},
+		{"the wait is over before the default route is there", with(func(f *onlineFacts) {
+			f.address, f.heard, f.missing, f.usable, f.now = netip.MustParseAddr("2001:db8::1"), true, true, 190*s, 192*s
+		}), fault.ExitDone, true, clock.Never},
 		{"IPv6 is off", with(func(f *onlineFacts) { f.off = "IPv6 is off" }), fault.ExitDone, true, clock.Never},
 		{"IPv6 is off, perhaps for a moment", with(func(f *onlineFacts) { f.off, f.counts = "IPv6 is off", 118*s }), 0, false, 118 * s},
 		{"likewise, after silence", with(func(f *onlineFacts) { f.off, f.counts, f.now = "IPv6 is off", 118*s, 116*s }), 0, false, 118 * s},

@@ -135,6 +135,13 @@ func (n *managedNIC) stopListening() {
 // heardRouter says whether there is a router.
 func (n *managedNIC) heardRouter() bool { return n.hearing != nil && n.hearing.heard.Heard }
 
+// offersDefault says whether a router offers to be the default one, and may be.
+func (n *managedNIC) offersDefault(now clock.Instant) bool {
+	return n.hearing != nil && slices.ContainsFunc(n.hearing.heard.Routers, func(r listener.Router) bool {
+		return r.Default && now.Before(r.Until) && n.plan.Settings.acceptsRouter(r.Addr)
+	})
+}
+
 // heardManaged says whether any router says that addresses are managed (M flag): to ask a server does no harm.
 func (n *managedNIC) heardManaged() bool { return n.hearing != nil && n.hearing.heard.Managed }
 

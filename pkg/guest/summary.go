@@ -97,9 +97,9 @@ func (a *Agent) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// onlineFacts is what a wait-online that was asked then rests on.
-func (a *Agent) onlineFacts(now, asked clock.Instant) onlineFacts {
-	f := onlineFacts{now: now, started: a.started, asked: asked, wait: a.cfg.Wait, lacks: "no default NIC"}
+// onlineFacts is what a wait-online rests on.
+func (a *Agent) onlineFacts(now clock.Instant, w *waiter) onlineFacts {
+	f := onlineFacts{now: now, started: a.started, asked: w.asked, usable: clock.Never, wait: a.cfg.Wait, lacks: "no default NIC"}
 	n := a.nics[a.plan.Default]
 	if n == nil {
 		return f
@@ -107,6 +107,10 @@ func (a *Agent) onlineFacts(now, asked clock.Instant) onlineFacts {
 	f.nic, f.off, f.counts, f.address, f.lacks = n.nic.Name, n.off, n.offCounts, n.global(), n.lacks()
 	f.started = max(f.started, n.onSince)
 	f.heard = n.heardRouter() || n.leaser != nil && n.leaser.heard.Load()
+	if f.address.IsValid() {
+		f.usable = min(now, w.usable)
+		f.missing = n.offersDefault(now) && len(a.world.ipv6Defaults(n.nic.Index)) == 0
+	}
 	return f
 }
 

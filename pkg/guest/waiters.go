@@ -10,6 +10,7 @@ import (
 type waiter struct {
 	asked  clock.Instant
 	again  clock.Instant
+	usable clock.Instant // since when there is an address
 	ctx    context.Context
 	answer chan<- Online
 }
@@ -21,7 +22,7 @@ func (a *Agent) WaitOnline(ctx context.Context) (Online, error) {
 	}
 	answer := make(chan Online, 1)
 	a.mail.post(func() {
-		a.waiters = append(a.waiters, &waiter{asked: a.clock.Now(), ctx: ctx, answer: answer})
+		a.waiters = append(a.waiters, &waiter{asked: a.clock.Now(), usable: clock.Never, ctx: ctx, answer: answer})
 	})
 	select {
 	case o := <-answer:
@@ -35,7 +36,9 @@ func (a *Agent) WaitOnline(ctx context.Context) (Online, error) {
 func (a *Agent) answerWaiters(now clock.Instant) {
 	kept := a.waiters[:0]
 	for _, w := range a.waiters {
-		o, again, done := judgeOnline(a.onlineFacts(now, w.asked))
+		f := a.onlineFacts(now, w)
+		w.usable = f.usable
+		o, again, done := judgeOnline(f)
 		switch {
 		case w.ctx.Err() != nil:
 		case done:
