@@ -369,6 +369,19 @@ func TestIPv6OffIsAStateAndComesToAnEnd(t *testing.T) {
 	})
 }
 
+// waitOnline asks for the end of the wait, and tells it when it comes.
+func (s *stage) waitOnline() <-chan Online {
+	answer := make(chan Online, 1)
+	go func() {
+		o, err := s.a.WaitOnline(s.Context())
+		if err != nil {
+			s.Error(err)
+		}
+		answer <- o
+	}()
+	return answer
+}
+
 // TestWaitOnlineWaitsForTheDefaultRouteOfARouterThatWasHeard: where a stack processes Router Advertisements it comes a moment
 // after the address, or never.
 func TestWaitOnlineWaitsForTheDefaultRouteOfARouterThatWasHeard(t *testing.T) {
@@ -376,14 +389,7 @@ func TestWaitOnlineWaitsForTheDefaultRouteOfARouterThatWasHeard(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			play(t, "", two, func(s *stage) {
 				s.routers(2, s.router("fe80::1", time.Hour, ra.Medium))
-				answer := make(chan Online, 1)
-				go func() {
-					o, err := s.a.WaitOnline(s.Context())
-					if err != nil {
-						s.Error(err)
-					}
-					answer <- o
-				}()
+				answer := s.waitOnline()
 				s.wait(5 * time.Second)
 				s.wantState("eth0", "bound")
 				select {
@@ -415,20 +421,9 @@ func TestWaitOnlineBelievesNetworkManagerNotAtOnceThatIPv6IsOff(t *testing.T) {
 		m.flush(2)
 		return m
 	}
-	online := func(s *stage) <-chan Online {
-		answer := make(chan Online, 1)
-		go func() {
-			o, err := s.a.WaitOnline(s.Context())
-			if err != nil {
-				s.Error(err)
-			}
-			answer <- o
-		}()
-		return answer
-	}
 	t.Run("on again", func(t *testing.T) {
 		play(t, "", m, func(s *stage) {
-			answer := online(s)
+			answer := s.waitOnline()
 			s.wait(10 * time.Second)
 			s.m.setSwitch("eth0", sysctl.DisableIPv6, "0")
 			s.m.mu.Lock()
@@ -442,7 +437,7 @@ func TestWaitOnlineBelievesNetworkManagerNotAtOnceThatIPv6IsOff(t *testing.T) {
 	})
 	t.Run("off for good", func(t *testing.T) {
 		play(t, "", m, func(s *stage) {
-			answer := online(s)
+			answer := s.waitOnline()
 			s.wait(20 * time.Second)
 			if o := <-answer; !o.Off || o.Exit != fault.ExitDone {
 				s.Errorf("wait-online: %+v", o)

@@ -65,7 +65,7 @@ func (n *managedNIC) wantDefaults(now clock.Instant) map[netip.Addr]defaultRoute
 	}
 	want := map[netip.Addr]defaultRoute{}
 	for _, r := range n.hearing.heard.Routers {
-		if r.Default && now.Before(r.Until) && n.plan.Settings.acceptsRouter(r.Addr) {
+		if n.mayBeDefault(r, now) {
 			want[r.Addr] = defaultRoute{r.Until, r.Preference}
 		}
 	}

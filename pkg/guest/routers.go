@@ -135,11 +135,14 @@ func (n *managedNIC) stopListening() {
 // heardRouter says whether there is a router.
 func (n *managedNIC) heardRouter() bool { return n.hearing != nil && n.hearing.heard.Heard }
 
-// offersDefault says whether a router offers to be the default one, and may be.
+// mayBeDefault says whether a router offers to be the default one now, and its word counts.
+func (n *managedNIC) mayBeDefault(r listener.Router, now clock.Instant) bool {
+	return r.Default && now.Before(r.Until) && n.plan.Settings.acceptsRouter(r.Addr)
+}
+
+// offersDefault says whether there is such a router.
 func (n *managedNIC) offersDefault(now clock.Instant) bool {
-	return n.hearing != nil && slices.ContainsFunc(n.hearing.heard.Routers, func(r listener.Router) bool {
-		return r.Default && now.Before(r.Until) && n.plan.Settings.acceptsRouter(r.Addr)
-	})
+	return n.hearing != nil && slices.ContainsFunc(n.hearing.heard.Routers, func(r listener.Router) bool { return n.mayBeDefault(r, now) })
 }
 
 // heardManaged says whether any router says that addresses are managed (M flag): to ask a server does no harm.
