@@ -120,6 +120,9 @@ func (tr *tracer) stopped(thread int) error {
 	var info [88]byte
 	_, _, errno := unix.Syscall6(unix.SYS_PTRACE, getSyscallInfo, uintptr(thread),
 		uintptr(len(info)), uintptr(unsafe.Pointer(&info[0])), 0, 0)
+	if errno == unix.ESRCH { // as in run: gone with its process, which ends in another thread
+		return nil
+	}
 	if errno != 0 {
 		return fmt.Errorf("PTRACE_GET_SYSCALL_INFO: %w", errno)
 	}
