@@ -177,7 +177,7 @@ func (s *Store) mayReturn() error {
 	if free := disk.Bavail * uint64(disk.Bsize); uint64(info.Size()) > free {
 		return &Fault{
 			Err:  fmt.Errorf("%s: %w: %d bytes are free, %d are needed", folder, unix.ENOSPC, free, info.Size()),
-			Cure: "make room on the disk; the store goes on by itself",
+			Cure: "make room on the disk" + GoesOn,
 		}
 	}
 	f, err := claim(s.o.Path)
@@ -205,7 +205,7 @@ func (s *Store) found(n int) string { return found(s.o.Path, n) }
 func found(path string, n int) string { return fmt.Sprintf("%s.found-%d", path, n) }
 
 // keepBeside gives a file a second name, the first that is free of those for files which stood in the place of
-// the store at path. It fails with errOften where none is, or as os.Link does.
+// the store at path. It fails with a Fault where none is, or as os.Link does.
 func keepBeside(file, path string) (kept string, err error) {
 	for n := 1; n <= MaxFound; n++ {
 		kept := found(path, n)
@@ -213,7 +213,7 @@ func keepBeside(file, path string) (kept string, err error) {
 			return kept, err
 		}
 	}
-	return "", errOften
+	return "", replacedOften(path)
 }
 
 // errOften is in the error where no name is free for another file that was put in the store's place.
@@ -241,7 +241,7 @@ func claim(path string) (*os.File, error) {
 	case !info.Mode().IsRegular():
 		return nil, &Fault{
 			Err:  fmt.Errorf("%s stands in its place, which is no file", path),
-			Cure: "move it away; the store goes on by itself",
+			Cure: "move it away" + GoesOn,
 		}
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
@@ -322,7 +322,7 @@ func PutInPlace(file, path string) (kept string, err error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", &Fault{
 				Err:  fmt.Errorf("%s stands in its place and cannot be renamed: %w", path, err),
-				Cure: "move it away; the store goes on by itself",
+				Cure: "move it away" + GoesOn,
 			}
 		}
 	}

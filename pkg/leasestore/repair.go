@@ -119,6 +119,6 @@ func (s *Store) probe() (err error) {
 func (s *Store) refused(err error) error {
 	return &Fault{
 		Err:  fmt.Errorf("lease store %s: %w", s.o.Path, err),
-		Cure: "make room on the disk, or see the kernel's log for its errors; the store goes on by itself",
+		Cure: "make room on the disk, or see the kernel's log for its errors" + GoesOn,
 	}
 }

@@ -82,9 +82,7 @@ func (s *Store) keepBeside(name string, copied fs.FileInfo) error {
 	kept := s.foundName(copied)
 	if kept == "" {
 		var err error
-		if kept, err = keepBeside(name, s.o.Path); errors.Is(err, errOften) {
-			return replacedOften(s.o.Path)
-		} else if err != nil {
+		if kept, err = keepBeside(name, s.o.Path); err != nil {
 			return err
 		}
 	}

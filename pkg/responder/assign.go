@@ -35,10 +35,10 @@ type exchange struct {
 	prefixes  *pool.Pool // of which its IA_PDs get prefixes; nil where they get nothing
 	whyPrefix string     // why one gets none
 
-	oneAddr  [1]netip.Addr // room for addrs
-	oneLease lease         // for lease
-	oneOffer [1]offer      // for offers
-	oneNeed  [1]*pool.Binding
+	oneAddr  [1]netip.Addr    // room for addrs
+	oneLease lease            // for lease
+	oneOffer [1]offer         // for offers
+	oneNeed  [1]*pool.Binding // for needs
 
 	commit  *commit         // what the answer changes; nil for nothing
 	needs   []*pool.Binding // that must be durable before it is sent
